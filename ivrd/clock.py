@@ -1,0 +1,112 @@
+"""Asterisk time: what Asterisk's clock says now, read from our own monotonic clock.
+
+Here: the offset between the two, and a guard that keeps time from running backwards. Not here:
+timers and sleeping (engine.py).
+
+Theory. Asterisk stamps an event, and we receive it some delay later, so `stamp - received` is the
+true offset less that delay: never too large. The largest such sample is the one with the smallest
+delay, and the best. A ping bounds the offset on both sides, because its stamp was taken between
+sending and receiving: `stamp - received <= offset <= stamp - sent`. An estimate outside these bounds
+is moved to the nearer one. That also follows slow drift, and finds a stepped clock in either
+direction at the next ping.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+STEP_S_MIN = 0.5
+"""A correction from here up is counted as a step: drift between two pings is thousands of times less."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class AsteriskClock:
+    """One PBX's clock, as seen from here.
+
+    Until the first stamp it answers with this machine's own wall clock, which a PBX on the same
+    machine shares.
+
+    Attributes:
+        steps_count: Corrections of STEP_S_MIN seconds or more since the first stamp.
+        is_synchronised: A stamp from Asterisk was seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the sources of time.
+
+        Args:
+            monotonic: Seconds that never step.
+            wall: Seconds since the epoch; read once, here.
+        """
+        self._monotonic = monotonic
+        self._offset_s = wall() - monotonic()
+        self.is_synchronised = False
+        self.steps_count = 0
+
+    def now(self) -> datetime:
+        """Return what Asterisk's clock says now, by the best estimate; it may step with that clock."""
+        return _EPOCH + timedelta(seconds=self._monotonic() + self._offset_s)
+
+    def monotonic_at(self, at: datetime) -> float:
+        """Return when, on our monotonic clock in seconds, Asterisk's clock says `at`."""
+        return (at - _EPOCH).total_seconds() - self._offset_s
+
+    def observe_event(self, at: datetime, received_s: float) -> None:
+        """Learn from an event's stamp; it can only raise the estimate.
+
+        Args:
+            at: The event's stamp.
+            received_s: Our monotonic clock when it came.
+        """
+        lowest_s = (at - _EPOCH).total_seconds() - received_s
+        if not self.is_synchronised or lowest_s > self._offset_s:
+            self._correct(lowest_s)
+
+    def observe_ping(self, at: datetime, *, sent_s: float, received_s: float) -> None:
+        """Learn from a ping's stamp, which bounds the estimate on both sides.
+
+        Args:
+            at: The stamp in the answer.
+            sent_s: Our monotonic clock before sending.
+            received_s: Our monotonic clock when the answer came.
+        """
+        stamp_s = (at - _EPOCH).total_seconds()
+        if not self.is_synchronised:
+            self._correct(stamp_s - received_s)
+        elif self._offset_s < stamp_s - received_s:
+            self._correct(stamp_s - received_s)
+        elif self._offset_s > stamp_s - sent_s:
+            self._correct(stamp_s - sent_s)
+
+    def _correct(self, offset_s: float) -> None:
+        if self.is_synchronised and abs(offset_s - self._offset_s) >= STEP_S_MIN:
+            self.steps_count += 1
+        self._offset_s = offset_s
+        self.is_synchronised = True
+
+
+class NeverBack:
+    """Keeps a row of times from running backwards: `at = max(at, last)`.
+
+    Attributes:
+        clamps_count: Times that were moved forward, which means that a clock stepped or that
+            messages overtook one another.
+    """
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self.clamps_count = 0
+
+    def clamp(self, at: datetime) -> datetime:
+        """Return `at`, or the latest time seen so far when `at` lies before it."""
+        if self._last is not None and at < self._last:
+            self.clamps_count += 1
+            return self._last
+        self._last = at
+        return at
