@@ -1,0 +1,1 @@
+"""The FastAGI side: tone menus over one socket per caller."""
