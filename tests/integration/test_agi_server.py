@@ -1,0 +1,552 @@
+"""The FastAGI server on a real socket, with a scripted Asterisk on the other side.
+
+One test per row of 'Bad input' and of ASTERISK.md §B. In each of them another caller is in the
+middle of a menu and must get the choice as if nothing had happened, and the loop must not stall.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from ivrd.agi.server import AgiLimits, AgiServer
+from ivrd.agi.session import SessionEnd
+from ivrd.core.ids import MenuName
+from ivrd.core.menu import ChoiceName, Menu, MenuOutcome
+from ivrd.errors import IvrdBug
+
+HOST = "127.0.0.1"
+WITHIN_S = 5
+"""Nothing here takes longer unless it hangs."""
+
+STALL_S_MAX = 0.25
+"""Far above a busy test machine's own gaps, far below a freeze."""
+
+MENU = Menu(
+    name=MenuName("main"),
+    prompt="ivrd/welcome",
+    invalid_prompt="ivrd/invalid",
+    choices={"1": ChoiceName("switchboard")},
+    stay_choice=ChoiceName("guides"),
+    stay_after=timedelta(seconds=5),
+    tries=2,
+)
+
+HEADERS = (
+    "agi_network: yes\nagi_network_script: {script}\nagi_request: agi://127.0.0.1/{script}\n"
+    "agi_uniqueid: 1732212.7\nagi_callerid: 0701740612\nagi_calleridname: Anna Andersson\n\n"
+)
+
+WELCOME = 'STREAM FILE "ivrd/welcome" "0123456789*#"'
+INVALID = 'STREAM FILE "ivrd/invalid" "0123456789*#"'
+WAIT = 'WAIT FOR DIGIT "5000"'
+LENGTHEN = 'SET VARIABLE "TIMEOUT(absolute)" "300"'
+
+
+def mset(choice: str, outcome: str, digit: str, tries: int) -> str:
+    return (
+        f'EXEC "MSet" "IVRD_CHOICE={choice},IVRD_OUTCOME={outcome},IVRD_DIGIT={digit},'
+        f'IVRD_TRIES={tries},IVRD_DONE=1"'
+    )
+
+
+@dataclass
+class Recorder:
+    """The report of a test: counts by reason, and wakes those who wait for a count."""
+
+    ends: list[SessionEnd] = field(default_factory=list)
+    menus: list[tuple[str, MenuOutcome, int]] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def menu_finished(
+        self, *, menu: MenuName, outcome: MenuOutcome, tries: int, seconds: float
+    ) -> None:
+        assert 0 <= seconds < WITHIN_S
+        self.menus.append((menu, outcome, tries))
+
+    def prompt_missing(self, *, menu: MenuName, prompt: str) -> None:
+        self.missing.append((menu, prompt))
+
+    def session_ended(self, *, end: SessionEnd) -> None:
+        self.ends.append(end)
+        self.changed.set()
+
+    async def wait_for(self, *ends: SessionEnd) -> None:
+        """Wait until exactly these sessions have ended, in any order."""
+        async with asyncio.timeout(WITHIN_S):
+            while len(self.ends) < len(ends):
+                self.changed.clear()
+                await self.changed.wait()
+        assert sorted(self.ends) == sorted(ends)
+
+
+class Asterisk:
+    """The PBX's end of one connection, word by word."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, text: str | bytes) -> None:
+        self.writer.write(text.encode() if isinstance(text, str) else text)
+
+    async def expect(self, line: str) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            assert (await self.reader.readline()).decode() == line + "\n"
+
+    async def expect_end(self) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            with contextlib.suppress(ConnectionError):
+                assert await self.reader.read() == b""
+
+    async def answer(self, command: str, reply: str) -> None:
+        await self.expect(command)
+        self.send(reply + "\n")
+
+    async def ask_for_menu(self, script: str = "menu/main") -> None:
+        self.send(HEADERS.format(script=script))
+        await self.answer(LENGTHEN, "200 result=1")
+
+    def close(self) -> None:
+        self.writer.close()
+
+    def reset(self) -> None:
+        """Close with RST instead of FIN, as a killed process with unread bytes does."""
+        own_socket = self.writer.get_extra_info("socket")
+        own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+class Bench:
+    """A running server with its report, and a way to connect."""
+
+    def __init__(self, server: AgiServer, report: Recorder) -> None:
+        self.server = server
+        self.report = report
+        self.peers: list[Asterisk] = []
+
+    async def connect(self) -> Asterisk:
+        async with asyncio.timeout(WITHIN_S):
+            peer = Asterisk(*await asyncio.open_connection(HOST, self.server.port))
+        self.peers.append(peer)
+        return peer
+
+
+@contextlib.asynccontextmanager
+async def running(limits: AgiLimits | None = None) -> AsyncIterator[Bench]:
+    report = Recorder()
+    server = AgiServer(
+        host=HOST,
+        port=0,
+        menus={MENU.name: MENU},
+        limits=limits or AgiLimits(),
+        report=report,
+    )
+    await server.bind()
+    bench = Bench(server, report)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.serve(), name="agi-server")
+        await server.started.wait()
+        try:
+            yield bench
+        finally:
+            for peer in bench.peers:
+                peer.close()
+            serving.cancel()
+
+
+async def measure_stall(stop: asyncio.Event) -> float:
+    """Return the longest time that the loop was late, in seconds."""
+    loop = asyncio.get_running_loop()
+    worst_s = 0.0
+    while not stop.is_set():
+        before_s = loop.time()
+        await asyncio.sleep(0.002)
+        worst_s = max(worst_s, loop.time() - before_s - 0.002)
+    return worst_s
+
+
+@contextlib.asynccontextmanager
+async def beside_another_caller(limits: AgiLimits | None = None) -> AsyncIterator[Bench]:
+    """A server with one caller in the middle of the menu, who must come through untouched."""
+    async with running(limits) as bench:
+        neighbour = await bench.connect()
+        await neighbour.ask_for_menu()
+        await neighbour.answer(WELCOME, "200 result=0 endpos=8000")
+        stop = asyncio.Event()
+        stall = asyncio.ensure_future(measure_stall(stop))
+        yield bench
+        stop.set()
+        assert await stall < STALL_S_MAX
+        trouble = list(bench.report.ends)
+        await neighbour.answer(WAIT, "200 result=49")
+        await neighbour.answer(mset("switchboard", "chosen", "1", 0), "200 result=0")
+        await bench.report.wait_for(*trouble, SessionEnd.COMPLETED)
+        assert bench.report.menus[-1] == ("main", MenuOutcome.CHOSEN, 0)
+        assert bench.server.sessions_open == 0
+
+
+# What a caller does.
+
+
+async def test_a_key_during_the_prompt_is_handed_over_and_the_stream_ended() -> None:
+    async with running() as bench:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, "200 result=49 endpos=800")
+        await pbx.expect(mset("switchboard", "chosen", "1", 0))
+        await pbx.expect_end()  # Before the answer: Asterisk need not wait for us again.
+        assert bench.report.menus == []
+        pbx.send("200 result=0\nHANGUP\n")
+        await bench.report.wait_for(SessionEnd.COMPLETED)
+        assert bench.report.menus == [("main", MenuOutcome.CHOSEN, 0)]
+
+
+async def test_silence_is_a_choice() -> None:
+    async with running() as bench:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, "200 result=0 endpos=8000")
+        await pbx.answer(WAIT, "200 result=0")
+        await pbx.answer(mset("guides", "stayed", "", 0), "200 result=0")
+        await bench.report.wait_for(SessionEnd.COMPLETED)
+
+
+async def test_wrong_keys_lead_to_the_invalid_prompt_and_then_to_a_guide() -> None:
+    async with running() as bench:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, "200 result=42 endpos=800")
+        await pbx.answer(INVALID, "200 result=0 endpos=800")
+        await pbx.answer(WELCOME, "200 result=0 endpos=8000")
+        await pbx.answer(WAIT, "200 result=57")
+        await pbx.answer(mset("guides", "gave_up", "", 2), "200 result=0")
+        await bench.report.wait_for(SessionEnd.COMPLETED)
+        assert bench.report.menus == [("main", MenuOutcome.GAVE_UP, 2)]
+
+
+async def test_a_missing_prompt_does_not_lose_the_caller() -> None:
+    async with running() as bench:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, "200 result=-1 endpos=0")
+        await pbx.answer(WAIT, "200 result=49")
+        await pbx.answer(mset("switchboard", "chosen", "1", 0), "200 result=0")
+        await bench.report.wait_for(SessionEnd.COMPLETED)
+        assert bench.report.missing == [("main", "ivrd/welcome")]
+
+
+async def test_a_request_in_single_bytes_is_served() -> None:
+    async with running() as bench:
+        pbx = await bench.connect()
+        for byte in HEADERS.format(script="menu/main").encode():
+            pbx.send(bytes([byte]))
+            await pbx.writer.drain()
+        await pbx.answer(LENGTHEN, "200 result=1")
+        await pbx.expect(WELCOME)
+
+
+# ASTERISK.md §B: hang-ups and ends.
+
+
+HANGUPS: dict[str, Callable[[Asterisk], Awaitable[None]]] = {}
+
+
+def hangup(name: str) -> Callable[[Callable[[Asterisk], Awaitable[None]]], None]:
+    def register(scenario: Callable[[Asterisk], Awaitable[None]]) -> None:
+        HANGUPS[name] = scenario
+
+    return register
+
+
+@hangup("during the prompt: -1, then HANGUP")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.answer(WELCOME, "200 result=-1 endpos=800\nHANGUP")
+    await pbx.expect(WAIT)
+
+
+@hangup("during the silence: -1, then HANGUP")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.answer(WELCOME, "200 result=0 endpos=800")
+    await pbx.answer(WAIT, "200 result=-1\nHANGUP")
+
+
+@hangup("HANGUP before the answer to the first command")
+async def _(pbx: Asterisk) -> None:
+    pbx.send(HEADERS.format(script="menu/main") + "HANGUP\n200 result=1\n")
+
+
+@hangup("HANGUP before the answer to a command on a dead channel")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.answer(WELCOME, "HANGUP\n511 Command Not Permitted on a dead channel")
+
+
+@hangup("511 without HANGUP (AGISIGHUP=no)")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.answer(WELCOME, "511 Command Not Permitted on a dead channel")
+
+
+@hangup("end of stream during a command")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.expect(WELCOME)
+    pbx.close()
+
+
+@hangup("end of stream in the middle of an answer")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.expect(WELCOME)
+    pbx.send("200 resu")
+    pbx.close()
+
+
+@hangup("reset during a command")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.expect(WELCOME)
+    pbx.reset()
+
+
+@hangup("end of stream instead of the answer to the hand-over")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.answer(WELCOME, "200 result=49 endpos=800")
+    await pbx.expect(mset("switchboard", "chosen", "1", 0))
+    pbx.close()
+
+
+@hangup("HANGUP instead of the answer to the hand-over")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.answer(WELCOME, "200 result=49 endpos=800")
+    await pbx.answer(mset("switchboard", "chosen", "1", 0), "HANGUP")
+
+
+@pytest.mark.parametrize("name", HANGUPS)
+async def test_a_hang_up_is_an_outcome(name: str) -> None:
+    async with beside_another_caller() as bench:
+        pbx = await bench.connect()
+        await HANGUPS[name](pbx)
+        await bench.report.wait_for(SessionEnd.HUNG_UP)
+        assert bench.report.menus == [("main", MenuOutcome.HUNG_UP, 0)]
+        assert bench.report.missing == []
+
+
+async def test_a_peer_frozen_before_its_first_answer_is_cut() -> None:
+    async with beside_another_caller(AgiLimits(request_s=0.1)) as bench:
+        pbx = await bench.connect()
+        pbx.send(HEADERS.format(script="menu/main"))
+        await pbx.expect(LENGTHEN)
+        await pbx.expect_end()
+        await bench.report.wait_for(SessionEnd.REQUEST_TIMED_OUT)
+
+
+async def test_a_peer_frozen_in_the_menu_is_cut_at_the_sessions_end() -> None:
+    async with running(AgiLimits(session_s=1, grace_s=0)) as bench:
+        pbx = await bench.connect()
+        pbx.send(HEADERS.format(script="menu/main"))
+        await pbx.answer(LENGTHEN.replace("300", "1"), "200 result=1")
+        await pbx.expect(WELCOME)
+        await pbx.expect_end()
+        await bench.report.wait_for(SessionEnd.SESSION_TIMED_OUT)
+        assert bench.report.menus == []
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize("script", ["menu/other", "menu/", "menu", "", "other/main", "menu/main/x"])
+async def test_an_unknown_path_ends_without_a_result(script: str) -> None:
+    async with beside_another_caller() as bench:
+        pbx = await bench.connect()
+        pbx.send(HEADERS.format(script=script))
+        await pbx.expect_end()
+        await bench.report.wait_for(SessionEnd.UNKNOWN_MENU)
+
+
+async def test_port_probes_are_counted_and_harm_nobody() -> None:
+    async with beside_another_caller() as bench:
+        for index in range(50):
+            probe = await bench.connect()
+            if index % 2:
+                probe.close()
+            else:
+                probe.reset()
+        await bench.report.wait_for(*[SessionEnd.PROBED] * 50)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        bytes(range(256)) * 4096,
+        b"agi_calleridname: " + b"x" * 1_000_000,
+        b"".join(b"agi_h%d: x\n" % index for index in range(10_000)),
+        b"agi_network: yes\n\n200 result=1\n",
+    ],
+    ids=["http", "tls", "binary", "endless line", "10,000 headers", "answers before questions"],
+)
+async def test_garbage_is_cut_at_once(garbage: bytes) -> None:
+    async with beside_another_caller() as bench:
+        pbx = await bench.connect()
+        pbx.send(garbage)
+        await pbx.expect_end()
+        [end] = bench.report.ends
+        assert end in (SessionEnd.GARBAGE, SessionEnd.UNKNOWN_MENU)
+
+
+async def test_garbage_for_an_answer_is_cut() -> None:
+    async with beside_another_caller() as bench:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, "agi_callingpres: 0")
+        await pbx.expect_end()
+        await bench.report.wait_for(SessionEnd.GARBAGE)
+
+
+@pytest.mark.parametrize(
+    "reply", ["510 Invalid or unknown command", "200 result=1", "520-U\n520 E"]
+)
+async def test_a_refused_command_ends_without_a_result(reply: str) -> None:
+    async with beside_another_caller() as bench:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, reply)
+        await pbx.expect_end()
+        await bench.report.wait_for(SessionEnd.COMMAND_REFUSED)
+
+
+async def test_a_refused_hand_over_is_not_counted_as_a_choice() -> None:
+    async with running() as bench:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, "200 result=49 endpos=800")
+        await pbx.answer(mset("switchboard", "chosen", "1", 0), "200 result=-2")
+        await bench.report.wait_for(SessionEnd.COMMAND_REFUSED)
+        assert bench.report.menus == []
+
+
+async def test_half_open_connections_and_slow_requests_are_cut() -> None:
+    async with beside_another_caller(AgiLimits(request_s=0.3)) as bench:
+        silent = [await bench.connect() for _ in range(20)]
+        loris = await bench.connect()
+        with contextlib.suppress(ConnectionError):
+            for byte in b"agi_calleridname: " + b"x" * 4000:
+                loris.send(bytes([byte]))
+                await loris.writer.drain()
+                await asyncio.sleep(0.001)
+                if len(bench.report.ends) == 21:
+                    break
+        for peer in silent:
+            await peer.expect_end()
+        await bench.report.wait_for(*[SessionEnd.REQUEST_TIMED_OUT] * 21)
+
+
+async def test_above_the_limit_a_connection_is_closed_at_once_and_below_it_served_again() -> None:
+    async with running(AgiLimits(sessions_max=2)) as bench:
+        first, second = await bench.connect(), await bench.connect()
+        await first.ask_for_menu()
+        await second.ask_for_menu()
+        for _ in range(3):
+            await (await bench.connect()).expect_end()
+        await bench.report.wait_for(*[SessionEnd.OVER_LIMIT] * 3)
+        second.close()
+        await bench.report.wait_for(*[SessionEnd.OVER_LIMIT] * 3, SessionEnd.HUNG_UP)
+        await (await bench.connect()).ask_for_menu()
+        await first.expect(WELCOME)
+
+
+async def test_a_caller_name_is_never_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """structlog is not configured here, so it prints every event to standard output."""
+    async with running() as bench:
+        for script in ("menu/main", "menu/other"):
+            pbx = await bench.connect()
+            pbx.send(HEADERS.format(script=script))
+            pbx.close()
+        await bench.report.wait_for(SessionEnd.HUNG_UP, SessionEnd.UNKNOWN_MENU)
+    printed = capsys.readouterr().out
+    assert "agi_menu_not_found" in printed
+    assert "0701740612" not in printed
+    assert "Anna" not in printed
+
+
+# Life and death of the server.
+
+
+async def test_shutdown_cuts_every_session_at_once_and_frees_the_port() -> None:
+    async with running() as bench:
+        peers = [await bench.connect() for _ in range(5)]
+        for peer in peers:
+            await peer.ask_for_menu()
+        fresh = await bench.connect()
+        port = bench.server.port
+    await bench.report.wait_for(*[SessionEnd.SHUT_DOWN] * 6)
+    for peer in [*peers, fresh]:
+        peer.close()
+    with pytest.raises(OSError, match="Connect"):
+        await asyncio.open_connection(HOST, port)
+
+
+async def test_a_port_in_use_is_told_at_once() -> None:
+    async with running() as bench:
+        other = AgiServer(
+            host=HOST,
+            port=bench.server.port,
+            menus={},
+            limits=AgiLimits(),
+            report=Recorder(),
+        )
+        with pytest.raises(OSError, match="in use"):
+            await other.bind()
+
+
+async def test_a_bug_in_a_session_ends_the_server() -> None:
+    class BrokenReport(Recorder):
+        def menu_finished(
+            self, *, menu: MenuName, outcome: MenuOutcome, tries: int, seconds: float
+        ) -> None:
+            raise IvrdBug("planted")
+
+    report = BrokenReport()
+    server = AgiServer(
+        host=HOST, port=0, menus={MENU.name: MENU}, limits=AgiLimits(), report=report
+    )
+    await server.bind()
+    serving = asyncio.ensure_future(server.serve())
+    await server.started.wait()
+    reader, writer = await asyncio.open_connection(HOST, server.port)
+    pbx = Asterisk(reader, writer)
+    await pbx.ask_for_menu()
+    await pbx.expect(WELCOME)
+    pbx.close()
+    with pytest.raises(ExceptionGroup) as caught:
+        async with asyncio.timeout(WITHIN_S):
+            await serving
+    assert caught.group_contains(IvrdBug, match="planted")
+    await report.wait_for(SessionEnd.CRASHED)
+
+
+async def test_four_hundred_callers_at_once_are_served() -> None:
+    """The backlog is smaller than the crowd, so some wait for accept, and nobody is lost."""
+
+    async def call(bench: Bench) -> None:
+        pbx = await bench.connect()
+        await pbx.ask_for_menu()
+        await pbx.answer(WELCOME, "200 result=49 endpos=800")
+        await pbx.answer(mset("switchboard", "chosen", "1", 0), "200 result=0")
+
+    async with running() as bench:
+        await asyncio.gather(*(call(bench) for _ in range(400)))
+        await bench.report.wait_for(*[SessionEnd.COMPLETED] * 400)
