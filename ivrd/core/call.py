@@ -1,0 +1,162 @@
+"""One caller's call: menu choice, entries in order, hand-overs, and what it came to.
+
+Here: the record and the rule for its outcome. Not here: routing (tracker.py), states of one entry
+(entry.py), the case rule (cases.py).
+
+The rules
+    1. A call is keyed by the caller's channel, from arrival on a line (or first queue) to the
+       hang-up of that channel. A transfer does not end it, and into another of our queues adds
+       an entry.
+    2. The outcome is decided ENDING_GRACE after the hang-up, because transfers and AgentComplete
+       may come late (ASTERISK.md §E).
+    3. The last agent who answered decides: a guide who did not hand on, *resolved*; a guide who
+       did, *handed on*; the switchboard, *switchboard*, unless a guide had handed the caller there.
+    4. A transfer made by the caller is not a hand-over.
+    5. What we did not see is *unknown*, never guessed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ivrd.core.effects import Disposition, Outcome, RecordCall
+from ivrd.core.entry import Closed, EntryState, Move, Talking
+from ivrd.core.events import ChoiceMade
+from ivrd.core.ids import CallId, ChannelId, LineName, QueueName, SystemName
+from ivrd.core.rules import QueueRules, Role
+
+ENDING_GRACE = timedelta(seconds=2)
+"""How long after the hang-up late facts may come: AgentComplete came after Hangup in 5 of 10 calls,
+always within a second (ASTERISK.md §C4, §E)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """An agent of ours handed the caller on."""
+
+    at: datetime
+    entry_number: int
+    """Which entry's agent did it, from 1."""
+    extension: str | None
+    """Where to, for a blind transfer; None for an attended one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One live call."""
+
+    system: SystemName
+    call_id: CallId
+    channel: str
+    """The channel's name when last told."""
+    arrived_at: datetime
+    line: LineName | None = None
+    """None when the call began while we were not looking, or did not come by a line of ours."""
+    caller_number: str | None = None
+    choice: ChoiceMade | None = None
+    entries: tuple[EntryState, ...] = ()
+    hand_overs: tuple[HandOver, ...] = ()
+    replaced_legs: tuple[ChannelId, ...] = ()
+    """Channels that took the place of an agent's leg."""
+    landing: Move | None = None
+    """A move that took the caller out of a queue, and has not yet brought them into the next."""
+    moves_asked: int = 0
+    moves_landed: int = 0
+    hung_up_at: datetime | None = None
+    """When the caller's channel was gone; the call then only waits for late facts."""
+    is_gap: bool = False
+    """Its end, or a part that decides its outcome, happened while we were not looking."""
+
+    @property
+    def first_joined_at(self) -> datetime | None:
+        """First arrival in any queue; None before it."""
+        return self.entries[0].stay.first_joined_at if self.entries else None
+
+
+def outcome_of(call: Call, queues: Mapping[QueueName, QueueRules]) -> Outcome:
+    """Return what an ended call came to. Every entry must be closed.
+
+    Args:
+        queues: Rules by queue; an answer in a queue without rules is an answer by the switchboard,
+            since it must never open a case.
+    """
+    answered = last_answered(call)
+    if call.is_gap:
+        return Outcome.UNKNOWN
+    if answered is None:
+        return _outcome_unanswered(call)
+    if role_of(answered.stay.queue, queues) is Role.GUIDE:
+        return Outcome.HANDED_ON if _is_handed_on(call, answered) else Outcome.RESOLVED
+    if any(
+        _is_handed_on(call, entry) and role_of(entry.stay.queue, queues) is Role.GUIDE
+        for entry in call.entries
+    ):
+        return Outcome.HANDED_ON
+    return Outcome.SWITCHBOARD
+
+
+def role_of(queue: QueueName, queues: Mapping[QueueName, QueueRules]) -> Role:
+    """Return who serves a queue; the switchboard when nothing is configured."""
+    rules = queues.get(queue)
+    return Role.SWITCHBOARD if rules is None else rules.role
+
+
+def last_answered(call: Call) -> Closed | Talking | None:
+    """Return the last entry that an agent answered, or None."""
+    for entry in reversed(call.entries):
+        if isinstance(entry, Talking):
+            return entry
+        if isinstance(entry, Closed) and entry.disposition is Disposition.ANSWERED:
+            return entry
+    return None
+
+
+def record_of(call: Call, at: datetime, queues: Mapping[QueueName, QueueRules]) -> RecordCall:
+    """Return the facts to store of an ended call."""
+    choice = call.choice
+    return RecordCall(
+        at=at,
+        system=call.system,
+        call_id=call.call_id,
+        line=call.line,
+        caller_number=call.caller_number,
+        arrived_at=call.arrived_at,
+        choice=None if choice is None else choice.choice,
+        digit=None if choice is None else choice.digit,
+        is_static_menu=choice is not None and choice.is_static,
+        tries=0 if choice is None else choice.tries,
+        outcome=outcome_of(call, queues),
+        wait=_wait_of(call),
+        first_queue=call.entries[0].stay.queue if call.entries else None,
+        last_queue=call.entries[-1].stay.queue if call.entries else None,
+        moves=call.moves_landed,
+        transfers=len(call.hand_overs),
+    )
+
+
+def _wait_of(call: Call) -> timedelta | None:
+    for entry in call.entries:
+        if isinstance(entry, Closed) and entry.disposition is Disposition.ANSWERED:
+            return entry.wait
+    return None
+
+
+def _outcome_unanswered(call: Call) -> Outcome:
+    if not call.entries:
+        return Outcome.MENU_HANGUP if call.choice is None else Outcome.UNSERVED
+    last = call.entries[-1]
+    assert isinstance(last, Closed), "an ended call has only closed entries"
+    match last.disposition:
+        case Disposition.ABANDONED:
+            return Outcome.ABANDONED
+        case Disposition.UNKNOWN:
+            return Outcome.UNKNOWN
+        case Disposition.MOVED:
+            # Hung up between two queues: the caller gave up waiting.
+            return Outcome.ABANDONED
+        case _:
+            return Outcome.UNSERVED
+
+
+def _is_handed_on(call: Call, entry: EntryState) -> bool:
+    return any(over.entry_number == entry.stay.number for over in call.hand_overs)

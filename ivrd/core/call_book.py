@@ -1,0 +1,192 @@
+"""The book of live calls and queues of one PBX: one home for every change to them.
+
+Here: mutable bookkeeping, owned by the tracker: calls, the legs of their agents, queues, deadlines,
+and the effects gathered while one event is applied. Not here: what an event means (tracker.py,
+entry.py) and who should move (mover.py).
+
+What must stay true: a queue's waiting list holds exactly the calls whose last entry is `Waiting`
+there; a leg points to a live call; every call with `hung_up_at`, or with a move, has a deadline.
+"""
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from ivrd.core import entry as entries
+from ivrd.core.call import Call
+from ivrd.core.effects import CountEntry, Effect, MoveEnd, ReportUnexpected
+from ivrd.core.entry import Closed, EntryEvent, EntryState, Stay, Talking, Waiting
+from ivrd.core.events import AgentRingEnded, CallerJoined, Event
+from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
+from ivrd.core.queue_floor import QueueFloor
+from ivrd.core.rules import FloorRules
+
+
+class CallBook:
+    """Live calls and queues, and the effects of the event being applied."""
+
+    def __init__(self, *, system: SystemName, rules: FloorRules) -> None:
+        self.system = system
+        self.rules = rules
+        self.calls: dict[CallId, Call] = {}
+        self.legs: dict[ChannelId, CallId] = {}
+        """Every channel an agent of ours answered a live call with, replaced ones included."""
+        self.queues: dict[QueueName, QueueFloor] = {}
+        self.deadlines: list[tuple[datetime, CallId]] = []
+        """A heap; an entry may be stale, and is looked up again when it passes."""
+        self.touched: dict[QueueName, None] = {}
+        """Queues that look different now, in the order in which they changed."""
+        self.effects: list[Effect] = []
+        for name in rules.queues:
+            self.floor(name)
+
+    def touch(self, queue: QueueName) -> None:
+        """Note that a queue looks different now."""
+        self.touched[queue] = None
+
+    def take_effects(self) -> tuple[Effect, ...]:
+        """Return the gathered effects, and begin anew."""
+        effects = tuple(self.effects)
+        self.effects.clear()
+        self.touched.clear()
+        return effects
+
+    def get_or_open(self, call_id: CallId, *, at: datetime, channel: str) -> Call:
+        """Return a call; one that began unseen is opened, with no line."""
+        call = self.calls.get(call_id)
+        if call is None:
+            call = Call(system=self.system, call_id=call_id, channel=channel, arrived_at=at)
+            self.calls[call_id] = call
+        return call
+
+    def floor(self, queue: QueueName) -> QueueFloor:
+        """Return a queue; one that is not configured is watched without goals."""
+        floor = self.queues.get(queue)
+        if floor is None:
+            floor = QueueFloor(system=self.system, queue=queue, rules=self.rules.queues.get(queue))
+            self.queues[queue] = floor
+        return floor
+
+    def keep(self, call: Call) -> None:
+        """Remember a call, who waits in which queue, and whose phone its agent answered with."""
+        self.calls[call.call_id] = call
+        for leg in call.replaced_legs:
+            self.legs[leg] = call.call_id
+        for stay in call.entries:
+            if isinstance(stay, Waiting):
+                waiting = self.floor(stay.stay.queue).waiting
+                waiting[call.call_id] = stay.stay.first_joined_at
+            elif isinstance(stay, Talking | Closed) and stay.agent_leg is not None:
+                self.legs[stay.agent_leg] = call.call_id
+
+    def step(self, call: Call, old: EntryState, event: EntryEvent) -> Call:
+        """Take one entry of a call one event further; return the call as it is then."""
+        step = entries.apply(old, event)
+        if step.state is not old:
+            call = self.with_entry(call, old, step.state)
+            if isinstance(event, AgentRingEnded):
+                self.touch(old.stay.queue)  # The caller may be moved again.
+        self.emit(step.effects)
+        return call
+
+    def with_entry(self, call: Call, old: EntryState, new: EntryState) -> Call:
+        """Put an entry's new state in the place of the old; return the call as it is then."""
+        number = old.stay.number - 1
+        call = replace(call, entries=(*call.entries[:number], new, *call.entries[number + 1 :]))
+        self.keep(call)
+        if isinstance(old, Waiting) and not isinstance(new, Waiting):
+            self.floor(old.stay.queue).waiting.pop(call.call_id, None)
+            self.touch(old.stay.queue)
+        return call
+
+    def emit(self, effects: Iterable[Effect]) -> None:
+        """Gather effects, and count what they say is counted."""
+        for effect in effects:
+            if isinstance(effect, CountEntry):
+                self.floor(effect.queue).count(effect)
+                self.touch(effect.queue)
+            self.effects.append(effect)
+
+    def open_entry(self, call: Call, queue: QueueName, at: datetime, *, is_move: bool) -> None:
+        """Begin a stay in a queue."""
+        stay = self.stay(call, queue, at)
+        self.keep(replace(call, entries=(*call.entries, Waiting(stay=stay))))
+        self.floor(queue).count_join(is_move=is_move)
+        self.touch(queue)
+
+    def stay(self, call: Call, queue: QueueName, at: datetime) -> Stay:
+        """Return the facts of a call's next stay."""
+        first = call.first_joined_at
+        is_answered = any(
+            isinstance(stay, Talking | Closed) and stay.answered_at is not None
+            for stay in call.entries
+        )
+        return Stay(
+            system=self.system,
+            call_id=call.call_id,
+            queue=queue,
+            number=len(call.entries) + 1,
+            joined_at=at,
+            # A caller who was answered and handed to a queue of ours begins a new wait.
+            first_joined_at=at if first is None or is_answered else first,
+        )
+
+    def end_landing(self, call: Call, at: datetime, end: MoveEnd) -> Call:
+        """End a move that took the caller out of a queue; return the call as it is then."""
+        assert call.landing is not None, "only a move that has begun can end"
+        moved_out = [stay for stay in call.entries if isinstance(stay, Closed) and stay.move]
+        self.effects.append(entries.move_ended(moved_out[-1].stay, call.landing, at, end))
+        call = replace(call, landing=None, moves_landed=call.moves_landed + (end is MoveEnd.LANDED))
+        self.calls[call.call_id] = call
+        return call
+
+    def start_landing(self, call: Call) -> None:
+        """Remember the move that took the caller out of the last queue, if one did."""
+        last = call.entries[-1]
+        if isinstance(last, Closed) and last.move is not None:
+            self.calls[call.call_id] = replace(call, landing=last.move)
+
+    def land(self, call: Call, event: CallerJoined) -> bool:
+        """End a move on its arrival in a queue; return whether it was the queue it was for."""
+        if call.landing is None:
+            return False
+        is_there = call.landing.to_queue == event.queue
+        end = MoveEnd.LANDED if is_there else MoveEnd.REFUSED
+        self.end_landing(call, event.at, end)
+        return is_there
+
+    def set_deadline(self, at: datetime, call_id: CallId) -> None:
+        """Ask to look at a call again at a moment, in Asterisk's time."""
+        heapq.heappush(self.deadlines, (at, call_id))
+
+    def forget(self, call: Call) -> None:
+        """Forget a call and everything that points to it."""
+        del self.calls[call.call_id]
+        for leg in call.replaced_legs:
+            self.legs.pop(leg, None)
+        for stay in call.entries:
+            if isinstance(stay, Waiting):
+                self.floor(stay.stay.queue).waiting.pop(call.call_id, None)
+            elif isinstance(stay, Talking | Closed) and stay.agent_leg is not None:
+                self.legs.pop(stay.agent_leg, None)
+
+    def lose_entries(self, call: Call, at: datetime) -> None:
+        """Close what is open of a call that ended, or went on, while we were not looking."""
+        for stay in call.entries:
+            step = entries.lose(stay, at)
+            if step.state is not stay:
+                call = self.with_entry(call, stay, step.state)
+            self.emit(step.effects)
+
+    def report(self, state: str, event: Event, call_id: CallId) -> None:
+        """Report an event that fits no state of ours."""
+        self.effects.append(
+            ReportUnexpected(
+                at=event.at,
+                system=self.system,
+                state=state,
+                event=type(event).__name__,
+                call_id=call_id,
+            )
+        )

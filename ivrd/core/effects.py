@@ -1,0 +1,235 @@
+"""What to do: one frozen record per effect, and the union `Effect` of them all.
+
+Here: plain values that the core returns. Not here: how they are carried out (engine.py hands each
+to metrics, database, MQTT and AMI, in that order).
+
+Durations are `timedelta`; None is "not known" or "did not happen", as each field says.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
+
+
+class Disposition(StrEnum):
+    """How a caller's stay in one queue ended."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    """The caller hung up before an answer; a short abandon is told by its wait."""
+    TIMED_OUT = "timed_out"
+    EMPTY = "empty"
+    """The queue sent the caller on because no agent was left (LEAVEEMPTY)."""
+    FULL = "full"
+    """Refused at the door: the queue was full."""
+    JOIN_EMPTY = "join_empty"
+    """Refused at the door: no agent, or no such queue."""
+    KEY_EXIT = "key_exit"
+    MOVED = "moved"
+    """Taken to another queue by our own policy."""
+    WITHDRAWN = "withdrawn"
+    """Taken out by somebody else's QueueWithdrawCaller."""
+    REDIRECTED = "redirected"
+    """Left without a reason and without hanging up: somebody's AMI Redirect, or an exit unseen."""
+    UNKNOWN = "unknown"
+    """Ended while we were not looking; never counted as anything else."""
+
+
+class Outcome(StrEnum):
+    """How a whole call ended; exactly one per call."""
+
+    RESOLVED = "resolved"
+    """Answered by a guide and not handed on."""
+    HANDED_ON = "handed_on"
+    """A guide answered and handed the caller on."""
+    SWITCHBOARD = "switchboard"
+    """Answered by the switchboard, and by no guide."""
+    ABANDONED = "abandoned"
+    MENU_HANGUP = "menu_hangup"
+    """Hung up before any queue."""
+    UNSERVED = "unserved"
+    """Refused, timed out or sent on, and ended without an answer."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountEntry:
+    """Count an entry whose disposition is now fixed: at the answer, or at the unanswered exit."""
+
+    system: SystemName
+    queue: QueueName
+    disposition: Disposition
+    entry_wait: timedelta | None
+    """Spent in this queue; None when unknown or never joined."""
+    wait: timedelta | None
+    """Since the call's first arrival in any queue; None when unknown or never joined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordEntry:
+    """Store one ended stay in one queue. (call_id, number) is unique."""
+
+    at: datetime
+    """When the stay ended."""
+    system: SystemName
+    call_id: CallId
+    number: int
+    """The how-manieth entry of the call, from 1."""
+    queue: QueueName
+    joined_at: datetime
+    """For a refused caller, the moment of refusal."""
+    disposition: Disposition
+    entry_wait: timedelta | None
+    wait: timedelta | None
+    interface: Interface | None
+    """The member that answered; None when nobody did."""
+    agent: str | None
+    """That member's name."""
+    answered_at: datetime | None
+    talk: timedelta | None
+    """Answer to the end of the agent's part; None when nobody answered or the end is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCall:
+    """Store one ended call. call_id is unique."""
+
+    at: datetime
+    """When the caller's channel was gone, or the loss was noticed."""
+    system: SystemName
+    call_id: CallId
+    line: LineName | None
+    """None when the call began while we were not looking."""
+    caller_number: str | None
+    arrived_at: datetime
+    choice: str | None
+    """None when no choice was made (hung up in the menu) or it was not seen."""
+    digit: str | None
+    is_static_menu: bool
+    tries: int
+    outcome: Outcome
+    wait: timedelta | None
+    """First arrival in any queue to the first answer; None when never answered or unknown."""
+    first_queue: QueueName | None
+    last_queue: QueueName | None
+    moves: int
+    """Moves between queues that were proven by events."""
+    transfers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCase:
+    """Store one case. (call_id, rule) is unique."""
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    rule: str
+    line: LineName | None
+    queue: QueueName
+    agent: str
+    interface: Interface
+    department: str | None
+    """From the queue's configuration; None leaves the case without a label."""
+    answered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishCase:
+    """Tell subscribers of a case that the database holds."""
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    rule: str
+    case_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishQueueState:
+    """Tell subscribers that a queue looks different now; they read the floor for how."""
+
+    system: SystemName
+    queue: QueueName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveCaller:
+    """Ask the PBX to withdraw a waiting caller, who then enters the other queue.
+
+    The place in the target's line is not asked for here: every caller carries a queue priority made
+    from the first arrival (dialplan.py), so Asterisk itself keeps the order.
+    """
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    channel: str
+    from_queue: QueueName
+    to_queue: QueueName
+    reason: str
+    """The rule's name."""
+    not_after: datetime
+    """A late move is a wrong move: drop the request when Asterisk's clock is past this."""
+
+
+class MoveEnd(StrEnum):
+    """How a requested move ended."""
+
+    LANDED = "landed"
+    ANSWERED_FIRST = "answered_first"
+    HUNG_UP_FIRST = "hung_up_first"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+    """No proof came in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMove:
+    """Count one ended move."""
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    from_queue: QueueName
+    to_queue: QueueName
+    reason: str
+    end: MoveEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountChoice:
+    """Count what came of one visit to a tone menu."""
+
+    system: SystemName
+    menu: MenuName
+    outcome: str
+    is_static: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportUnexpected:
+    """Count and log an event that does not fit the state; nothing was changed."""
+
+    at: datetime
+    system: SystemName
+    state: str
+    event: str
+    call_id: CallId | None
+    """None when the event belongs to no known call."""
+
+
+Effect = (
+    CountEntry
+    | RecordEntry
+    | RecordCall
+    | OpenCase
+    | PublishCase
+    | PublishQueueState
+    | MoveCaller
+    | RecordMove
+    | CountChoice
+    | ReportUnexpected
+)

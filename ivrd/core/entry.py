@@ -1,0 +1,485 @@
+"""One caller's stay in one queue: the only place where an entry changes state.
+
+Here: a type per state, a function per state. Not here: which entry an event belongs to (tracker.py)
+and what a whole call comes to (call.py).
+
+The states
+    Waiting   in the queue's waiting list.
+    Leaving   out of the list, and not yet known why: a failed exit and an answer begin alike (F3).
+    Talking   answered. The disposition is fixed; only talk time is open.
+    Closed    ended, with one disposition. Terminal.
+
+The rules
+    1. QueueCallerAbandon decides nothing: Asterisk sends it for every unanswered exit (F1).
+    2. QueueCallerLeave decides nothing: on an answer it comes before AgentConnect (F3).
+    3. What decides is the next fact: an answer, the dialplan's own word, another queue, a hang-up.
+    4. A hang-up is an abandon only if somebody asked for it before the caller left the queue, or
+       within HANGUP_RACE after: an AMI Redirect leaves the queue alike, but asks for none (F8).
+    5. AgentComplete may be late, wrong or missing (ASTERISK.md §C4): a hang-up of either party
+       ends the talk too, and the late event is harmless.
+    6. An entry is counted once, when its disposition is fixed, and recorded once, when it closes.
+    7. An event that does not fit is reported and changes nothing.
+
+The table (a test compares it with the code; "=" stays, "!" is reported)
+    event                Waiting   Leaving   Talking   Closed
+    CallerJoined         Closed    Closed    Closed    =
+    CallerLeft           Leaving   =         =         =
+    CallerAbandonNoted   =         =         =         =
+    QueueExited          Closed    Closed    Closed    =
+    AgentRang            =         =         =         =
+    AgentRingEnded       =         =         =         =
+    AgentConnected       Talking   Talking   =         !
+    AgentCompleted       !         !         Closed    =
+    HangupRequested      =         =         =         =
+    ChannelHungUp        Closed    Closed    Closed    =
+    AgentLegReplaced     =         =         Talking   =
+    MoveRefused          =         =         =         =
+
+CallerJoined here means that the same caller joined *again*, in this queue or another.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from ivrd.core.effects import (
+    CountEntry,
+    Disposition,
+    Effect,
+    MoveEnd,
+    RecordEntry,
+    RecordMove,
+    ReportUnexpected,
+)
+from ivrd.core.events import (
+    AgentCompleted,
+    AgentConnected,
+    AgentLegReplaced,
+    AgentRang,
+    AgentRingEnded,
+    CallerAbandonNoted,
+    CallerJoined,
+    CallerLeft,
+    ChannelHungUp,
+    HangupRequested,
+    MoveRefused,
+    QueueExited,
+)
+from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
+
+HANGUP_RACE = timedelta(milliseconds=500)
+"""A hang-up asked for so soon after the exit is what caused it: an AMI Hangup raises its event
+after it has woken the queue (channel.c, ast_softhangup). Longer would blame callers for
+Redirects."""
+
+EntryEvent = (
+    CallerJoined
+    | CallerLeft
+    | CallerAbandonNoted
+    | QueueExited
+    | AgentRang
+    | AgentRingEnded
+    | AgentConnected
+    | AgentCompleted
+    | HangupRequested
+    | ChannelHungUp
+    | AgentLegReplaced
+    | MoveRefused
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """What is known from the start, and never changes."""
+
+    system: SystemName
+    call_id: CallId
+    queue: QueueName
+    number: int
+    """The how-manieth entry of its call, from 1."""
+    joined_at: datetime
+    first_joined_at: datetime
+    """First arrival of the call in any queue: a move does not restart the wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One outstanding request to move a caller."""
+
+    rule: str
+    to_queue: QueueName
+    asked_at: datetime
+    lapses_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """In the queue's waiting list."""
+
+    stay: Stay
+    offered_to: frozenset[Interface] = frozenset()
+    """Members whose phones ring for this caller right now."""
+    hangup_asked_at: datetime | None = None
+    move: Move | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """Out of the list, and not yet known why."""
+
+    stay: Stay
+    left_at: datetime
+    hangup_asked_at: datetime | None
+    move: Move | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talking:
+    """Answered by an agent."""
+
+    stay: Stay
+    answered_at: datetime
+    interface: Interface
+    agent: str
+    agent_leg: ChannelId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Ended. Terminal."""
+
+    stay: Stay
+    disposition: Disposition
+    ended_at: datetime
+    entry_wait: timedelta | None
+    wait: timedelta | None
+    answered_at: datetime | None = None
+    interface: Interface | None = None
+    agent: str | None = None
+    agent_leg: ChannelId | None = None
+    move: Move | None = None
+    """Set on a caller whom our move took out, until the move has landed."""
+
+
+EntryState = Waiting | Leaving | Talking | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next state, and what to do about it."""
+
+    state: EntryState
+    effects: tuple[Effect, ...] = ()
+
+
+def apply(state: EntryState, event: EntryEvent) -> Step:
+    """Return the state after an event, and the effects; one that does not fit changes nothing."""
+    match state:
+        case Waiting():
+            return _waiting(state, event)
+        case Leaving():
+            return _leaving(state, event)
+        case Talking():
+            return _talking(state, event)
+        case Closed():
+            return _closed(state, event)
+        case _:
+            assert_never(state)
+
+
+def lose(state: EntryState, at: datetime) -> Step:
+    """Return the state of an entry that ended while we were not looking.
+
+    No wait is invented: an unanswered entry is unknown, an answered one keeps its answer and has no
+    talk time.
+    """
+    match state:
+        case Waiting() | Leaving():
+            step = _close(state, Disposition.UNKNOWN, ended_at=at, left_at=None)
+            return _with_move_end(step, state, at, MoveEnd.LAPSED)
+        case Talking():
+            return _end_talk(state, at, is_end_known=False)
+        case Closed():
+            return Step(state)
+        case _:
+            assert_never(state)
+
+
+def refuse(stay: Stay, status: str) -> Step:
+    """Return the closed entry of a caller who never joined (F4). `joined_at` is the refusal."""
+    disposition = DISPOSITION_BY_STATUS[status]
+    state = Closed(
+        stay=stay, disposition=disposition, ended_at=stay.joined_at, entry_wait=None, wait=None
+    )
+    return Step(state, (_count(state), _record(state, talk=None)))
+
+
+REFUSALS = frozenset({"FULL", "JOINEMPTY", "JOINUNAVAIL", "UNKNOWN"})
+"""Values of QUEUESTATUS for a caller who never joined; no event tells of it but ours (F4)."""
+
+DISPOSITION_BY_STATUS = {
+    "FULL": Disposition.FULL,
+    "JOINEMPTY": Disposition.JOIN_EMPTY,
+    "JOINUNAVAIL": Disposition.JOIN_EMPTY,
+    "UNKNOWN": Disposition.JOIN_EMPTY,
+    "TIMEOUT": Disposition.TIMED_OUT,
+    "LEAVEEMPTY": Disposition.EMPTY,
+    "LEAVEUNAVAIL": Disposition.EMPTY,
+    "KEY": Disposition.KEY_EXIT,
+}
+"""What QUEUESTATUS comes to; app_queue.c, queue_results. WITHDRAW depends on who asked."""
+
+MOVE_MARK = "ivrd-move"
+"""First word of the reason given with a withdraw: tells our moves from others'."""
+
+
+def _waiting(state: Waiting, event: EntryEvent) -> Step:
+    match event:
+        case CallerLeft():
+            return Step(
+                Leaving(
+                    stay=state.stay,
+                    left_at=event.at,
+                    hangup_asked_at=state.hangup_asked_at,
+                    move=state.move,
+                )
+            )
+        case AgentRang():
+            return Step(replace(state, offered_to=state.offered_to | {event.interface}))
+        case AgentRingEnded():
+            return Step(replace(state, offered_to=state.offered_to - {event.interface}))
+        case AgentConnected():
+            return _answer(state, event)
+        case QueueExited():
+            return _exit(state, event, left_at=event.at)
+        case HangupRequested():
+            return Step(replace(state, hangup_asked_at=event.at))
+        case ChannelHungUp():
+            return _hang_up(state, event.at, left_at=event.at, is_abandon=True)
+        case CallerJoined():
+            step = _close(state, Disposition.REDIRECTED, ended_at=event.at, left_at=event.at)
+            return _with_move_end(step, state, event.at, MoveEnd.REFUSED)
+        case MoveRefused():
+            return _with_move_end(Step(replace(state, move=None)), state, event.at, MoveEnd.REFUSED)
+        case AgentCompleted():
+            return _unexpected(state, event)
+        case CallerAbandonNoted() | AgentLegReplaced():
+            return Step(state)
+        case _:
+            assert_never(event)
+
+
+def _leaving(state: Leaving, event: EntryEvent) -> Step:
+    match event:
+        case AgentConnected():
+            return _answer(state, event)
+        case QueueExited():
+            return _exit(state, event, left_at=state.left_at)
+        case HangupRequested():
+            if state.hangup_asked_at is None:
+                return Step(replace(state, hangup_asked_at=event.at))
+            return Step(state)
+        case ChannelHungUp():
+            asked_at = state.hangup_asked_at
+            is_abandon = asked_at is not None and asked_at <= state.left_at + HANGUP_RACE
+            return _hang_up(state, event.at, left_at=state.left_at, is_abandon=is_abandon)
+        case CallerJoined():
+            step = _close(state, Disposition.REDIRECTED, ended_at=event.at, left_at=state.left_at)
+            return _with_move_end(step, state, event.at, MoveEnd.REFUSED)
+        case AgentCompleted():
+            return _unexpected(state, event)
+        case (
+            CallerLeft()
+            | CallerAbandonNoted()
+            | AgentRang()
+            | AgentRingEnded()
+            | AgentLegReplaced()
+            | MoveRefused()
+        ):
+            return Step(state)
+        case _:
+            assert_never(event)
+
+
+def _talking(state: Talking, event: EntryEvent) -> Step:
+    match event:
+        case AgentCompleted() | ChannelHungUp() | CallerJoined() | QueueExited():
+            return _end_talk(state, event.at, is_end_known=True)
+        case AgentLegReplaced():
+            if event.old_id != state.agent_leg:
+                return Step(state)
+            return Step(replace(state, agent_leg=event.new_id))
+        case (
+            CallerLeft()
+            | CallerAbandonNoted()
+            | AgentRang()
+            | AgentRingEnded()
+            | AgentConnected()
+            | HangupRequested()
+            | MoveRefused()
+        ):
+            return Step(state)
+        case _:
+            assert_never(event)
+
+
+def _closed(state: Closed, event: EntryEvent) -> Step:
+    match event:
+        case AgentConnected():
+            return _unexpected(state, event)
+        case (
+            CallerJoined()
+            | CallerLeft()
+            | CallerAbandonNoted()
+            | QueueExited()
+            | AgentRang()
+            | AgentRingEnded()
+            | AgentCompleted()
+            | HangupRequested()
+            | ChannelHungUp()
+            | AgentLegReplaced()
+            | MoveRefused()
+        ):
+            return Step(state)
+        case _:
+            assert_never(event)
+
+
+def _answer(state: Waiting | Leaving, event: AgentConnected) -> Step:
+    talking = Talking(
+        stay=state.stay,
+        answered_at=event.at,
+        interface=event.interface,
+        agent=event.member_name,
+        agent_leg=event.agent_leg,
+    )
+    stay = state.stay
+    counted = CountEntry(
+        system=stay.system,
+        queue=stay.queue,
+        disposition=Disposition.ANSWERED,
+        entry_wait=event.at - stay.joined_at,
+        wait=event.at - stay.first_joined_at,
+    )
+    return _with_move_end(Step(talking, (counted,)), state, event.at, MoveEnd.ANSWERED_FIRST)
+
+
+def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) -> Step:
+    if event.status == "WITHDRAW":
+        if event.info.startswith(MOVE_MARK):
+            return _close(
+                state, Disposition.MOVED, ended_at=event.at, left_at=left_at, move=state.move
+            )
+        disposition = Disposition.WITHDRAWN
+    else:
+        # No named reason and no hang-up: the caller was taken away, by whom we cannot tell.
+        disposition = DISPOSITION_BY_STATUS.get(event.status, Disposition.REDIRECTED)
+    step = _close(state, disposition, ended_at=event.at, left_at=left_at)
+    return _with_move_end(step, state, event.at, MoveEnd.REFUSED)
+
+
+def _hang_up(
+    state: Waiting | Leaving, at: datetime, *, left_at: datetime, is_abandon: bool
+) -> Step:
+    disposition = Disposition.ABANDONED if is_abandon else Disposition.REDIRECTED
+    step = _close(state, disposition, ended_at=at, left_at=left_at)
+    return _with_move_end(step, state, at, MoveEnd.HUNG_UP_FIRST)
+
+
+def _close(
+    state: Waiting | Leaving,
+    disposition: Disposition,
+    *,
+    ended_at: datetime,
+    left_at: datetime | None,
+    move: Move | None = None,
+) -> Step:
+    """Close an unanswered entry. `left_at` None means that nobody knows how long the wait was."""
+    stay = state.stay
+    closed = Closed(
+        stay=stay,
+        disposition=disposition,
+        ended_at=ended_at if left_at is None else left_at,
+        entry_wait=None if left_at is None else left_at - stay.joined_at,
+        wait=None if left_at is None else left_at - stay.first_joined_at,
+        move=move,
+    )
+    return Step(closed, (_count(closed), _record(closed, talk=None)))
+
+
+def _end_talk(state: Talking, at: datetime, *, is_end_known: bool) -> Step:
+    stay = state.stay
+    closed = Closed(
+        stay=stay,
+        disposition=Disposition.ANSWERED,
+        ended_at=at,
+        entry_wait=state.answered_at - stay.joined_at,
+        wait=state.answered_at - stay.first_joined_at,
+        answered_at=state.answered_at,
+        interface=state.interface,
+        agent=state.agent,
+        agent_leg=state.agent_leg,
+    )
+    talk = at - state.answered_at if is_end_known else None
+    return Step(closed, (_record(closed, talk=talk),))
+
+
+def _count(closed: Closed) -> CountEntry:
+    return CountEntry(
+        system=closed.stay.system,
+        queue=closed.stay.queue,
+        disposition=closed.disposition,
+        entry_wait=closed.entry_wait,
+        wait=closed.wait,
+    )
+
+
+def _record(closed: Closed, *, talk: timedelta | None) -> RecordEntry:
+    stay = closed.stay
+    return RecordEntry(
+        at=closed.ended_at,
+        system=stay.system,
+        call_id=stay.call_id,
+        number=stay.number,
+        queue=stay.queue,
+        joined_at=stay.joined_at,
+        disposition=closed.disposition,
+        entry_wait=closed.entry_wait,
+        wait=closed.wait,
+        interface=closed.interface,
+        agent=closed.agent,
+        answered_at=closed.answered_at,
+        talk=talk,
+    )
+
+
+def _with_move_end(step: Step, was: Waiting | Leaving, at: datetime, end: MoveEnd) -> Step:
+    """Add the end of an outstanding move, if there was one."""
+    if was.move is None:
+        return step
+    ended = move_ended(was.stay, was.move, at, end)
+    return Step(step.state, (*step.effects, ended))
+
+
+def move_ended(stay: Stay, move: Move, at: datetime, end: MoveEnd) -> RecordMove:
+    """Return the record of a move that ended."""
+    return RecordMove(
+        at=at,
+        system=stay.system,
+        call_id=stay.call_id,
+        from_queue=stay.queue,
+        to_queue=move.to_queue,
+        reason=move.rule,
+        end=end,
+    )
+
+
+def _unexpected(state: EntryState, event: EntryEvent) -> Step:
+    report = ReportUnexpected(
+        at=event.at,
+        system=event.system,
+        state=type(state).__name__,
+        event=type(event).__name__,
+        call_id=state.stay.call_id,
+    )
+    return Step(state, (report,))

@@ -1,0 +1,469 @@
+"""All live calls and queues of one PBX: events in, effects and the next deadline out.
+
+Here: which call and which entry an event belongs to. Not here: what an event does to an entry
+(entry.py), what a call comes to (call.py, cases.py), who should move (overflow.py), and the book
+itself (call_book.py).
+
+The rules
+    1. Time is `event.at`. It never goes backwards: an older stamp is lifted to the last one, and
+       counted (`clamps`), because events of different threads may overtake each other.
+    2. Deadlines that lie before an event are passed before it. So a live run, whose timer may be a
+       little late, and a replay, which has none, decide alike.
+    3. Nothing is moved while we are not sure who waits (before the first snapshot, after PeerLost).
+    4. A call is forgotten when it has ended; memory returns to zero when all calls have.
+"""
+
+import heapq
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from ivrd.core import entry as entries
+from ivrd.core import resync
+from ivrd.core.call import ENDING_GRACE, Call, HandOver, record_of
+from ivrd.core.call_book import CallBook
+from ivrd.core.cases import case_for
+from ivrd.core.effects import (
+    CountChoice,
+    Effect,
+    MoveEnd,
+    PublishCase,
+    PublishQueueState,
+)
+from ivrd.core.entry import Closed, EntryState, Talking, Waiting
+from ivrd.core.events import (
+    AgentCompleted,
+    AgentConnected,
+    AgentLegReplaced,
+    AgentRang,
+    AgentRingEnded,
+    AttendedTransferred,
+    BlindTransferred,
+    CallArrived,
+    CallerAbandonNoted,
+    CallerJoined,
+    CallerLeft,
+    CaseSaved,
+    ChannelHungUp,
+    ChoiceMade,
+    DeadlinePassed,
+    Event,
+    HangupRequested,
+    MemberChanged,
+    MemberRemoved,
+    MoveRefused,
+    PeerLost,
+    QueueExited,
+    SnapshotTaken,
+)
+from ivrd.core.floor import QueueView
+from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
+from ivrd.core.mover import Mover
+from ivrd.core.rules import FloorRules
+from ivrd.core.service_level import Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """One queue, as it is kept across a restart."""
+
+    queue: QueueName
+    members: tuple[MemberChanged, ...]
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerState:
+    """Everything that a tracker knows, as values: kept across a restart, and cut in tests."""
+
+    system: SystemName
+    calls: tuple[Call, ...]
+    queues: tuple[QueueState, ...]
+    active_rules: frozenset[str]
+    last_at: datetime | None
+    counted_since: datetime | None
+
+
+class Tracker:
+    """The live picture of one PBX. Not thread-safe; never awaits."""
+
+    def __init__(self, *, system: SystemName, rules: FloorRules) -> None:
+        self.system = system
+        self._rules = rules
+        self._book = CallBook(system=system, rules=rules)
+        self._mover = Mover(self._book)
+        self._last_at: datetime | None = None
+        self._counted_since: datetime | None = None
+        self._is_synced = False
+        self._can_move = False
+        self._due: CallId | None = None
+        """Whose deadline is passing; known to `drop` if it breaks us."""
+        self.clamps = 0
+        """Events whose stamp was older than one already seen."""
+
+    def apply(self, event: Event) -> tuple[Effect, ...]:
+        """Return what to do about an event, in order."""
+        at = event.at
+        last_at = self._last_at
+        if last_at is None:
+            self._counted_since = at
+        elif at < last_at:
+            self.clamps += 1
+            at = last_at
+            event = replace(event, at=at)
+        self._last_at = at
+        while self._book.deadlines and self._book.deadlines[0][0] <= at:
+            deadline, call_id = heapq.heappop(self._book.deadlines)
+            self._due = call_id
+            self._pass_deadline(deadline, call_id)
+        self._due = None
+        self._route(event)
+        for queue in self._book.touched:
+            self._book.effects.append(PublishQueueState(system=self.system, queue=queue))
+        if self._is_synced and self._can_move:
+            self._mover.ask_moves(at)
+        return self._book.take_effects()
+
+    def next_deadline(self) -> datetime | None:
+        """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
+        return self._book.deadlines[0][0] if self._book.deadlines else None
+
+    def drop(self, event: Event) -> CallId | None:
+        """Forget the call of an event that broke us, and return its id; None when it has none.
+
+        The other calls go on: Erlang's "let it crash", per call.
+        """
+        self._book.take_effects()
+        named = self._due or getattr(event, "call_id", None) or getattr(event, "channel_id", None)
+        self._due = None
+        call = self._book.calls.get(self._book.legs.get(named, named)) if named else None
+        if call is None:
+            return None
+        self._book.forget(call)
+        return call.call_id
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether we hold a snapshot and an unbroken stream of events since."""
+        return self._is_synced
+
+    @property
+    def live_calls(self) -> int:
+        """How many calls are remembered."""
+        return len(self._book.calls)
+
+    def knows(self, call_id: CallId) -> bool:
+        """Return whether a call is remembered."""
+        return call_id in self._book.calls
+
+    def views(self) -> tuple[QueueView, ...]:
+        """Return how each queue looks now."""
+        return tuple(
+            floor.view(is_synced=self._is_synced, counted_since=self._counted_since)
+            for floor in self._book.queues.values()
+        )
+
+    def view(self, queue: QueueName) -> QueueView | None:
+        """Return how one queue looks now; None for a queue never heard of."""
+        floor = self._book.queues.get(queue)
+        if floor is None:
+            return None
+        return floor.view(is_synced=self._is_synced, counted_since=self._counted_since)
+
+    def state(self) -> TrackerState:
+        """Return everything known, as values."""
+        return TrackerState(
+            system=self.system,
+            calls=tuple(self._book.calls.values()),
+            queues=tuple(
+                QueueState(
+                    queue=floor.queue, members=tuple(floor.members.values()), counts=floor.counts
+                )
+                for floor in self._book.queues.values()
+            ),
+            active_rules=frozenset(self._mover.active_rules),
+            last_at=self._last_at,
+            counted_since=self._counted_since,
+        )
+
+    def restore(self, state: TrackerState) -> None:
+        """Take over what an earlier tracker knew. Not sure until the next snapshot."""
+        assert state.system == self.system, "a state belongs to one PBX"
+        assert not self._book.calls, "restore before the first event"
+        self._last_at = state.last_at
+        self._counted_since = state.counted_since
+        self._mover.active_rules = set(state.active_rules)
+        for kept in state.queues:
+            floor = self._book.floor(kept.queue)
+            floor.counts = kept.counts
+            floor.members = {member.interface: member for member in kept.members}
+        for call in state.calls:
+            self._book.keep(call)
+            if call.hung_up_at is not None:
+                self._book.set_deadline(call.hung_up_at + ENDING_GRACE, call.call_id)
+            for stay in call.entries:
+                if isinstance(stay, Waiting) and stay.move is not None:
+                    self._book.set_deadline(stay.move.lapses_at, call.call_id)
+
+    def _route(self, event: Event) -> None:
+        match event:
+            case MemberChanged():
+                self._change_member(event)
+            case AgentRang() | AgentRingEnded() | CallerLeft() | CallerAbandonNoted():
+                self._route_to_queue(event)
+            case AgentConnected() | AgentCompleted():
+                self._route_to_queue(event)
+            case ChannelHungUp():
+                self._hang_up(event)
+            case HangupRequested():
+                self._request_hangup(event)
+            case CallArrived():
+                self._arrive(event)
+            case ChoiceMade():
+                self._choose(event)
+            case CallerJoined():
+                self._join(event)
+            case QueueExited():
+                self._exit(event)
+            case BlindTransferred() | AttendedTransferred():
+                self._hand_over(event)
+            case AgentLegReplaced():
+                self._replace_leg(event)
+            case MoveRefused():
+                self._refuse_move(event)
+            case DeadlinePassed():
+                pass  # Deadlines before an event are passed before any event.
+            case MemberRemoved():
+                self._book.floor(event.queue).members.pop(event.interface, None)
+                self._book.touch(event.queue)
+            case SnapshotTaken():
+                self._resync(event)
+            case PeerLost():
+                self._is_synced = False
+                self._book.touched.update(dict.fromkeys(self._book.queues))
+            case CaseSaved():
+                self._book.effects.append(
+                    PublishCase(
+                        at=event.at,
+                        system=event.system,
+                        call_id=event.call_id,
+                        rule=event.rule,
+                        case_id=event.case_id,
+                    )
+                )
+            case _:
+                assert_never(event)
+
+    def _arrive(self, event: CallArrived) -> None:
+        known = self._book.calls.get(event.call_id)
+        if known is None:
+            known = Call(
+                system=self.system,
+                call_id=event.call_id,
+                channel=event.channel,
+                arrived_at=event.at,
+            )
+        elif known.line is not None:
+            return  # Told twice, or the caller was transferred to a line of ours: the first counts.
+        self._book.calls[event.call_id] = replace(
+            known, line=event.line, caller_number=event.caller_number, channel=event.channel
+        )
+
+    def _choose(self, event: ChoiceMade) -> None:
+        call = self._book.get_or_open(event.call_id, at=event.at, channel="")
+        if call.choice == event:
+            return
+        self._book.calls[call.call_id] = replace(call, choice=event)
+        self._book.effects.append(
+            CountChoice(
+                system=self.system,
+                menu=event.menu,
+                outcome=event.outcome,
+                is_static=event.is_static,
+            )
+        )
+
+    def _join(self, event: CallerJoined) -> None:
+        call = self._book.get_or_open(event.call_id, at=event.at, channel=event.channel)
+        last = call.entries[-1] if call.entries else None
+        if isinstance(last, Waiting) and last.stay.queue == event.queue:
+            return  # A snapshot has told it already: a real second join has a Leave before it.
+        if last is not None:
+            call = self._book.step(call, last, event)
+        is_move = self._book.land(call, event)
+        call = self._book.calls[event.call_id]
+        self._book.open_entry(
+            replace(call, channel=event.channel), event.queue, event.at, is_move=is_move
+        )
+
+    def _exit(self, event: QueueExited) -> None:
+        call = self._book.calls.get(event.call_id)
+        last = None if call is None else _last_in(call, event.queue)
+        if last is not None and not isinstance(last, Closed):
+            assert call is not None, "an entry has a call"
+            self._book.step(call, last, event)
+            self._book.start_landing(self._book.calls[event.call_id])
+        elif event.status in entries.REFUSALS:
+            self._refuse_caller(event)
+        elif call is None or last is None:
+            self._book.report(type(call).__name__, event, event.call_id)
+
+    def _refuse_caller(self, event: QueueExited) -> None:
+        call = self._book.get_or_open(event.call_id, at=event.at, channel="")
+        if call.entries and not isinstance(call.entries[-1], Closed):
+            call = self._book.step(call, call.entries[-1], event)
+        if call.landing is not None:
+            call = self._book.end_landing(call, event.at, MoveEnd.REFUSED)
+        step = entries.refuse(self._book.stay(call, event.queue, event.at), event.status)
+        self._book.keep(replace(call, entries=(*call.entries, step.state)))
+        self._book.emit(step.effects)
+
+    def _route_to_queue(
+        self,
+        event: CallerLeft
+        | CallerAbandonNoted
+        | AgentRang
+        | AgentRingEnded
+        | AgentConnected
+        | AgentCompleted,
+    ) -> None:
+        call = self._book.calls.get(event.call_id)
+        last = None if call is None else _last_in(call, event.queue)
+        if call is None or last is None:
+            self._book.report("no entry", event, event.call_id)
+            return
+        self._book.step(call, last, event)
+
+    def _request_hangup(self, event: HangupRequested) -> None:
+        call = self._book.calls.get(CallId(event.channel_id))
+        if call is not None and call.entries:
+            self._book.step(call, call.entries[-1], event)
+
+    def _hang_up(self, event: ChannelHungUp) -> None:
+        call_id = self._book.legs.get(event.channel_id)
+        if call_id is not None:
+            call = self._book.calls[call_id]
+            for stay in call.entries:
+                if isinstance(stay, Talking) and stay.agent_leg == event.channel_id:
+                    call = self._book.step(call, stay, event)
+            return
+        ended = self._book.calls.get(CallId(event.channel_id))
+        if ended is None or ended.hung_up_at is not None:
+            return
+        if ended.entries:
+            ended = self._book.step(ended, ended.entries[-1], event)
+        if ended.landing is not None:
+            ended = self._book.end_landing(ended, event.at, MoveEnd.HUNG_UP_FIRST)
+        self._book.calls[ended.call_id] = replace(ended, hung_up_at=event.at)
+        self._book.set_deadline(event.at + ENDING_GRACE, ended.call_id)
+
+    def _hand_over(self, event: BlindTransferred | AttendedTransferred) -> None:
+        if not event.is_success:
+            return
+        match event:
+            case BlindTransferred():
+                self._add_hand_over(event.at, (event.transferer_id,), event.extension)
+            case AttendedTransferred():
+                legs = (event.orig_transferer_id, event.second_transferer_id)
+                self._add_hand_over(event.at, legs, None)
+            case _:
+                assert_never(event)
+
+    def _add_hand_over(
+        self, at: datetime, legs: tuple[ChannelId, ...], extension: str | None
+    ) -> None:
+        """Note a hand-over if one of the legs is an agent's. The caller's own is none (rule 4)."""
+        for leg in legs:
+            call = self._book.calls.get(self._book.legs.get(leg, CallId("")))
+            if call is None:
+                continue
+            for stay in call.entries:
+                if isinstance(stay, Talking | Closed) and stay.agent_leg == leg:
+                    over = HandOver(at=at, entry_number=stay.stay.number, extension=extension)
+                    self._book.keep(replace(call, hand_overs=(*call.hand_overs, over)))
+                    return
+
+    def _replace_leg(self, event: AgentLegReplaced) -> None:
+        call_id = self._book.legs.get(event.old_id)
+        if call_id is None:
+            return
+        call = self._book.calls[call_id]
+        call = replace(call, replaced_legs=(*call.replaced_legs, event.new_id))
+        self._book.keep(call)
+        for stay in call.entries:
+            call = self._book.step(call, stay, event)
+
+    def _change_member(self, event: MemberChanged) -> None:
+        members = self._book.floor(event.queue).members
+        known = members.get(event.interface)
+        members[event.interface] = event
+        if (
+            known is None
+            or known.device_state != event.device_state
+            or known.is_paused != event.is_paused
+            or known.is_in_call != event.is_in_call
+        ):
+            self._book.touch(event.queue)
+
+    def _refuse_move(self, event: MoveRefused) -> None:
+        call = self._book.calls.get(event.call_id)
+        if call is not None and call.entries:
+            self._book.step(call, call.entries[-1], event)
+
+    def _pass_deadline(self, at: datetime, call_id: CallId) -> None:
+        call = self._book.calls.get(call_id)
+        if call is None:
+            return
+        if call.hung_up_at is not None and call.hung_up_at + ENDING_GRACE <= at:
+            self._finish(call, call.hung_up_at)
+            return
+        last = call.entries[-1] if call.entries else None
+        if isinstance(last, Waiting) and last.move is not None and last.move.lapses_at <= at:
+            self._book.with_entry(call, last, replace(last, move=None))
+            self._book.effects.append(entries.move_ended(last.stay, last.move, at, MoveEnd.LAPSED))
+            self._book.touch(last.stay.queue)
+
+    def _finish(self, call: Call, at: datetime) -> None:
+        record = record_of(call, at, self._rules.queues)
+        self._book.effects.append(record)
+        case = case_for(
+            call, record.outcome, at, queues=self._rules.queues, rule=self._rules.case_rule
+        )
+        if case is not None:
+            self._book.effects.append(case)
+            self._book.floor(case.queue).count_case()
+            self._book.touch(case.queue)
+        self._book.forget(call)
+
+    def _resync(self, event: SnapshotTaken) -> None:
+        differences = resync.compare(self._book.calls, event)
+        for call_id in (*differences.ended_calls, *differences.ended_entries):
+            self._book.lose_entries(self._book.calls[call_id], event.at)
+        for call_id in differences.ended_calls:
+            self._finish(replace(self._book.calls[call_id], is_gap=True), event.at)
+        for new in differences.new_callers:
+            call = self._book.get_or_open(
+                new.caller.call_id, at=event.at - new.caller.wait, channel=new.caller.channel
+            )
+            if call.landing is not None:
+                call = self._book.end_landing(call, event.at, MoveEnd.LAPSED)
+            self._book.open_entry(
+                replace(call, channel=new.caller.channel),
+                new.queue,
+                event.at - new.caller.wait,
+                is_move=False,
+            )
+        for queue in event.queues:
+            floor = self._book.floor(queue.queue)
+            floor.members = {member.interface: member for member in queue.members}
+            self._book.touch(queue.queue)
+        self._is_synced = True
+        self._can_move = event.can_withdraw
+
+
+def _last_in(call: Call, queue: QueueName) -> EntryState | None:
+    """Return the call's last entry in a queue, or None."""
+    for stay in reversed(call.entries):
+        if stay.stay.queue == queue:
+            return stay
+    return None
