@@ -136,7 +136,10 @@ class Tracker:
         self._book.take_effects()
         named = self._due or getattr(event, "call_id", None) or getattr(event, "channel_id", None)
         self._due = None
-        call = self._book.calls.get(self._book.legs.get(named, named)) if named else None
+        if named is None:
+            return None
+        owner = self._book.legs.get(ChannelId(named), CallId(named))
+        call = self._book.calls.get(owner)
         if call is None:
             return None
         self._book.forget(call)
