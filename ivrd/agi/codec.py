@@ -13,12 +13,12 @@ The conversation (Source: res_agi.c, `setup_env`, `run_agi`, `agi_handle_command
 3. "HANGUP" may come at any line. It is no answer: it is an event of its own, and the answer to a
    command that is still open may follow it.
 4. Never two commands at once. Asterisk reads through a stdio buffer but waits on the descriptor, so
-   a second command read along with the first stays unseen; and a command that arrives during
-   STREAM FILE or WAIT FOR DIGIT ends that one *without an answer* (res == 1). `send` enforces this.
+   a second command read along with the first stays unseen until more bytes come (measured on
+   22.10.1); and a command that arrives during STREAM FILE or WAIT FOR DIGIT ends that one, without
+   an answer or with a false "200 result=1". `send` enforces this.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -45,6 +45,7 @@ _HEADER_START = b"agi_"
 _HEADER = re.compile(r"(agi_[a-z0-9_]+): ?(.*)", re.DOTALL)
 _RESULT = re.compile(r"result=(-?[0-9]{1,10})(?: \((.*?)\))?(?: endpos=(-?[0-9]{1,18}))?\s*")
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.*#/-]*")
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -279,7 +280,7 @@ def command(verb: str, *arguments: str) -> bytes:
         character, an empty pair of quotes is an empty word.
     """
     line = " ".join((verb, *(_quote(argument) for argument in arguments)))
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in line):
+    if _UNSENDABLE.search(line):
         raise IvrdBug(f"control character in an AGI command: {line!r}")
     encoded = line.encode() + b"\n"
     if len(encoded) > COMMAND_BYTES_MAX:
@@ -318,7 +319,8 @@ def stream_file(prompt: str, escape_digits: str) -> bytes:
 
     Source:
         res_agi.c, `handle_streamfile`: -1 for a hang-up *and* for a file that is missing; only the
-        hang-up is followed by HANGUP. The answer is "200 result=-1 endpos=0" in both.
+        hang-up is followed by HANGUP. The session goes on after a missing file (measured on
+        22.10.1), but AGISTATUS is then FAILURE at its end.
     """
     return command("STREAM FILE", prompt, escape_digits)
 

@@ -8,7 +8,8 @@ Contract with the dialplan:
 
 1. The URL is agi://host:port/menu/NAME, and AGIEXITONHANGUP=yes.
 2. The dialplan gives us a short TIMEOUT(absolute). Our first command lengthens it to the session's
-   limit; that is the proof that ivrd lives, and replaces a hello connection.
+   limit; that is the proof that ivrd lives, and replaces a hello connection (measured on 22.10.1:
+   a running limit of 2 s is really lengthened).
 3. Our last command sets IVRD_CHOICE, IVRD_OUTCOME, IVRD_DIGIT, IVRD_TRIES and, as the last,
    IVRD_DONE=1. Without IVRD_DONE the dialplan plays the static menu. AGISTATUS says nothing: it is
    SUCCESS when we die, and FAILURE after a prompt that is missing.
@@ -249,6 +250,10 @@ class AgiSession:
 
         One MSet and our end of stream leave together: Asterisk reads the line, then the end, and
         goes on in the dialplan without waiting for us a second time.
+
+        Source:
+            res_agi.c, `run_agi`: the end is seen only at the next read. Measured on 22.10.1: all
+            five variables are set and the answer still comes.
         """
         result = {
             "IVRD_CHOICE": finished.choice or "",
