@@ -1,0 +1,45 @@
+"""Ports of the lab are kept apart between everything that runs at the same time."""
+
+import socket
+
+from tests.lab.ports import LOOPBACK, reserve_port, reserve_range
+
+
+def test_reserved_ports_differ_until_released() -> None:
+    leases = [reserve_port() for _ in range(20)]
+    try:
+        assert len({lease.first for lease in leases}) == 20
+    finally:
+        for lease in leases:
+            lease.release()
+
+
+def test_released_port_is_reserved_again() -> None:
+    first = reserve_port()
+    first.release()
+    first.release()
+    again = reserve_port()
+    again.release()
+    assert again.first == first.first
+
+
+def test_ranges_do_not_overlap_and_start_even() -> None:
+    one, two = reserve_range(250), reserve_range(30)
+    try:
+        assert len(one.numbers) == 250
+        assert one.first % 2 == 0
+        assert two.first % 2 == 0
+        assert not set(one.numbers) & set(two.numbers)
+    finally:
+        one.release()
+        two.release()
+
+
+def test_port_that_another_program_holds_is_passed_over() -> None:
+    free = reserve_port()
+    free.release()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((LOOPBACK, free.first))
+        lease = reserve_port()
+        lease.release()
+    assert lease.first != free.first
