@@ -71,6 +71,9 @@ class SessionEnd(StrEnum):
     """The menu's result was handed over to the dialplan."""
     HUNG_UP = "hung_up"
     """The caller, or Asterisk, went away in the menu."""
+    TOO_LATE = "too_late"
+    """Asterisk had left before it took our first command: we were too slow and the static menu has
+    the caller, or the caller hung up at once. Either way our menu never began."""
     PROBED = "probed"
     """Opened and closed without a byte."""
     GARBAGE = "garbage"
@@ -155,9 +158,8 @@ class AgiSession:
             return SessionEnd.COMMAND_REFUSED
 
     async def _run(self) -> SessionEnd:
-        opening = asyncio.timeout(self._limits.request_s)
         try:
-            async with opening:
+            async with asyncio.timeout(self._limits.request_s):
                 first = await self._next_event()
                 if not isinstance(first, AgiRequest):
                     return SessionEnd.PROBED
@@ -165,10 +167,11 @@ class AgiSession:
                 menu = self._find_menu(first)
                 if menu is None:
                     return SessionEnd.UNKNOWN_MENU
-                is_alive = await self._lengthen_limit()
+                if not await self._lengthen_limit():
+                    return SessionEnd.TOO_LATE
         except TimeoutError:
             return SessionEnd.REQUEST_TIMED_OUT
-        finished = await self._walk(menu, is_alive=is_alive)
+        finished = await self._walk(menu)
         self._report.menu_finished(
             menu=menu.name,
             outcome=finished.outcome,
@@ -183,7 +186,8 @@ class AgiSession:
         folder, _, name = request.script.partition("/")
         menu = self._menus.get(MenuName(name)) if folder == "menu" else None
         if menu is None:
-            script = request.script[:SCRIPT_CHARACTERS_LOGGED]
+            # The peer's own text: as ASCII, so that it cannot forge a line of the log.
+            script = ascii(request.script[:SCRIPT_CHARACTERS_LOGGED])
             log.warning("agi_menu_not_found", script=script)
         return menu
 
@@ -192,10 +196,8 @@ class AgiSession:
         limit = set_variable("TIMEOUT(absolute)", str(self._limits.session_s))
         return await self._ask(limit) is not None
 
-    async def _walk(self, menu: Menu, *, is_alive: bool) -> Finished:
+    async def _walk(self, menu: Menu) -> Finished:
         step = begin(menu)
-        if not is_alive:
-            step = advance(menu, step.state, HungUp())
         while not isinstance(step.output, Finished):
             event = await self._carry_out(menu, step.output)
             step = advance(menu, step.state, event)

@@ -279,11 +279,6 @@ async def _(pbx: Asterisk) -> None:
     await pbx.answer(WAIT, "200 result=-1\nHANGUP")
 
 
-@hangup("HANGUP before the answer to the first command")
-async def _(pbx: Asterisk) -> None:
-    pbx.send(HEADERS.format(script="menu/main") + "HANGUP\n200 result=1\n")
-
-
 @hangup("HANGUP before the answer to a command on a dead channel")
 async def _(pbx: Asterisk) -> None:
     await pbx.ask_for_menu()
@@ -341,6 +336,26 @@ async def test_a_hang_up_is_an_outcome(name: str) -> None:
         await bench.report.wait_for(SessionEnd.HUNG_UP)
         assert bench.report.menus == [("main", MenuOutcome.HUNG_UP, 0)]
         assert bench.report.missing == []
+
+
+@pytest.mark.parametrize("line", ["HANGUP\n200 result=1\n", "HANGUP\n", "511 dead channel\n"])
+async def test_a_menu_that_never_began_is_no_outcome(line: str) -> None:
+    """What a daemon meets that was frozen for longer than the dialplan waits."""
+    async with beside_another_caller() as bench:
+        pbx = await bench.connect()
+        pbx.send(HEADERS.format(script="menu/main"))
+        await pbx.expect(LENGTHEN)
+        pbx.send(line)
+        await bench.report.wait_for(SessionEnd.TOO_LATE)
+        assert bench.report.menus == []
+
+
+async def test_a_hangup_that_waits_behind_the_request_is_no_outcome() -> None:
+    async with running() as bench:
+        pbx = await bench.connect()
+        pbx.send(HEADERS.format(script="menu/main") + "HANGUP\n")
+        pbx.close()
+        await bench.report.wait_for(SessionEnd.TOO_LATE)
 
 
 async def test_a_peer_frozen_before_its_first_answer_is_cut() -> None:
@@ -475,7 +490,7 @@ async def test_a_caller_name_is_never_logged(capsys: pytest.CaptureFixture[str])
             pbx = await bench.connect()
             pbx.send(HEADERS.format(script=script))
             pbx.close()
-        await bench.report.wait_for(SessionEnd.HUNG_UP, SessionEnd.UNKNOWN_MENU)
+        await bench.report.wait_for(SessionEnd.TOO_LATE, SessionEnd.UNKNOWN_MENU)
     printed = capsys.readouterr().out
     assert "agi_menu_not_found" in printed
     assert "0701740612" not in printed
