@@ -184,9 +184,14 @@ class Call:
         self.story.note("resumed")
 
     async def transfer_blind(
-        self, number: str, *, timeout_s: float = transfer.TRANSFER_S
+        self, number: str, *, timeout_s: float = transfer.TRANSFER_S, leaves_at_once: bool = False
     ) -> int | None:
-        """REFER the other side to a number; returns the final status that the PBX reported."""
+        """REFER the other side to a number; returns the final status that the PBX reported.
+
+        None: it reported none in time. A phone that leaves at once gets the REFER's own answer.
+        """
+        if leaves_at_once:
+            return await transfer.refer_and_leave(self, transfer.blind(self, number))
         return await transfer.refer(self, transfer.blind(self, number), timeout_s=timeout_s)
 
     async def transfer_attended(

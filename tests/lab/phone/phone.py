@@ -180,6 +180,10 @@ class Phone:
             ) from exc
         return self._incoming.popleft()
 
+    def forget_incoming(self) -> None:
+        """Drop the calls that `next_call` has not returned, before another scenario begins."""
+        self._incoming.clear()
+
     def _new_call(self, dialog: Dialog, *, is_incoming: bool) -> Call:
         media = Media(self._host, is_recording=self.is_recording)
         call = Call(endpoint=self._endpoint, dialog=dialog, media=media, is_incoming=is_incoming)

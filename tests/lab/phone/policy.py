@@ -49,9 +49,14 @@ class WaitForThem:
 
 @dataclass(frozen=True, slots=True)
 class TransferBlind:
-    """Hand the caller over without asking: REFER to a number."""
+    """Hand the caller over without asking: REFER to a number.
+
+    Some phones leave as soon as the PBX accepts, others wait for its report; if that is a failure,
+    this one hangs up.
+    """
 
     number: str
+    leaves_at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

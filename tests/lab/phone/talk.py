@@ -64,8 +64,9 @@ async def _do(phone: Dialler, call: Call, then: Then) -> None:
             await call.hang_up()
         case WaitForThem():
             return
-        case TransferBlind(number):
-            await call.transfer_blind(number)
+        case TransferBlind(number, leaves_at_once):
+            await call.transfer_blind(number, leaves_at_once=leaves_at_once)
+            await call.hang_up()
         case TransferAttended(number, consult_s):
             second = await _consult(phone, call, number)
             await second.answered(CONSULT_ANSWER_S)

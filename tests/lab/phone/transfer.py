@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tests.lab.phone.message import Request
-from tests.lab.phone.story import CallState, PhoneError
+from tests.lab.phone.story import CallState, DeadlinePassed, PhoneError
 
 if TYPE_CHECKING:
     from tests.lab.phone.call import Call
@@ -42,28 +42,47 @@ def address_of(call: Call) -> str:
 async def refer(
     call: Call, refer_to: str, *, timeout_s: float, second: Call | None = None
 ) -> int | None:
-    """Send the REFER and wait for its final report; on success hang up what is left of ours.
+    """Send the REFER and wait for the final report; on success hang up what is left of ours.
 
-    None: the PBX ended the call without any final report.
+    None: there was no final report. Asterisk makes none while the caller is with something that
+    neither rings nor answers, such as Wait() on a channel that is up; a phone gives up then, too,
+    and hangs up. After a report of failure the call is left as it is: with Asterisk the caller is
+    gone all the same when the target was busy, and still there when the number does not exist.
     """
+    status = await _ask_to_refer(call, refer_to)
+    if status >= 300:
+        return status
+    try:
+        await call.story.until(
+            lambda: call.transfer_final is not None or not call.is_live,
+            timeout_s=timeout_s,
+            what="the final report of the transfer",
+        )
+    except DeadlinePassed:
+        call.story.note("no_final_report")
+    if call.transfer_final is None or call.transfer_final < 300:
+        for leg in (call, second):
+            if leg is not None:
+                leg.begin_end()
+    return call.transfer_final
+
+
+async def refer_and_leave(call: Call, refer_to: str) -> int:
+    """Send the REFER and hang up as soon as it is accepted, as many phones do."""
+    status = await _ask_to_refer(call, refer_to)
+    if status < 300:
+        call.begin_end()
+    return status
+
+
+async def _ask_to_refer(call: Call, refer_to: str) -> int:
     call.require_up("transfer")
     call.transfer_progress.clear()
     call.transfer_final = None
     call.story.note("refer_sent", refer_to)
     response = await call.ask("REFER", {"Refer-To": refer_to, "Referred-By": call.dialog.contact})
-    if response.status >= 300:
-        call.story.note("refer_refused", str(response.status))
-        return response.status
-    await call.story.until(
-        lambda: call.transfer_final is not None or not call.is_live,
-        timeout_s=timeout_s,
-        what="the final report of the transfer",
-    )
-    if call.transfer_final is not None and call.transfer_final < 300:
-        for leg in (call, second):
-            if leg is not None:
-                leg.begin_end()
-    return call.transfer_final
+    call.story.note("refer_answered", str(response.status))
+    return response.status
 
 
 def on_notify(call: Call, request: Request) -> int:
