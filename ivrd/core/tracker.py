@@ -108,7 +108,8 @@ class Tracker:
         if last_at is None:
             self._counted_since = at
         elif at < last_at:
-            self.clamps += 1
+            # What our own side reports carries the stamp of what it answers, and is always late.
+            self.clamps += not isinstance(event, CaseSaved | MoveRefused)
             at = last_at
             event = replace(event, at=at)
         self._last_at = at
@@ -149,6 +150,11 @@ class Tracker:
     def is_synced(self) -> bool:
         """Whether we hold a snapshot and an unbroken stream of events since."""
         return self._is_synced
+
+    @property
+    def last_at(self) -> datetime | None:
+        """The latest stamp seen; None before the first event."""
+        return self._last_at
 
     @property
     def live_calls(self) -> int:

@@ -1,0 +1,293 @@
+"""The only consumer: takes events, asks the core, hands out effects, keeps the one timer.
+
+Here: order and guards. Not here: any decision (core) and any waiting on a peer (adapters). The
+engine never awaits a sink: each takes an effect at once and has its own bounded outbox.
+
+How to drive it, in five steps
+    1. Build one `Tracker` per PBX and one `Engine` with the sinks.
+    2. Give `submit` to every adapter as its way in; it never blocks and never raises.
+    3. Run `run()` as one task.
+    4. Read the floor (`queues()`) from the same event loop, at any time.
+    5. At the end cancel the task; `pass_all_deadlines` decides the last calls of a replay.
+
+An event that breaks the core costs its own call and no other: the guard here is one of the three
+places where `except Exception` is allowed (ARCHITECTURE.md, Failure).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, assert_never
+
+import structlog
+
+from ivrd.core.effects import (
+    CountChoice,
+    CountEntry,
+    Effect,
+    MoveCaller,
+    OpenCase,
+    PublishCase,
+    PublishQueueState,
+    RecordCall,
+    RecordEntry,
+    RecordMove,
+    ReportUnexpected,
+)
+from ivrd.core.events import DeadlinePassed, Event, PeerLost
+from ivrd.core.floor import QueueView
+from ivrd.core.ids import CallId, QueueName, SystemName
+from ivrd.core.tracker import Tracker
+
+INBOX_EVENTS_MAX = 100_000
+"""A county's whole day peak is some hundred events a second: minutes of it, about 50 MB."""
+
+EVENTS_PER_TURN = 200
+"""Events between two looks at the loop's other tasks: some 5 ms at 20 µs each, far below the 50 ms
+that a stall may last."""
+
+LATE_S = 0.25
+"""How long after a deadline the timer fires, so that events stamped before it have arrived."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Counters(Protocol):
+    """Where effects and events are counted; synchronous, cannot fail."""
+
+    def count_entry(self, effect: CountEntry) -> None: ...
+    def count_choice(self, effect: CountChoice) -> None: ...
+    def record_move(self, effect: RecordMove) -> None: ...
+    def record_call(self, effect: RecordCall) -> None: ...
+    def open_case(self, effect: OpenCase) -> None: ...
+    def report_unexpected(self, effect: ReportUnexpected) -> None: ...
+    def count_event(self, system: SystemName, event: str) -> None: ...
+    def count_failed_event(self, system: SystemName, event: str) -> None: ...
+
+
+class StoreSink(Protocol):
+    """Where facts go to be stored."""
+
+    def put_nowait(self, effect: RecordEntry | RecordCall | RecordMove | OpenCase) -> None: ...
+
+
+class Publisher(Protocol):
+    """Where subscribers are told."""
+
+    def publish_queue(self, system: SystemName, queue: QueueName) -> None: ...
+    def publish_case(self, effect: PublishCase) -> None: ...
+
+
+class Pbx(Protocol):
+    """Where a PBX is asked to act, and whose clock counts for its calls."""
+
+    def move(self, effect: MoveCaller) -> None:
+        """Ask for a move; a refusal comes back as a MoveRefused event."""
+
+    def request_snapshot(self) -> None:
+        """Ask for a SnapshotTaken, because events were lost."""
+
+    def seconds_until(self, at: datetime) -> float:
+        """Return how long until this PBX's clock says `at`; negative when it is past."""
+
+
+class Engine:
+    """Feeds trackers and hands out their effects."""
+
+    def __init__(
+        self,
+        *,
+        trackers: Mapping[SystemName, Tracker],
+        counters: Counters,
+        store: StoreSink | None,
+        publisher: Publisher | None,
+    ) -> None:
+        """Take the parts; `store` and `publisher` may be absent, as in a replay."""
+        self._trackers = trackers
+        self._counters = counters
+        self._store = store
+        self._publisher = publisher
+        self._pbxes: dict[SystemName, Pbx] = {}
+        self._inbox: deque[Event] = deque()
+        self._has_news = asyncio.Event()
+        self._lost: set[SystemName] = set()
+        self._observers: list[Callable[[Effect], None]] = []
+        self.dropped_events = 0
+        """Events lost because the inbox was full; each such PBX takes a new snapshot."""
+
+    def connect(self, system: SystemName, pbx: Pbx) -> None:
+        """Say who acts for a PBX. Before `run`."""
+        self._pbxes[system] = pbx
+
+    def observe(self, observer: Callable[[Effect], None]) -> None:
+        """Let somebody see every effect, as `ivrd replay` does; must not raise."""
+        self._observers.append(observer)
+
+    def submit(self, event: Event) -> None:
+        """Take an event. Never blocks, never raises."""
+        if len(self._inbox) >= INBOX_EVENTS_MAX:
+            self.dropped_events += 1
+            self._lost.add(event.system)
+        else:
+            self._inbox.append(event)
+        self._has_news.set()
+
+    def queues(self) -> Sequence[QueueView]:
+        """Return how every queue of every PBX looks now."""
+        return [view for tracker in self._trackers.values() for view in tracker.views()]
+
+    def queue(self, system: SystemName, queue: QueueName) -> QueueView | None:
+        """Return how one queue looks now; None for one never heard of."""
+        tracker = self._trackers.get(system)
+        return None if tracker is None else tracker.view(queue)
+
+    @property
+    def inbox_depth(self) -> int:
+        """Events waiting to be applied."""
+        return len(self._inbox)
+
+    async def run(self) -> None:
+        """Apply events and pass deadlines until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._seconds_to_deadline()):
+                    await self._has_news.wait()
+            except TimeoutError:
+                self._pass_due_deadlines()
+                continue
+            self._apply_some()
+            if not self._inbox:
+                self._has_news.clear()
+                self._recover_lost()
+            await asyncio.sleep(0)
+
+    def apply(self, event: Event) -> tuple[Effect, ...]:
+        """Apply one event now, hand out its effects, and return them."""
+        tracker = self._trackers.get(event.system)
+        if tracker is None:
+            log.error("event_dropped", reason="unknown_system", asterisk=event.system)
+            return ()
+        name = type(event).__name__
+        self._counters.count_event(event.system, name)
+        try:
+            effects = tracker.apply(event)
+        except Exception:
+            dropped = tracker.drop(event)
+            self._counters.count_failed_event(event.system, name)
+            log.exception(
+                "event_failed", asterisk=event.system, tracker_event=name, call_id=dropped
+            )
+            return ()
+        for effect in effects:
+            self._dispatch(effect)
+        return effects
+
+    def pass_all_deadlines(self) -> tuple[Effect, ...]:
+        """Pass every deadline that is set, however far off: nothing more will come."""
+        effects: list[Effect] = []
+        for system, tracker in self._trackers.items():
+            while (deadline := tracker.next_deadline()) is not None:
+                effects.extend(self.apply(DeadlinePassed(at=deadline, system=system)))
+        return tuple(effects)
+
+    def _apply_some(self) -> None:
+        for _ in range(min(EVENTS_PER_TURN, len(self._inbox))):
+            self.apply(self._inbox.popleft())
+
+    def _recover_lost(self) -> None:
+        """Tell the trackers that events were lost, now that those before are applied."""
+        for system in sorted(self._lost):
+            log.error("events_lost", asterisk=system, dropped=self.dropped_events)
+            at = self._trackers[system].last_at
+            if at is not None:
+                self.apply(PeerLost(at=at, system=system, reason="inbox full"))
+            if system in self._pbxes:
+                self._pbxes[system].request_snapshot()
+        self._lost.clear()
+
+    def _seconds_to_deadline(self) -> float | None:
+        waits = [
+            self._pbxes[system].seconds_until(deadline) + LATE_S
+            for system, tracker in self._trackers.items()
+            if (deadline := tracker.next_deadline()) is not None and system in self._pbxes
+        ]
+        return max(0.0, min(waits)) if waits else None
+
+    def _pass_due_deadlines(self) -> None:
+        for system, tracker in self._trackers.items():
+            pbx = self._pbxes.get(system)
+            while (
+                pbx is not None
+                and (deadline := tracker.next_deadline()) is not None
+                and pbx.seconds_until(deadline) + LATE_S <= 0
+            ):
+                self.apply(DeadlinePassed(at=deadline, system=system))
+
+    def _dispatch(self, effect: Effect) -> None:
+        """Hand one effect out, in a fixed order: counters, store, subscribers, PBX."""
+        for observer in self._observers:
+            observer(effect)
+        match effect:
+            case PublishQueueState():
+                if self._publisher is not None:
+                    self._publisher.publish_queue(effect.system, effect.queue)
+            case CountEntry():
+                self._counters.count_entry(effect)
+            case CountChoice():
+                self._counters.count_choice(effect)
+            case RecordEntry():
+                self._keep(effect)
+            case RecordCall():
+                self._counters.record_call(effect)
+                self._keep(effect)
+                _log_call(effect)
+            case RecordMove():
+                self._counters.record_move(effect)
+                self._keep(effect)
+            case OpenCase():
+                self._counters.open_case(effect)
+                self._keep(effect)
+            case PublishCase():
+                if self._publisher is not None:
+                    self._publisher.publish_case(effect)
+            case MoveCaller():
+                self._move(effect)
+            case ReportUnexpected():
+                self._counters.report_unexpected(effect)
+                log.debug(
+                    "event_unexpected",
+                    asterisk=effect.system,
+                    call_id=effect.call_id,
+                    state=effect.state,
+                    tracker_event=effect.event,
+                )
+            case _:
+                assert_never(effect)
+
+    def _keep(self, effect: RecordEntry | RecordCall | RecordMove | OpenCase) -> None:
+        if self._store is not None:
+            self._store.put_nowait(effect)
+
+    def _move(self, effect: MoveCaller) -> None:
+        pbx = self._pbxes.get(effect.system)
+        if pbx is not None:
+            pbx.move(effect)
+        # Without a PBX this is a replay: the recording tells what came of the move.
+
+
+def _log_call(call: RecordCall) -> None:
+    """Write the one canonical line of an ended call."""
+    log.info(
+        "call_ended",
+        asterisk=call.system,
+        call_id=CallId(call.call_id),
+        line=call.line,
+        choice=call.choice,
+        queue=call.last_queue,
+        outcome=call.outcome.value,
+        wait_s=None if call.wait is None else round(call.wait.total_seconds(), 3),
+        moves=call.moves,
+        transfers=call.transfers,
+        is_static_menu=call.is_static_menu,
+    )
