@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from ivrd.core.effects import Disposition, Outcome, RecordCall
 from ivrd.core.entry import Closed, EntryState, Move, Talking
 from ivrd.core.events import ChoiceMade
-from ivrd.core.ids import CallId, ChannelId, LineName, QueueName, SystemName
+from ivrd.core.ids import CallId, LineName, QueueName, SystemName
 from ivrd.core.rules import QueueRules, Role
 
 ENDING_GRACE = timedelta(seconds=2)
@@ -56,8 +56,6 @@ class Call:
     choice: ChoiceMade | None = None
     entries: tuple[EntryState, ...] = ()
     hand_overs: tuple[HandOver, ...] = ()
-    replaced_legs: tuple[ChannelId, ...] = ()
-    """Channels that took the place of an agent's leg."""
     landing: Move | None = None
     """A move that took the caller out of a queue, and has not yet brought them into the next."""
     moves_asked: int = 0

@@ -71,14 +71,12 @@ class CallBook:
     def keep(self, call: Call) -> None:
         """Remember a call, who waits in which queue, and whose phone its agent answered with."""
         self.calls[call.call_id] = call
-        for leg in call.replaced_legs:
-            self.legs[leg] = call.call_id
         for stay in call.entries:
             if isinstance(stay, Waiting):
                 waiting = self.floor(stay.stay.queue).waiting
                 waiting[call.call_id] = stay.stay.first_joined_at
-            elif isinstance(stay, Talking | Closed) and stay.agent_leg is not None:
-                self.legs[stay.agent_leg] = call.call_id
+            for leg in entries.legs_of(stay):
+                self.legs[leg] = call.call_id
 
     def step(self, call: Call, old: EntryState, event: EntryEvent) -> Call:
         """Take one entry of a call one event further; return the call as it is then."""
@@ -163,13 +161,12 @@ class CallBook:
     def forget(self, call: Call) -> None:
         """Forget a call and everything that points to it."""
         del self.calls[call.call_id]
-        for leg in call.replaced_legs:
-            self.legs.pop(leg, None)
         for stay in call.entries:
             if isinstance(stay, Waiting):
                 self.floor(stay.stay.queue).waiting.pop(call.call_id, None)
-            elif isinstance(stay, Talking | Closed) and stay.agent_leg is not None:
-                self.legs.pop(stay.agent_leg, None)
+            for leg in entries.legs_of(stay):
+                if self.legs.get(leg) == call.call_id:
+                    del self.legs[leg]
 
     def lose_entries(self, call: Call, at: datetime) -> None:
         """Close what is open of a call that ended, or went on, while we were not looking."""

@@ -20,7 +20,7 @@ The rules
     6. An entry is counted once, when its disposition is fixed, and recorded once, when it closes.
     7. An event that does not fit is reported and changes nothing.
 
-The table (a test compares it with the code; "=" stays, "!" is reported)
+The table (a test compares it with the code; "=" stays of its type, "!" is reported)
     event                Waiting   Leaving   Talking   Closed
     CallerJoined         Closed    Closed    Closed    =
     CallerLeft           Leaving   =         =         =
@@ -32,7 +32,7 @@ The table (a test compares it with the code; "=" stays, "!" is reported)
     AgentCompleted       !         !         Closed    =
     HangupRequested      =         =         =         =
     ChannelHungUp        Closed    Closed    Closed    =
-    AgentLegReplaced     =         =         Talking   =
+    AgentLegReplaced     =         =         =         =
     MoveRefused          =         =         =         =
 
 CallerJoined here means that the same caller joined *again*, in this queue or another.
@@ -142,6 +142,8 @@ class Talking:
     interface: Interface
     agent: str
     agent_leg: ChannelId
+    former_legs: tuple[ChannelId, ...] = ()
+    """Channels whose place the agent's leg took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,7 @@ class Closed:
     interface: Interface | None = None
     agent: str | None = None
     agent_leg: ChannelId | None = None
+    former_legs: tuple[ChannelId, ...] = ()
     move: Move | None = None
     """Set on a caller whom our move took out, until the move has landed."""
 
@@ -306,9 +309,7 @@ def _talking(state: Talking, event: EntryEvent) -> Step:
         case AgentCompleted() | ChannelHungUp() | CallerJoined() | QueueExited():
             return _end_talk(state, event.at, is_end_known=True)
         case AgentLegReplaced():
-            if event.old_id != state.agent_leg:
-                return Step(state)
-            return Step(replace(state, agent_leg=event.new_id))
+            return _replace_leg(state, event)
         case (
             CallerLeft()
             | CallerAbandonNoted()
@@ -327,6 +328,8 @@ def _closed(state: Closed, event: EntryEvent) -> Step:
     match event:
         case AgentConnected():
             return _unexpected(state, event)
+        case AgentLegReplaced():
+            return _replace_leg(state, event)
         case (
             CallerJoined()
             | CallerLeft()
@@ -337,7 +340,6 @@ def _closed(state: Closed, event: EntryEvent) -> Step:
             | AgentCompleted()
             | HangupRequested()
             | ChannelHungUp()
-            | AgentLegReplaced()
             | MoveRefused()
         ):
             return Step(state)
@@ -362,6 +364,31 @@ def _answer(state: Waiting | Leaving, event: AgentConnected) -> Step:
         wait=event.at - stay.first_joined_at,
     )
     return _with_move_end(Step(talking, (counted,)), state, event.at, MoveEnd.ANSWERED_FIRST)
+
+
+def _replace_leg(state: Talking | Closed, event: AgentLegReplaced) -> Step:
+    """Follow the agent to the channel that took the leg's place, and remember the old one.
+
+    An attended transfer swaps the target in for the agent before AttendedTransfer names the agent's
+    old leg, so who handed the caller on is found by every leg there was.
+    """
+    if event.old_id != state.agent_leg:
+        return Step(state)
+    former = (*state.former_legs, event.old_id)
+    return Step(replace(state, agent_leg=event.new_id, former_legs=former))
+
+
+def legs_of(state: EntryState) -> tuple[ChannelId, ...]:
+    """Return every channel the agent was on, the newest last; empty when nobody answered."""
+    match state:
+        case Talking():
+            return (*state.former_legs, state.agent_leg)
+        case Closed():
+            return () if state.agent_leg is None else (*state.former_legs, state.agent_leg)
+        case Waiting() | Leaving():
+            return ()
+        case _:
+            assert_never(state)
 
 
 def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) -> Step:
@@ -419,6 +446,7 @@ def _end_talk(state: Talking, at: datetime, *, is_end_known: bool) -> Step:
         interface=state.interface,
         agent=state.agent,
         agent_leg=state.agent_leg,
+        former_legs=state.former_legs,
     )
     talk = at - state.answered_at if is_end_known else None
     return Step(closed, (_record(closed, talk=talk),))

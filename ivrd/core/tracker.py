@@ -152,11 +152,6 @@ class Tracker:
         return self._is_synced
 
     @property
-    def last_at(self) -> datetime | None:
-        """The latest stamp seen; None before the first event."""
-        return self._last_at
-
-    @property
     def live_calls(self) -> int:
         """How many calls are remembered."""
         return len(self._book.calls)
@@ -387,9 +382,10 @@ class Tracker:
             if call is None:
                 continue
             for stay in call.entries:
-                if isinstance(stay, Talking | Closed) and stay.agent_leg == leg:
+                if leg in entries.legs_of(stay):
                     over = HandOver(at=at, entry_number=stay.stay.number, extension=extension)
-                    self._book.keep(replace(call, hand_overs=(*call.hand_overs, over)))
+                    if over not in call.hand_overs:
+                        self._book.keep(replace(call, hand_overs=(*call.hand_overs, over)))
                     return
 
     def _replace_leg(self, event: AgentLegReplaced) -> None:
@@ -397,8 +393,6 @@ class Tracker:
         if call_id is None:
             return
         call = self._book.calls[call_id]
-        call = replace(call, replaced_legs=(*call.replaced_legs, event.new_id))
-        self._book.keep(call)
         for stay in call.entries:
             call = self._book.step(call, stay, event)
 
