@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -223,6 +224,31 @@ class Config(Section):
     cases: CasesConfig = CasesConfig()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """What systemd has told us about watching over us."""
+
+    notify_socket: str | None
+    """Where to say READY and WATCHDOG; None when nobody listens."""
+    watchdog_s: float | None
+    """A sign of life is wanted at least this often; None when nobody waits for one."""
+
+
+def supervision(environment: Mapping[str, str] = os.environ) -> Supervision:
+    """Return how systemd watches over this process.
+
+    Source:
+        sd_notify(3), sd_watchdog_enabled(3): WATCHDOG_PID, when set, names whom it is for.
+    """
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    is_ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    has_watchdog = microseconds.isdigit() and int(microseconds) > 0 and is_ours
+    return Supervision(
+        notify_socket=environment.get("NOTIFY_SOCKET") or None,
+        watchdog_s=int(microseconds) / 1e6 if has_watchdog else None,
+    )
+
+
 def load(path: Path, *, with_secrets: bool = True) -> Config:
     """Return the checked configuration of a TOML file.
 
@@ -343,7 +369,8 @@ def _reference_faults(config: Config) -> Iterator[str]:
             yield f"{place}: no queue is named {name!r}{_suggest(name, queues)}"
     for number, line in enumerate(config.lines):
         if line.menu not in menus:
-            yield f"lines[{number}].menu: no menu is named {line.menu!r}{_suggest(line.menu, menus)}"
+            suggestion = _suggest(line.menu, menus)
+            yield f"lines[{number}].menu: no menu is named {line.menu!r}{suggestion}"
     yield from _fallback_loops(config)
 
 
@@ -372,7 +399,7 @@ def _suggest(name: str, known: list[str]) -> str:
 
 
 def _fallback_loops(config: Config) -> Iterator[str]:
-    """Yield a fault for each queue whose fallbacks come back to it: a caller would go in circles."""
+    """Yield a fault for each queue whose fallbacks lead back to it: callers would go in circles."""
     fallback = {queue.name: queue.fallback for queue in config.queues}
     for number, queue in enumerate(config.queues):
         seen = {queue.name}

@@ -5,7 +5,7 @@ engine never awaits a sink: each takes an effect at once and has its own bounded
 
 How to drive it, in five steps
     1. Build one `Tracker` per PBX and one `Engine` with the sinks.
-    2. Give `submit` to every adapter as its way in; it never blocks and never raises.
+    2. Give `submit` to every adapter as its way in; it never waits.
     3. Run `run()` as one task.
     4. Read the floor (`queues()`) from the same event loop, at any time.
     5. At the end cancel the task; `pass_all_deadlines` decides the last calls of a replay.
@@ -35,13 +35,13 @@ from ivrd.core.effects import (
     RecordMove,
     ReportUnexpected,
 )
-from ivrd.core.events import DeadlinePassed, Event, PeerLost
+from ivrd.core.events import DeadlinePassed, Event
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.tracker import Tracker
 
 INBOX_EVENTS_MAX = 100_000
-"""A county's whole day peak is some hundred events a second: minutes of it, about 50 MB."""
+"""A county at its peak gives some hundred events a second: minutes of it, about 50 MB."""
 
 EVENTS_PER_TURN = 200
 """Events between two looks at the loop's other tasks: some 5 ms at 20 µs each, far below the 50 ms
@@ -56,12 +56,12 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 class Counters(Protocol):
     """Where effects and events are counted; synchronous, cannot fail."""
 
-    def count_entry(self, effect: CountEntry) -> None: ...
-    def count_choice(self, effect: CountChoice) -> None: ...
-    def record_move(self, effect: RecordMove) -> None: ...
-    def record_call(self, effect: RecordCall) -> None: ...
-    def open_case(self, effect: OpenCase) -> None: ...
-    def report_unexpected(self, effect: ReportUnexpected) -> None: ...
+    def count_entry(self, effect: CountEntry, /) -> None: ...
+    def count_choice(self, effect: CountChoice, /) -> None: ...
+    def record_move(self, effect: RecordMove, /) -> None: ...
+    def record_call(self, effect: RecordCall, /) -> None: ...
+    def open_case(self, effect: OpenCase, /) -> None: ...
+    def report_unexpected(self, effect: ReportUnexpected, /) -> None: ...
     def count_event(self, system: SystemName, event: str) -> None: ...
     def count_failed_event(self, system: SystemName, event: str) -> None: ...
 
@@ -69,14 +69,14 @@ class Counters(Protocol):
 class StoreSink(Protocol):
     """Where facts go to be stored."""
 
-    def put_nowait(self, effect: RecordEntry | RecordCall | RecordMove | OpenCase) -> None: ...
+    def put_nowait(self, effect: RecordEntry | RecordCall | RecordMove | OpenCase, /) -> None: ...
 
 
 class Publisher(Protocol):
     """Where subscribers are told."""
 
     def publish_queue(self, system: SystemName, queue: QueueName) -> None: ...
-    def publish_case(self, effect: PublishCase) -> None: ...
+    def publish_case(self, case: PublishCase, /) -> None: ...
 
 
 class Pbx(Protocol):
@@ -84,9 +84,6 @@ class Pbx(Protocol):
 
     def move(self, effect: MoveCaller) -> None:
         """Ask for a move; a refusal comes back as a MoveRefused event."""
-
-    def request_snapshot(self) -> None:
-        """Ask for a SnapshotTaken, because events were lost."""
 
     def seconds_until(self, at: datetime) -> float:
         """Return how long until this PBX's clock says `at`; negative when it is past."""
@@ -111,10 +108,7 @@ class Engine:
         self._pbxes: dict[SystemName, Pbx] = {}
         self._inbox: deque[Event] = deque()
         self._has_news = asyncio.Event()
-        self._lost: set[SystemName] = set()
         self._observers: list[Callable[[Effect], None]] = []
-        self.dropped_events = 0
-        """Events lost because the inbox was full; each such PBX takes a new snapshot."""
 
     def connect(self, system: SystemName, pbx: Pbx) -> None:
         """Say who acts for a PBX. Before `run`."""
@@ -125,12 +119,15 @@ class Engine:
         self._observers.append(observer)
 
     def submit(self, event: Event) -> None:
-        """Take an event. Never blocks, never raises."""
+        """Take an event, at once and without waiting.
+
+        Raises:
+            asyncio.QueueFull: There is no room. The AMI adapter then holds events back until its
+                own bound is reached, says that events were lost, and takes a snapshot.
+        """
         if len(self._inbox) >= INBOX_EVENTS_MAX:
-            self.dropped_events += 1
-            self._lost.add(event.system)
-        else:
-            self._inbox.append(event)
+            raise asyncio.QueueFull
+        self._inbox.append(event)
         self._has_news.set()
 
     def queues(self) -> Sequence[QueueView]:
@@ -159,7 +156,6 @@ class Engine:
             self._apply_some()
             if not self._inbox:
                 self._has_news.clear()
-                self._recover_lost()
             await asyncio.sleep(0)
 
     def apply(self, event: Event) -> tuple[Effect, ...]:
@@ -183,6 +179,11 @@ class Engine:
             self._dispatch(effect)
         return effects
 
+    def apply_inbox(self) -> None:
+        """Apply all that waits in the inbox now, as at the end."""
+        while self._inbox:
+            self.apply(self._inbox.popleft())
+
     def pass_all_deadlines(self) -> tuple[Effect, ...]:
         """Pass every deadline that is set, however far off: nothing more will come."""
         effects: list[Effect] = []
@@ -194,17 +195,6 @@ class Engine:
     def _apply_some(self) -> None:
         for _ in range(min(EVENTS_PER_TURN, len(self._inbox))):
             self.apply(self._inbox.popleft())
-
-    def _recover_lost(self) -> None:
-        """Tell the trackers that events were lost, now that those before are applied."""
-        for system in sorted(self._lost):
-            log.error("events_lost", asterisk=system, dropped=self.dropped_events)
-            at = self._trackers[system].last_at
-            if at is not None:
-                self.apply(PeerLost(at=at, system=system, reason="inbox full"))
-            if system in self._pbxes:
-                self._pbxes[system].request_snapshot()
-        self._lost.clear()
 
     def _seconds_to_deadline(self) -> float | None:
         waits = [

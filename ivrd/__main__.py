@@ -1,0 +1,5 @@
+"""`python -m ivrd`."""
+
+from ivrd.cli import main
+
+main()
