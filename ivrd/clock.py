@@ -4,11 +4,11 @@ Here: the offset between the two, and a guard that keeps time from running backw
 timers and sleeping (engine.py).
 
 Theory. Asterisk stamps an event, and we receive it some delay later, so `stamp - received` is the
-true offset less that delay: never too large. The largest such sample is the one with the smallest
-delay, and the best. A ping bounds the offset on both sides, because its stamp was taken between
-sending and receiving: `stamp - received <= offset <= stamp - sent`. An estimate outside these bounds
-is moved to the nearer one. That also follows slow drift, and finds a stepped clock in either
-direction at the next ping.
+true offset less that delay: never too large. The largest such sample has the smallest delay, and
+is the best. A ping bounds the offset on both sides, because its stamp was taken between
+sending and receiving: `stamp - received <= offset <= stamp - sent`. An estimate outside these
+bounds is moved to the nearer one. That also follows slow drift, and finds a stepped clock in
+either direction at the next ping.
 """
 
 import time
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 STEP_S_MIN = 0.5
-"""A correction from here up is counted as a step: drift between two pings is thousands of times less."""
+"""A correction from here up is counted as a step; drift between two pings is far less."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,7 +50,7 @@ class AsteriskClock:
         self.steps_count = 0
 
     def now(self) -> datetime:
-        """Return what Asterisk's clock says now, by the best estimate; it may step with that clock."""
+        """Return what Asterisk's clock says now; it may step as that clock does."""
         return _EPOCH + timedelta(seconds=self._monotonic() + self._offset_s)
 
     def monotonic_at(self, at: datetime) -> float:

@@ -16,13 +16,13 @@ GROWTH = 2.0
 """Each nominal delay is this many times the one before."""
 
 JITTER = 0.5
-"""A delay is drawn from the upper half of its nominal value, so that daemons do not march in step."""
+"""A delay is drawn from the upper half of its nominal value, so that daemons do not keep step."""
 
 
 class Backoff(Iterator[float]):
     """An endless sequence of delays in seconds: growing, jittered, bounded.
 
-    A delay lies in (nominal * (1 - JITTER), nominal]; the nominal grows by GROWTH up to `slowest_s`.
+    A delay lies in (nominal * (1 - JITTER), nominal]; the nominal grows by GROWTH to `slowest_s`.
 
     Example:
         >>> backoff = Backoff(random=lambda: 0.0, first_s=1.0, slowest_s=5.0)

@@ -1,0 +1,453 @@
+"""One AMI connection's life: login, rights, snapshot, events, heartbeat, moves.
+
+Here: what is asked of Asterisk, in which order, and by when. Not here: making the connection and
+making it again (client.py), bytes and answers (protocol.py).
+
+Every wait has a deadline from `Deadlines`, for panoramisk has none: a frozen peer, a list that
+never ends, a login that is never answered would each be waited for without end.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from ivrd.ami import actions
+from ivrd.ami.filters import asterisk_version
+from ivrd.ami.parse import MessageRefused, parse, stamp
+from ivrd.ami.protocol import AmiCounters, AmiProtocol, ReceivedFrame
+from ivrd.ami.record import Masker
+from ivrd.ami.replies import Reply, command_names, ping_stamp, value
+from ivrd.ami.snapshot import snapshot
+from ivrd.clock import AsteriskClock
+from ivrd.core.effects import MoveCaller
+from ivrd.core.events import Event, MoveRefused, PeerLost
+from ivrd.core.ids import SystemName
+from ivrd.errors import (
+    CredentialsRefused,
+    PeerError,
+    PeerTimedOut,
+    PeerUnreachable,
+    RightMissing,
+)
+
+log = structlog.get_logger(__name__)
+
+BATCH_FRAMES = 256
+"""Frames handled before others get a turn: about 2 ms of the event loop."""
+
+ROOM_RETRY_S = 0.02
+"""Wait before trying again to hand an event to a full inbox; the raw queue holds the rest."""
+
+RESYNCS_MAX = 3
+"""Snapshots in a row that were spoilt by lost events; then the connection is made anew."""
+
+COMPLAINTS_MAX = 20
+"""Kinds of broken events that one connection logs; all are counted."""
+
+COMPLAINT_BYTES_MAX = 600
+"""Of a broken event, so much is logged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """Seconds to wait for each thing, with reasons."""
+
+    connect_s: float = 5.0
+    """TCP on the same machine takes microseconds; a full backlog is silent."""
+    banner_s: float = 5.0
+    """Asterisk writes it at once; over `authlimit` it closes instead."""
+    login_s: float = 10.0
+    """A refusal sleeps 1 s inside Asterisk (manager.c, `action_login`)."""
+    booted_s: float = 15.0
+    """FullyBooted follows the login at once, unless Asterisk is still starting."""
+    action_s: float = 5.0
+    """Answers take about a millisecond; QueueStatus of another client can hold a lock for 5 s."""
+    list_s: float = 20.0
+    """Thousands of items, and the locks of all queues in turn."""
+    ping_s: float = 5.0
+    """As for any action; callers wait in menus meanwhile, so not longer."""
+    pulse_s: float = 2.0
+    """Between pings and heartbeats; the dialplan takes a heartbeat as dead after a few of these."""
+
+
+class Request(Protocol):
+    """Sends one action and waits for its answer."""
+
+    async def __call__(self, action: actions.AmiAction, *, within_s: float) -> Reply:
+        """Return the answer.
+
+        Raises:
+            PeerTimedOut: None came in time; it will not be sent again.
+            PeerUnreachable: The connection is gone.
+        """
+
+
+class Secret(Protocol):
+    """A secret that does not show itself (pydantic's SecretStr)."""
+
+    def get_secret_value(self) -> str:
+        """Return it in clear."""
+
+
+class PbxSettings(Protocol):
+    """What must be known of a PBX (config.PbxConfig)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def username(self) -> str: ...
+    @property
+    def secret(self) -> Secret: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a session shares with the sessions before and after it."""
+
+    settings: PbxSettings
+    clock: AsteriskClock
+    sink: Callable[[Event], None]
+    """Takes one event at once; raises `asyncio.QueueFull` when it cannot."""
+    counters: AmiCounters
+    deadlines: Deadlines
+    outbox: asyncio.Queue[MoveCaller]
+    is_observer: bool
+    """Only listens: sets no heartbeat and moves nobody."""
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class AmiSession:
+    """One connection that is made; used once.
+
+    Attributes:
+        is_synchronised: The snapshot is delivered, and no event was lost since.
+        can_withdraw: Asterisk has QueueWithdrawCaller, and we may use it.
+        asterisk_version: As Asterisk says; None when our user may not ask.
+        last_event_at: Asterisk's stamp of the last event handed on.
+        move_in_flight: The move whose answer is waited for.
+    """
+
+    def __init__(
+        self, *, surroundings: Surroundings, protocol: AmiProtocol, request: Request
+    ) -> None:
+        """Take over a connection on which nothing was said yet."""
+        self._around = surroundings
+        self._protocol = protocol
+        self._request = request
+        self._system = SystemName(surroundings.settings.name)
+        self._complaints: set[tuple[bytes, str]] = set()
+        self._wants_snapshot = True
+        self.is_synchronised = False
+        self.can_withdraw = False
+        self.asterisk_version: tuple[int, ...] | None = None
+        self.last_event_at: datetime | None = None
+        self.move_in_flight: MoveCaller | None = None
+
+    # Opening.
+
+    async def open(self) -> None:
+        """Log in, wait until Asterisk is up, and see that we may do what we must.
+
+        Raises:
+            PeerError: It cannot be done; its kind says how soon to try again.
+        """
+        deadlines = self._around.deadlines
+        await self._within(self._protocol.banner, deadlines.banner_s, "AMI's greeting")
+        await self._log_in()
+        await self._wait_until_booted()
+        names = command_names(
+            await self._request(actions.LIST_COMMANDS, within_s=deadlines.action_s)
+        )
+        self._check_rights(names)
+        self.can_withdraw = "QueueWithdrawCaller" in names
+        if "CoreSettings" in names:
+            answer = await self._request(actions.CORE_SETTINGS, within_s=deadlines.action_s)
+            self.asterisk_version = asterisk_version(value(answer.raw, b"\r\nAsteriskVersion"))
+
+    async def _log_in(self) -> None:
+        settings = self._around.settings
+        answer = await self._request(
+            actions.login(settings.username, settings.secret.get_secret_value()),
+            within_s=self._around.deadlines.login_s,
+        )
+        if not answer.is_success:
+            raise CredentialsRefused(
+                f"AMI user {settings.username!r} of {settings.name} was refused: {answer.message}; "
+                "check secret, permit and deny in manager.conf against the secret file"
+            )
+
+    async def _wait_until_booted(self) -> None:
+        """Wait for FullyBooted.
+
+        Source:
+            manager.c, `action_login`: written right after the answer, and only to a user with
+            read class system.
+        """
+        settings = self._around.settings
+        try:
+            await self._within(
+                self._protocol.booted, self._around.deadlines.booted_s, "FullyBooted"
+            )
+        except PeerTimedOut as error:
+            raise RightMissing(
+                [
+                    f"AMI user {settings.username!r} of {settings.name} needs read=system in "
+                    "manager.conf: FullyBooted did not come (or Asterisk is still starting)"
+                ]
+            ) from error
+
+    def _check_rights(self, names: frozenset[str]) -> None:
+        """See that the actions we need are among those that our user may use.
+
+        The read classes agent, call and user cannot be checked: Asterisk tells nobody of them but
+        an administrator, and without them there are just no events.
+        """
+        user = f"AMI user {self._around.settings.username!r} of {self._around.settings.name}"
+        missing = []
+        if "CoreShowChannels" not in names:
+            missing.append(f"{user} needs write=reporting in manager.conf, for CoreShowChannels")
+        if "Setvar" not in names and not self._around.is_observer:
+            missing.append(f"{user} needs write=call in manager.conf, for Setvar (heartbeat)")
+        if "QueueStatus" not in names:
+            missing.append(f"{self._system} has no QueueStatus: module app_queue is not loaded")
+        if missing:
+            raise RightMissing(missing)
+
+    async def _within(
+        self, future: asyncio.Future[str] | asyncio.Future[None], within_s: float, what: str
+    ) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                await asyncio.shield(future)
+        except TimeoutError as error:
+            raise PeerTimedOut(f"{what} did not come within {within_s:g} s") from error
+
+    # Running.
+
+    async def run(self) -> None:
+        """Deliver events, keep the heartbeat, ask for moves, until the connection ends.
+
+        Raises:
+            ExceptionGroup: Of `PeerError`: why it ended.
+        """
+        async with asyncio.TaskGroup() as group:
+            name = self._system
+            group.create_task(self._watch(), name=f"ami-watch-{name}")
+            group.create_task(self._pump(), name=f"ami-pump-{name}")
+            group.create_task(self._pulse(), name=f"ami-pulse-{name}")
+            if not self._around.is_observer:
+                group.create_task(self._move_callers(), name=f"ami-moves-{name}")
+
+    async def _watch(self) -> None:
+        raise PeerUnreachable(await self._protocol.lost)
+
+    async def _pump(self) -> None:
+        frames = self._protocol.frames
+        while True:
+            if self._protocol.lost_frames:
+                await self._note_loss()
+            if self._wants_snapshot:
+                await self._resync()
+            for _ in range(min(BATCH_FRAMES, len(frames))):
+                event = self._read(frames.popleft())
+                if event is not None:
+                    await self._deliver(event)
+                if self._wants_snapshot:
+                    break
+            if frames:
+                await asyncio.sleep(0)
+            elif not self._protocol.lost_frames and not self._wants_snapshot:
+                await self._protocol.wait_for_frames()
+
+    async def _note_loss(self) -> None:
+        """Say that what we know is no longer sure: a gap is worse than a rebuild."""
+        self._wants_snapshot = True
+        if self.is_synchronised:
+            self.is_synchronised = False
+            log.error("ami_events_lost", asterisk=self._system)
+            await self._deliver(self.loss("events were lost"))
+
+    async def _resync(self) -> None:
+        """Deliver one snapshot; live events wait in the protocol's queue until it is complete."""
+        for _ in range(RESYNCS_MAX):
+            if self._protocol.lost_frames:
+                self._protocol.frames.clear()
+                self._protocol.lost_frames = False
+            deadlines = self._around.deadlines
+            at = await self._ping()
+            queues = await self._list(actions.QUEUE_STATUS, within_s=deadlines.list_s)
+            channels = await self._list(actions.CORE_SHOW_CHANNELS, within_s=deadlines.list_s)
+            if not self._protocol.lost_frames:
+                break
+        else:
+            raise PeerUnreachable("events come faster than they can be handled")
+        taken = snapshot(
+            at=min(at, self._oldest_held_at(at)),
+            system=self._system,
+            queue_items=queues.items,
+            channel_items=channels.items,
+            can_withdraw=self.can_withdraw,
+        )
+        self._wants_snapshot = False
+        self.is_synchronised = True
+        self._around.counters.snapshots += 1
+        await self._deliver(taken)
+
+    def _oldest_held_at(self, at: datetime) -> datetime:
+        """Return the stamp of the first event that is held back, so that time never runs back."""
+        for frame in self._protocol.frames:
+            try:
+                return stamp(frame.raw)
+            except MessageRefused:
+                continue
+        return at
+
+    async def _list(self, action: actions.AmiAction, *, within_s: float) -> Reply:
+        answer = await self._request(action, within_s=within_s)
+        if not answer.is_success:
+            raise PeerUnreachable(f"{action.name} was refused: {answer.message}")
+        return answer
+
+    async def _ping(self) -> datetime:
+        """Return Asterisk's time, and learn from it."""
+        monotonic = self._around.monotonic
+        sent_s = monotonic()
+        answer = await self._request(actions.PING, within_s=self._around.deadlines.ping_s)
+        at = ping_stamp(answer)
+        self._around.clock.observe_ping(at, sent_s=sent_s, received_s=monotonic())
+        return at
+
+    async def _pulse(self) -> None:
+        """Ping, and say to the dialplan that we are alive, for ever."""
+        while True:
+            await self._ping()
+            if not self._around.is_observer:
+                epoch_s = int(self._around.clock.now().timestamp())
+                await self._request(
+                    actions.heartbeat(epoch_s), within_s=self._around.deadlines.action_s
+                )
+            await asyncio.sleep(self._around.deadlines.pulse_s)
+
+    # Events.
+
+    def _read(self, frame: ReceivedFrame) -> Event | None:
+        """Return the event in a frame; None when it is of no interest or broken."""
+        if frame.name == b"Shutdown":
+            raise PeerUnreachable("Asterisk shuts down")
+        if frame.name == b"Reload":
+            # Members and queues may have changed without an event of their own.
+            self._wants_snapshot = True
+            return None
+        counters = self._around.counters
+        try:
+            event = parse(self._system, frame.name, frame.raw)
+        except MessageRefused as refusal:
+            counters.events_refused += 1
+            self._complain(frame, refusal.reason)
+            return None
+        except Exception as error:  # noqa: BLE001 - the AMI task's per-message guard.
+            counters.events_failed += 1
+            self._complain(frame, type(error).__name__)
+            return None
+        if event is not None:
+            self._around.clock.observe_event(event.at, frame.received_s)
+        return event
+
+    def _complain(self, frame: ReceivedFrame, reason: str) -> None:
+        """Log the first broken event of each kind, with numbers and names masked."""
+        kind = (frame.name, reason)
+        if kind in self._complaints or len(self._complaints) >= COMPLAINTS_MAX:
+            return
+        self._complaints.add(kind)
+        raw = Masker().mask(frame.raw)[:COMPLAINT_BYTES_MAX]
+        log.error(
+            "ami_event_refused",
+            asterisk=self._system,
+            reason=reason,
+            hint="timestampevents = yes is missing" if reason == "no Timestamp" else None,
+            raw=raw.decode("utf-8", "backslashreplace"),
+        )
+
+    async def _deliver(self, event: Event) -> None:
+        """Hand on one event; wait while there is no room, and let the raw queue fill meanwhile."""
+        while True:
+            try:
+                self._hand_on(event)
+            except asyncio.QueueFull:
+                await asyncio.sleep(ROOM_RETRY_S)
+            else:
+                return
+
+    def _hand_on(self, event: Event) -> None:
+        self._around.sink(event)
+        self._around.counters.events += 1
+        self.last_event_at = event.at
+
+    def loss(self, reason: str) -> PeerLost:
+        """Return the event that says so, stamped now."""
+        return PeerLost(at=self._around.clock.now(), system=self._system, reason=reason)
+
+    def finish(self) -> None:
+        """Hand on what was received before the connection ended; only when nothing was lost."""
+        if not self.is_synchronised or self._protocol.lost_frames or self._wants_snapshot:
+            return
+        try:
+            while self._protocol.frames:
+                event = self._read(self._protocol.frames.popleft())
+                if event is not None:
+                    self._hand_on(event)
+        except (asyncio.QueueFull, PeerError):
+            return
+
+    # Moves.
+
+    async def _move_callers(self) -> None:
+        while True:
+            move = await self._around.outbox.get()
+            self.move_in_flight = move
+            reason = await self._ask_to_move(move)
+            self.move_in_flight = None
+            if reason is not None:
+                self.refuse(move, reason)
+
+    async def _ask_to_move(self, move: MoveCaller) -> str | None:
+        """Return why a move was not taken; None when it was, which only events can prove."""
+        if not self.can_withdraw:
+            return "cannot_withdraw"
+        if self._around.clock.now() > move.not_after:
+            return "too_late"
+        try:
+            action = actions.withdraw(move)
+            self._around.counters.moves_asked += 1
+            answer = await self._request(action, within_s=self._around.deadlines.action_s)
+        except PeerTimedOut:
+            return "no_answer"
+        except PeerUnreachable:
+            return "connection_lost"
+        except PeerError:
+            return "unfit_name"
+        return None if answer.is_success else actions.refusal(answer.message)
+
+    def refuse(self, move: MoveCaller, reason: str) -> None:
+        """Say that a move was not taken; with a full inbox the core's own deadline says it."""
+        self._around.counters.moves_refused += 1
+        try:
+            self._hand_on(
+                MoveRefused(
+                    at=self._around.clock.now(),
+                    system=self._system,
+                    call_id=move.call_id,
+                    reason=reason,
+                )
+            )
+        except asyncio.QueueFull:
+            log.warning("move_refusal_dropped", asterisk=self._system, call_id=move.call_id)

@@ -1,0 +1,123 @@
+"""Builds one `SnapshotTaken` from the lists of QueueStatus and CoreShowChannels.
+
+Here: reading the lists. Not here: asking for them, and holding back live events (client.py).
+
+The list items carry caller names that Asterisk does not escape, before Wait and after the ids: so
+the ids are read from the first header of a name, and Wait from the last.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from ivrd.ami.frames import event_name
+from ivrd.ami.parse import MessageRefused
+from ivrd.ami.replies import value
+from ivrd.core.events import MemberChanged, QueueSnapshot, SnapshotTaken, WaitingCaller
+from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName, channel_id
+
+WAIT_S_MAX = 10 * 24 * 3600
+"""No caller waits for ten days; a larger figure means that the clock stepped."""
+
+
+def snapshot(
+    *,
+    at: datetime,
+    system: SystemName,
+    queue_items: Iterable[bytes],
+    channel_items: Iterable[bytes],
+    can_withdraw: bool,
+) -> SnapshotTaken:
+    """Return what the lists say.
+
+    Args:
+        at: Asterisk's time, not later than the first event that was held back.
+        system: The PBX.
+        queue_items: The items of QueueStatus, in order.
+        channel_items: The items of CoreShowChannels.
+        can_withdraw: The PBX has the action QueueWithdrawCaller.
+
+    Raises:
+        MessageRefused: An item lacks what Asterisk always writes; then nothing of it can be used.
+    """
+    return SnapshotTaken(
+        at=at,
+        system=system,
+        queues=tuple(_queues(at=at, system=system, items=queue_items)),
+        channels=frozenset(_channels(system, channel_items)),
+        can_withdraw=can_withdraw,
+    )
+
+
+def _queues(*, at: datetime, system: SystemName, items: Iterable[bytes]) -> Iterable[QueueSnapshot]:
+    """Return the queues; their members and callers follow each one's own QueueParams.
+
+    Source:
+        app_queue.c, `manager_queues_status`.
+    """
+    members: dict[QueueName, list[MemberChanged]] = {}
+    callers: dict[QueueName, list[WaitingCaller]] = {}
+    for item in items:
+        name = event_name(item)
+        queue = QueueName(_needed(item, b"\r\nQueue"))
+        if name == b"QueueParams":
+            members[queue], callers[queue] = [], []
+        elif queue not in members:
+            raise MessageRefused("item before its QueueParams")
+        elif name == b"QueueMember":
+            members[queue].append(_member(at=at, system=system, queue=queue, item=item))
+        elif name == b"QueueEntry":
+            callers[queue].append(_caller(system, item))
+    return [
+        QueueSnapshot(queue=queue, members=tuple(members[queue]), callers=tuple(callers[queue]))
+        for queue in members
+    ]
+
+
+def _member(*, at: datetime, system: SystemName, queue: QueueName, item: bytes) -> MemberChanged:
+    return MemberChanged(
+        at=at,
+        system=system,
+        queue=queue,
+        interface=Interface(_needed(item, b"\r\nLocation")),
+        member_name=_needed(item, b"\r\nName"),
+        device_state=_count(value(item, b"\r\nStatus"), "Status"),
+        is_paused=value(item, b"\r\nPaused") == "1",
+        is_in_call=value(item, b"\r\nInCall") == "1",
+    )
+
+
+def _caller(system: SystemName, item: bytes) -> WaitingCaller:
+    before, _, after = item.rpartition(b"\r\nWait: ")
+    wait_s = _count(after.partition(b"\r\n")[0].decode("utf-8", "replace"), "Wait")
+    return WaitingCaller(
+        call_id=CallId(channel_id(system, _needed(before, b"\r\nUniqueid"))),
+        channel=_needed(before, b"\r\nChannel"),
+        position=_count(value(before, b"\r\nPosition"), "Position"),
+        wait=timedelta(seconds=min(wait_s, WAIT_S_MAX)),
+    )
+
+
+def _channels(system: SystemName, items: Iterable[bytes]) -> Iterable[ChannelId]:
+    """Return the ids of all channels.
+
+    Source:
+        manager.c, `action_coreshowchannels`: the channel's block, in which the last Uniqueid is
+        Asterisk's own; see parse.py.
+    """
+    for item in items:
+        uniqueid = item.rpartition(b"\r\nUniqueid: ")[2].partition(b"\r\n")[0]
+        if uniqueid and event_name(item) == b"CoreShowChannel":
+            yield channel_id(system, uniqueid.decode("utf-8", "replace"))
+
+
+def _needed(item: bytes, name: bytes) -> str:
+    text = value(item, name)
+    if not text:
+        raise MessageRefused(f"no {name.strip().decode()} in a list")
+    return text
+
+
+def _count(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise MessageRefused(f"bad {name} in a list")
+    return int(text)
