@@ -38,7 +38,7 @@ class Mosquitto:
             try:
                 await broker.resume()
                 yield broker
-            except BaseException:
+            except Exception:
                 kept = keep_logs(directory, name="mosquitto")
                 print_progress(f"logs of mosquitto are kept in {kept}")
                 raise

@@ -82,7 +82,7 @@ class Pbx:
             try:
                 await pbx.resume()
                 yield pbx
-            except BaseException:
+            except Exception:
                 kept = keep_logs(pbx.log_path.parent, name=plan.system_name)
                 print_progress(f"logs of {plan.system_name} are kept in {kept}")
                 raise

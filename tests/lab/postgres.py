@@ -65,7 +65,7 @@ class Postgres:
                 await server.resume()
                 await server.create_database(USER)
                 yield server
-            except BaseException:
+            except Exception:
                 kept = keep_logs(server.log_path.parent, name="postgres")
                 print_progress(f"logs of postgres are kept in {kept}")
                 raise

@@ -83,6 +83,7 @@ class Child:
         `setpriv` sets the signal which the kernel sends when the parent is gone. It does so after
         changing the user, since a change of user clears the setting (prctl(2), PR_SET_PDEATHSIG).
         The child has a session of its own, so a Ctrl-C at the terminal reaches the parent only.
+        Start it from a thread that outlives it: the kernel counts that thread as the parent.
         """
         wrapper = ["setpriv", "--pdeathsig", death_signal.name.removeprefix("SIG")]
         if run_as is not None and os.geteuid() == 0:
