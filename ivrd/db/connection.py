@@ -1,0 +1,141 @@
+"""Connections to SQLite and PostgreSQL: pools, time limits, and what each of them must be told.
+
+Here: the engine, and which errors are the database's doing. Not here: statements.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ivrd.config import DatabaseConfig
+from ivrd.errors import PeerError
+
+POOL_CONNECTIONS = 2
+"""One for the writer, one for whoever reads or asks after our health; nothing else connects."""
+
+POOL_WAIT_S = 10.0
+"""A reader waits so long for a connection before it is told that the database is busy."""
+
+CONNECT_S_MAX = 5.0
+"""PostgreSQL on the same network answers in milliseconds; after this it is as good as away."""
+
+STATEMENT_S_MAX = 20.0
+"""A batch is inserted in milliseconds; a statement that hangs so long is hanging on a dead peer."""
+
+SQLITE_BUSY_MS = 5_000
+"""How long SQLite waits for another process's write, such as a report run beside the daemon."""
+
+READ_ONLY = "ivrd_read_only"
+"""Execution option of a connection that will not write, so that it need not wait for writers."""
+
+DATABASE_ERRORS = (
+    SQLAlchemyError,
+    OSError,
+    TimeoutError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+"""All that a database, or the way to it, may raise.
+
+The drivers' own classes stand here because SQLAlchemy wraps them only once a connection is made.
+"""
+
+
+class DatabaseError(PeerError):
+    """The database cannot be used; the message says which, why, and the way out."""
+
+
+def open_engine(config: DatabaseConfig) -> AsyncEngine:
+    """Return the engine for the configured database; nothing is connected yet."""
+    url = make_url(config.url)
+    if config.password is not None:
+        url = url.set(password=config.password.get_secret_value())
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    return create_async_engine(
+        url,
+        pool_size=POOL_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": CONNECT_S_MAX,
+            "command_timeout": STATEMENT_S_MAX,
+            "server_settings": {"application_name": "ivrd", "timezone": "UTC"},
+        },
+    )
+
+
+def check_place(url: URL) -> None:
+    """Raise when the SQLite file cannot be where the configuration puts it.
+
+    Raises:
+        DatabaseError: SQLite itself would only say "unable to open database file".
+    """
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return
+    file = Path(url.database)
+    if not file.parent.is_dir():
+        raise DatabaseError(f"{file}: there is no directory {file.parent}; create it for ivrd")
+    if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=True):
+        raise DatabaseError(f"{file}: the directory {file.parent} is not writable by ivrd")
+    if file.exists() and not os.access(file, os.R_OK | os.W_OK, effective_ids=True):
+        raise DatabaseError(f"{file}: is not readable and writable by ivrd; see its owner and mode")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return one line that names a fault, without the statement and its values.
+
+    SQLAlchemy's own text holds the parameters, and so the caller's number.
+    """
+    cause = getattr(error, "orig", None) or error
+    text = " ".join(str(cause).split())
+    return f"{type(cause).__name__}: {text}" if text else type(cause).__name__
+
+
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=POOL_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_S,
+        hide_parameters=True,
+    )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """Set a new connection up.
+
+    synchronous=FULL: each commit is on the disk before we tell a subscriber of the case. NORMAL may
+    lose the last commits at a power cut (SQLite manual, "PRAGMA synchronous"); a department pays by
+    these rows, and batches keep the number of flushes low.
+    """
+    # Python's driver would begin transactions by its own rules; `_begin_sqlite` does instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at the start: taken later it may fail at once, without any waiting.
+
+    Source:
+        SQLite manual, "Transaction": a read transaction cannot be upgraded once another wrote.
+    """
+    is_read_only = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,266 @@
+"""Reads stored facts back: whole calls for reconciliation, and plain counts.
+
+Here: queries that return records. Not here: ratios (core/service_level.py) and layout.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from ivrd.core.effects import Disposition, MoveEnd, Outcome
+from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
+from ivrd.db.connection import READ_ONLY
+from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
+
+PAGE_CALLS = 500
+"""Calls read at a time: keeps memory small, and stays far below any limit on bound parameters."""
+
+READ_S_MAX = 60.0
+"""One page, or one count over a year, is read well within this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFacts:
+    """One stored stay in one queue."""
+
+    number: int
+    queue: QueueName
+    joined_at: datetime
+    ended_at: datetime
+    disposition: Disposition
+    entry_wait: timedelta | None
+    wait: timedelta | None
+    interface: Interface | None
+    agent: str | None
+    answered_at: datetime | None
+    talk: timedelta | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveFacts:
+    """One stored attempt to move the caller."""
+
+    from_queue: QueueName
+    to_queue: QueueName
+    reason: str
+    end: MoveEnd
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFacts:
+    """One stored case."""
+
+    case_id: int
+    rule: str
+    queue: QueueName
+    agent: str
+    department: str | None
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFacts:
+    """One stored call with all that belongs to it. The caller's number stays in the database."""
+
+    system: SystemName
+    call_id: CallId
+    line: LineName | None
+    arrived_at: datetime
+    ended_at: datetime
+    choice: str | None
+    digit: str | None
+    is_static_menu: bool
+    tries: int
+    outcome: Outcome
+    wait: timedelta | None
+    moves: int
+    transfers: int
+    entries: tuple[EntryFacts, ...]
+    """By number."""
+    move_attempts: tuple[MoveFacts, ...]
+    """By time."""
+    cases: tuple[CaseFacts, ...]
+    """By id; at most one per rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCounts:
+    """How many facts are stored."""
+
+    calls: Mapping[Outcome, int]
+    entries: Mapping[tuple[QueueName, Disposition], int]
+    moves: Mapping[MoveEnd, int]
+    cases: int
+
+
+async def facts_of(
+    engine: AsyncEngine, *, system: SystemName, since: datetime, until: datetime
+) -> AsyncIterator[CallFacts]:
+    """Yield the calls that arrived in [since, until), oldest first, page by page.
+
+    No transaction is open between pages, so a slow reader hinders nobody.
+    """
+    place: tuple[datetime, int] | None = None
+    while True:
+        query = select(CallRow).where(
+            CallRow.system == system, CallRow.arrived_at >= since, CallRow.arrived_at < until
+        )
+        if place is not None:
+            query = query.where(tuple_(CallRow.arrived_at, CallRow.id) > place)
+        page = await _read_page(engine, query)
+        for _, facts in page:
+            yield facts
+        if len(page) < PAGE_CALLS:
+            return
+        last_id, last = page[-1]
+        place = (last.arrived_at, last_id)
+
+
+async def counts(
+    engine: AsyncEngine, *, system: SystemName, since: datetime, until: datetime
+) -> StoredCounts:
+    """Return how many facts happened in [since, until): calls by arrival, cases by opening."""
+    calls = select(CallRow.outcome, func.count()).group_by(CallRow.outcome)
+    entries = select(EntryRow.queue, EntryRow.disposition, func.count()).group_by(
+        EntryRow.queue, EntryRow.disposition
+    )
+    moves = select(MoveRow.end, func.count()).group_by(MoveRow.end)
+    cases = select(func.count()).select_from(CaseRow)
+    async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
+        call_rows = await session.execute(
+            calls.where(
+                CallRow.system == system, CallRow.arrived_at >= since, CallRow.arrived_at < until
+            )
+        )
+        entry_rows = await session.execute(
+            entries.where(
+                EntryRow.system == system, EntryRow.joined_at >= since, EntryRow.joined_at < until
+            )
+        )
+        move_rows = await session.execute(
+            moves.where(
+                MoveRow.system == system, MoveRow.ended_at >= since, MoveRow.ended_at < until
+            )
+        )
+        case_count = await session.scalar(
+            cases.where(
+                CaseRow.system == system, CaseRow.opened_at >= since, CaseRow.opened_at < until
+            )
+        )
+        return StoredCounts(
+            calls={Outcome(outcome): count for outcome, count in call_rows},
+            entries={(QueueName(q), Disposition(d)): count for q, d, count in entry_rows},
+            moves={MoveEnd(end): count for end, count in move_rows},
+            cases=case_count or 0,
+        )
+
+
+def _session(engine: AsyncEngine) -> AsyncSession:
+    return AsyncSession(engine.execution_options(**{READ_ONLY: True}), expire_on_commit=False)
+
+
+async def _read_page(
+    engine: AsyncEngine, query: Select[tuple[CallRow]]
+) -> Sequence[tuple[int, CallFacts]]:
+    ordered = query.order_by(CallRow.arrived_at, CallRow.id).limit(PAGE_CALLS)
+    async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
+        calls = (await session.scalars(ordered)).all()
+        ids = [call.call_id for call in calls]
+        entries = await session.scalars(
+            select(EntryRow).where(EntryRow.call_id.in_(ids)).order_by(EntryRow.number)
+        )
+        moves = await session.scalars(
+            select(MoveRow).where(MoveRow.call_id.in_(ids)).order_by(MoveRow.ended_at, MoveRow.id)
+        )
+        cases = await session.scalars(
+            select(CaseRow).where(CaseRow.call_id.in_(ids)).order_by(CaseRow.id)
+        )
+        entries_of, moves_of, cases_of = _by_call(entries), _by_call(moves), _by_call(cases)
+    return [
+        (
+            call.id,
+            _call(call, entries_of[call.call_id], moves_of[call.call_id], cases_of[call.call_id]),
+        )
+        for call in calls
+    ]
+
+
+_Owned = TypeVar("_Owned", EntryRow, MoveRow, CaseRow)
+
+
+def _by_call(rows: Iterable[_Owned]) -> Mapping[str, list[_Owned]]:
+    grouped: defaultdict[str, list[_Owned]] = defaultdict(list)
+    for row in rows:
+        grouped[row.call_id].append(row)
+    return grouped
+
+
+def _call(
+    row: CallRow, entries: list[EntryRow], moves: list[MoveRow], cases: list[CaseRow]
+) -> CallFacts:
+    return CallFacts(
+        system=SystemName(row.system),
+        call_id=CallId(row.call_id),
+        line=None if row.line is None else LineName(row.line),
+        arrived_at=row.arrived_at,
+        ended_at=row.ended_at,
+        choice=row.choice,
+        digit=row.digit,
+        is_static_menu=row.is_static_menu,
+        tries=row.tries,
+        outcome=Outcome(row.outcome),
+        wait=_duration(row.wait_ms),
+        moves=row.moves,
+        transfers=row.transfers,
+        entries=tuple(_entry(entry) for entry in entries),
+        move_attempts=tuple(_move(move) for move in moves),
+        cases=tuple(_case(case) for case in cases),
+    )
+
+
+def _entry(row: EntryRow) -> EntryFacts:
+    return EntryFacts(
+        number=row.number,
+        queue=QueueName(row.queue),
+        joined_at=row.joined_at,
+        ended_at=row.ended_at,
+        disposition=Disposition(row.disposition),
+        entry_wait=_duration(row.entry_wait_ms),
+        wait=_duration(row.wait_ms),
+        interface=None if row.interface is None else Interface(row.interface),
+        agent=row.agent,
+        answered_at=row.answered_at,
+        talk=_duration(row.talk_ms),
+    )
+
+
+def _move(row: MoveRow) -> MoveFacts:
+    return MoveFacts(
+        from_queue=QueueName(row.from_queue),
+        to_queue=QueueName(row.to_queue),
+        reason=row.reason,
+        end=MoveEnd(row.end),
+        ended_at=row.ended_at,
+    )
+
+
+def _case(row: CaseRow) -> CaseFacts:
+    return CaseFacts(
+        case_id=row.id,
+        rule=row.rule,
+        queue=QueueName(row.queue),
+        agent=row.agent,
+        department=row.department,
+        opened_at=row.opened_at,
+    )
+
+
+def _duration(milliseconds: int | None) -> timedelta | None:
+    return None if milliseconds is None else timedelta(milliseconds=milliseconds)

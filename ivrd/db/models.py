@@ -1,0 +1,179 @@
+"""Tables of the facts that we keep: calls, entries, moves and cases.
+
+Here: tables, and the constraints that make a repeated write harmless. Not here: reading or writing
+them (store.py, facts.py), nor how they came to be in a database (migrations/).
+
+No foreign keys between these tables: an entry ends before its call does, so facts arrive in an
+order that a foreign key would refuse. They share `call_id`, which carries the system's name. NULL
+is "not known" or "did not happen", never 0. A duration is whole milliseconds, rounded up, so that
+`wait_ms <= threshold` in SQL says the same as the core says of the exact wait.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from ivrd.errors import IvrdBug
+
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite numbers rows by itself only in a column spelled INTEGER (its manual, "Rowid Tables")."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC moment on every database; SQLite keeps none of the zone, so we put it back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive moment: nobody could say when it was."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise IvrdBug(f"a moment without a time zone must not be stored: {value.isoformat()}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class CleanText(TypeDecorator[str]):
+    """Text that every database takes, whatever a caller's phone has sent.
+
+    PostgreSQL refuses U+0000 and both refuse lone surrogates; one such name must not block the
+    facts behind it. Unbounded, because a length limit is one more way for a fact to be refused.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Put U+FFFD where a character cannot be stored."""
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        text = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; named constraints, so that a migration can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+    type_annotation_map = {str: CleanText, datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own
+
+
+class CallRow(Base):
+    """One ended call."""
+
+    __tablename__ = "calls"
+    __table_args__ = (UniqueConstraint("call_id"), Index(None, "system", "arrived_at"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    system: Mapped[str]
+    call_id: Mapped[str]
+    line: Mapped[str | None]
+    caller_number: Mapped[str | None]
+    """In clear for now; never logged."""
+    arrived_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    choice: Mapped[str | None]
+    digit: Mapped[str | None]
+    is_static_menu: Mapped[bool]
+    tries: Mapped[int]
+    outcome: Mapped[str]
+    wait_ms: Mapped[int | None] = mapped_column(BigInteger)
+    """First arrival in any queue to first answer; NULL when never answered or unknown."""
+    first_queue: Mapped[str | None]
+    last_queue: Mapped[str | None]
+    moves: Mapped[int]
+    transfers: Mapped[int]
+
+
+class EntryRow(Base):
+    """One ended stay of a caller in one queue."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        UniqueConstraint("call_id", "number"),
+        Index(None, "system", "queue", "joined_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    system: Mapped[str]
+    call_id: Mapped[str]
+    number: Mapped[int]
+    queue: Mapped[str]
+    joined_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    disposition: Mapped[str]
+    entry_wait_ms: Mapped[int | None] = mapped_column(BigInteger)
+    wait_ms: Mapped[int | None] = mapped_column(BigInteger)
+    interface: Mapped[str | None]
+    agent: Mapped[str | None]
+    answered_at: Mapped[datetime | None]
+    talk_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class MoveRow(Base):
+    """One ended attempt to move a caller.
+
+    A call has one open move at a time, so two of its moves never end at the same moment.
+    """
+
+    __tablename__ = "moves"
+    __table_args__ = (
+        UniqueConstraint("call_id", "ended_at"),
+        Index(None, "system", "ended_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    system: Mapped[str]
+    call_id: Mapped[str]
+    from_queue: Mapped[str]
+    to_queue: Mapped[str]
+    reason: Mapped[str]
+    end: Mapped[str]
+    ended_at: Mapped[datetime]
+
+
+class CaseRow(Base):
+    """What a guide did for a citizen in one call."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        UniqueConstraint("call_id", "rule"),
+        Index(None, "system", "opened_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    system: Mapped[str]
+    call_id: Mapped[str]
+    rule: Mapped[str]
+    line: Mapped[str | None]
+    queue: Mapped[str]
+    agent: Mapped[str]
+    interface: Mapped[str]
+    department: Mapped[str | None]
+    """NULL when it must be labelled by hand."""
+    answered_at: Mapped[datetime]
+    opened_at: Mapped[datetime]

@@ -1,0 +1,206 @@
+"""Writes facts, each once: a few named operations, each one transaction.
+
+Here: effects in, rows out. Not here: reading them back (facts.py), retries and queues (outbox.py).
+
+Every insert is "on conflict do nothing" against a unique key, so that a repeat (after a time-out
+whose commit did succeed, a reconnect or a replay) changes nothing. The first writing wins.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Dialect, and_, select, text, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
+from ivrd.core.ids import CallId
+from ivrd.db.connection import READ_ONLY
+from ivrd.db.models import Base, CallRow, CaseRow, EntryRow, MoveRow
+
+TRANSACTION_S_MAX = 30.0
+"""A transaction takes milliseconds; one that hangs so long is given up, and may be repeated."""
+
+ONE_MS = timedelta(milliseconds=1)
+
+Storable = RecordEntry | RecordCall | OpenCase | RecordMove
+"""The effects that become rows."""
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedCase:
+    """A case that the database holds."""
+
+    case_id: int
+    is_new: bool
+    """False when it was there before: a repeat."""
+
+
+class Store:
+    """The named operations on one database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Use an engine made by `ivrd.db.connection.open_engine`."""
+        self._engine = engine
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine, for migrations and reads."""
+        return self._engine
+
+    async def save_entry(self, entry: RecordEntry) -> None:
+        """Store one ended stay in one queue, unless (call_id, number) is there."""
+        await self.save_batch([entry])
+
+    async def save_call(self, call: RecordCall) -> None:
+        """Store one ended call, unless call_id is there."""
+        await self.save_batch([call])
+
+    async def save_move(self, move: RecordMove) -> None:
+        """Store one ended move, unless (call_id, ended_at) is there."""
+        await self.save_batch([move])
+
+    async def open_case(self, case: OpenCase) -> OpenedCase:
+        """Store one case, unless (call_id, rule) is there, and return its id either way."""
+        async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
+            statement = _insert(connection.dialect, CaseRow).values(_case_row(case))
+            new_id = await connection.scalar(statement.returning(CaseRow.id))
+            if new_id is not None:
+                return OpenedCase(case_id=new_id, is_new=True)
+            is_it = and_(CaseRow.call_id == case.call_id, CaseRow.rule == case.rule)
+            found = await connection.execute(select(CaseRow.id).where(is_it))
+            return OpenedCase(case_id=found.scalar_one(), is_new=False)
+
+    async def save_batch(self, batch: Sequence[Storable]) -> Mapping[tuple[CallId, str], int]:
+        """Store many effects in one transaction: all or none.
+
+        Returns:
+            The id of each case in the batch, by (call_id, rule), new or not.
+        """
+        async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
+            for table, rows in _rows_by_table(batch).items():
+                await connection.execute(_insert(connection.dialect, table), rows)
+            return await _case_ids(connection, [e for e in batch if isinstance(e, OpenCase)])
+
+    async def ping(self) -> None:
+        """Return when the database answers, and raise when it does not."""
+        async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.connect() as connection:
+            connection = await connection.execution_options(**{READ_ONLY: True})
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def milliseconds(duration: timedelta | None) -> int | None:
+    """Return whole milliseconds, rounded up.
+
+    Up, because a service level's boundary is inclusive: 25.0002 s must not be stored as 25.000 s.
+
+    >>> milliseconds(timedelta(seconds=25, microseconds=1)), milliseconds(None)
+    (25001, None)
+    """
+    return None if duration is None else -(-duration // ONE_MS)
+
+
+def _insert(dialect: Dialect, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    if dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+async def _case_ids(
+    connection: AsyncConnection, cases: Sequence[OpenCase]
+) -> Mapping[tuple[CallId, str], int]:
+    if not cases:
+        return {}
+    keys = [(case.call_id, case.rule) for case in cases]
+    columns = select(CaseRow.call_id, CaseRow.rule, CaseRow.id)
+    found = await connection.execute(columns.where(tuple_(CaseRow.call_id, CaseRow.rule).in_(keys)))
+    return {(CallId(call_id), rule): case_id for call_id, rule, case_id in found}
+
+
+def _rows_by_table(batch: Sequence[Storable]) -> Mapping[type[Base], list[Row]]:
+    tables: dict[type[Base], list[Row]] = {}
+    for effect in batch:
+        match effect:
+            case RecordEntry():
+                tables.setdefault(EntryRow, []).append(_entry_row(effect))
+            case RecordCall():
+                tables.setdefault(CallRow, []).append(_call_row(effect))
+            case RecordMove():
+                tables.setdefault(MoveRow, []).append(_move_row(effect))
+            case OpenCase():
+                tables.setdefault(CaseRow, []).append(_case_row(effect))
+    return tables
+
+
+def _entry_row(entry: RecordEntry) -> Row:
+    return {
+        "system": entry.system,
+        "call_id": entry.call_id,
+        "number": entry.number,
+        "queue": entry.queue,
+        "joined_at": entry.joined_at,
+        "ended_at": entry.at,
+        "disposition": entry.disposition.value,
+        "entry_wait_ms": milliseconds(entry.entry_wait),
+        "wait_ms": milliseconds(entry.wait),
+        "interface": entry.interface,
+        "agent": entry.agent,
+        "answered_at": entry.answered_at,
+        "talk_ms": milliseconds(entry.talk),
+    }
+
+
+def _call_row(call: RecordCall) -> Row:
+    return {
+        "system": call.system,
+        "call_id": call.call_id,
+        "line": call.line,
+        "caller_number": call.caller_number,
+        "arrived_at": call.arrived_at,
+        "ended_at": call.at,
+        "choice": call.choice,
+        "digit": call.digit,
+        "is_static_menu": call.is_static_menu,
+        "tries": call.tries,
+        "outcome": call.outcome.value,
+        "wait_ms": milliseconds(call.wait),
+        "first_queue": call.first_queue,
+        "last_queue": call.last_queue,
+        "moves": call.moves,
+        "transfers": call.transfers,
+    }
+
+
+def _move_row(move: RecordMove) -> Row:
+    return {
+        "system": move.system,
+        "call_id": move.call_id,
+        "from_queue": move.from_queue,
+        "to_queue": move.to_queue,
+        "reason": move.reason,
+        "end": move.end.value,
+        "ended_at": move.at,
+    }
+
+
+def _case_row(case: OpenCase) -> Row:
+    return {
+        "system": case.system,
+        "call_id": case.call_id,
+        "rule": case.rule,
+        "line": case.line,
+        "queue": case.queue,
+        "agent": case.agent,
+        "interface": case.interface,
+        "department": case.department,
+        "answered_at": case.answered_at,
+        "opened_at": case.at,
+    }

@@ -1,0 +1,180 @@
+"""What is stored comes back as it was, once."""
+
+import asyncio
+import contextlib
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import StatementError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ivrd.config import DatabaseConfig
+from ivrd.core.effects import (
+    Disposition,
+    MoveEnd,
+    Outcome,
+)
+from ivrd.core.ids import SystemName
+from ivrd.db.facts import counts, facts_of
+from ivrd.db.migrate import migrate
+from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
+from ivrd.db.store import Store
+from tests.integration.db.samples import (
+    AT,
+    KC,
+    PBX,
+    Database,
+    a_call_id,
+    a_case,
+    a_move,
+    a_recorded_call,
+    all_facts,
+    all_of_a_call,
+    an_engine,
+    an_entry,
+    rows_in,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_call_comes_back_as_it_was(engine: AsyncEngine) -> None:
+    await Store(engine).save_batch([*all_of_a_call(1), an_entry(2)])
+    [call] = await all_facts(engine)
+    assert (call.call_id, call.line, call.outcome) == (a_call_id(1), "main", Outcome.RESOLVED)
+    assert (call.arrived_at, call.wait, call.moves) == (AT, timedelta(seconds=25), 1)
+    assert [entry.number for entry in call.entries] == [1, 2]
+    entry = call.entries[0]
+    assert entry.joined_at == AT
+    assert entry.agent == "Anna Åkesson"
+    assert entry.talk is None
+    assert [move.end for move in call.move_attempts] == [MoveEnd.LANDED]
+    assert [case.rule for case in call.cases] == ["resolved-by-guide"]
+
+
+async def test_a_wait_just_over_the_threshold_is_not_stored_as_the_threshold(
+    engine: AsyncEngine,
+) -> None:
+    await Store(engine).save_batch([a_recorded_call(), an_entry()])
+    [call] = await all_facts(engine)
+    assert call.entries[0].entry_wait == timedelta(milliseconds=25_001)
+    assert call.entries[0].wait == timedelta(milliseconds=25_000)
+
+
+async def test_an_unknown_wait_is_null_and_not_zero(engine: AsyncEngine) -> None:
+    await Store(engine).save_call(replace(a_recorded_call(), wait=None))
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT wait_ms FROM calls"))).scalar_one() is None
+    assert (await all_facts(engine))[0].wait is None
+
+
+async def test_moments_are_utc_whatever_zone_they_came_in(engine: AsyncEngine) -> None:
+    stockholm = timezone(timedelta(hours=2))
+    await Store(engine).save_call(a_recorded_call(arrived_at=AT.astimezone(stockholm)))
+    [call] = await all_facts(engine)
+    assert call.arrived_at == AT
+    assert call.arrived_at.tzinfo is UTC
+
+
+async def test_a_moment_without_a_zone_is_refused(engine: AsyncEngine) -> None:
+    with pytest.raises(StatementError, match="without a time zone"):
+        await Store(engine).save_call(a_recorded_call(arrived_at=AT.replace(tzinfo=None)))
+    assert await rows_in(engine, CallRow) == 0
+
+
+async def test_a_repeat_of_every_write_changes_nothing(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    for _ in range(3):
+        await store.save_entry(an_entry())
+        await store.save_move(a_move())
+        await store.save_call(a_recorded_call())
+        await store.save_batch(all_of_a_call(1))
+    opened = [await store.open_case(a_case()) for _ in range(3)]
+    assert [case.is_new for case in opened] == [False, False, False]
+    for table in (CallRow, EntryRow, MoveRow, CaseRow):
+        assert await rows_in(engine, table) == 1
+
+
+async def test_a_case_is_new_once_and_has_one_id(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    first, again = await store.open_case(a_case()), await store.open_case(a_case())
+    assert (first.is_new, again.is_new) == (True, False)
+    assert first.case_id == again.case_id
+
+
+async def test_two_daemons_opening_one_case_open_it_once(database: Database) -> None:
+    async with an_engine(database.config) as one, an_engine(database.config) as two:
+        await migrate(one)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(Store(engine).open_case(a_case(call)))
+                for call in range(20)
+                for engine in (one, two)
+            ]
+        assert sum(task.result().is_new for task in tasks) == 20
+        assert await rows_in(one, CaseRow) == 20
+
+
+async def test_text_that_a_database_cannot_hold_does_not_stop_it(engine: AsyncEngine) -> None:
+    nasty = replace(an_entry(), agent="Eve\0\udce5'); DROP TABLE entries; --")
+    await Store(engine).save_batch([nasty, a_recorded_call()])
+    [call] = await all_facts(engine)
+    assert call.entries[0].agent == "Eve\ufffd\ufffd'); DROP TABLE entries; --"
+
+
+async def test_facts_are_read_in_pages_and_none_is_skipped(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivrd.db.facts.PAGE_CALLS", 3)
+    # Three calls at each moment, so that pages end between calls of the same moment.
+    calls = [
+        a_recorded_call(number, arrived_at=AT + timedelta(seconds=number // 3))
+        for number in range(10)
+    ]
+    await Store(engine).save_batch(calls)
+    found = await all_facts(engine)
+    assert [call.call_id for call in found] == [call.call_id for call in calls]
+
+
+async def test_facts_begin_at_since_and_end_before_until(engine: AsyncEngine) -> None:
+    minute = timedelta(minutes=1)
+    calls = [a_recorded_call(number, arrived_at=AT + number * minute) for number in range(4)]
+    await Store(engine).save_batch(calls)
+    found = [
+        call.call_id
+        async for call in facts_of(engine, system=PBX, since=AT + minute, until=AT + 3 * minute)
+    ]
+    assert found == [a_call_id(1), a_call_id(2)]
+
+
+async def test_counts_are_by_outcome_disposition_and_end(engine: AsyncEngine) -> None:
+    await Store(engine).save_batch(
+        [effect for number in range(3) for effect in all_of_a_call(number)]
+    )
+    day = timedelta(days=1)
+    found = await counts(engine, system=PBX, since=AT - day, until=AT + day)
+    assert found.calls == {Outcome.RESOLVED: 3}
+    assert found.entries == {(KC, Disposition.ANSWERED): 3}
+    assert found.moves == {MoveEnd.LANDED: 3}
+    assert found.cases == 3
+    other = await counts(engine, system=SystemName("pbx2"), since=AT - day, until=AT + day)
+    assert (other.calls, other.cases) == ({}, 0)
+
+
+async def test_sqlite_is_durable_and_lets_readers_read(tmp_path: Path) -> None:
+    file = tmp_path / "ivrd.sqlite"
+    async with an_engine(DatabaseConfig(url=f"sqlite+aiosqlite:///{file}")) as engine:
+        await migrate(engine)
+        async with engine.connect() as connection:
+            for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)):
+                found = await connection.execute(text(f"PRAGMA {pragma}"))
+                assert found.scalar_one() == value
+        with contextlib.closing(sqlite3.connect(file)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM calls").fetchone()
+            await Store(engine).save_call(a_recorded_call())
+        assert await rows_in(engine, CallRow) == 1
