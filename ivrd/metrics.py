@@ -1,0 +1,495 @@
+"""Every Prometheus metric of the daemon, on one registry object.
+
+Here: names, help texts, labels, counting. Not here: the web page that shows them (web/), and any
+ratio: a service level is a division that whoever reads it does, by a formula of METRICS.md.
+
+Counts are plain integers in dictionaries, and families are built at scrape: half the cost of the
+library's own counters, which lock and check at each step, and which show `_created` series unless a
+global switch says no. All runs on the event loop's thread, scrapes included; so no lock is needed.
+
+Labels: `system` (the PBX) first, wherever a figure belongs to one PBX. No label holds a caller, a
+call or an agent. A label whose values come from the wire is bounded by LABEL_SETS_MAX.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from ivrd import __version__
+from ivrd.core.effects import (
+    CountChoice,
+    CountEntry,
+    Disposition,
+    MoveEnd,
+    OpenCase,
+    RecordCall,
+    RecordMove,
+    ReportUnexpected,
+)
+from ivrd.core.floor import QueueView
+from ivrd.core.ids import QueueName, SystemName
+from ivrd.errors import IvrdBug
+
+FIXED_BUCKETS_S = (5.0, 10.0, 25.0, 60.0, 600.0)
+"""Short abandon; and the limits of METRICS.md that every report shows: 25 s, 60 s and 10 min."""
+
+LABEL_SETS_MAX = 2_000
+"""Per metric. All queues of a county with every disposition are some hundreds; names from the wire
+(a queue nobody configured, a menu's outcome) must not fill the memory of whoever stores them."""
+
+Labels = tuple[str, ...]
+CounterSource = Callable[[], Mapping[Labels, float]]
+GaugeSource = Callable[[], Mapping[Labels, float]]
+
+WAITS = "ivrd_queue_wait_seconds"
+
+FAMILIES: Mapping[str, tuple[Labels, str]] = {
+    "ivrd_queue_entries_total": (
+        ("system", "queue", "disposition"),
+        "Stays in a queue by how they ended, counted when that is fixed: at the answer, or at the "
+        "unanswered exit. Refused callers (full, join_empty) never joined.",
+    ),
+    WAITS: (
+        ("system", "queue", "disposition"),
+        "Seconds from first arrival in any queue to the answer or the unanswered exit. Service "
+        'level sl = answered{le="T"} / (answered{le="+Inf"} + abandoned{le="+Inf"} - '
+        'abandoned{le="X"}), with the queue\'s threshold T and short-abandon limit X. Unknown '
+        "waits are in no bucket.",
+    ),
+    "ivrd_queue_moves_total": (
+        ("system", "from_queue", "to_queue", "reason"),
+        "Callers moved to another queue by our policy, proven by their arrival there.",
+    ),
+    "ivrd_queue_move_failures_total": (
+        ("system", "from_queue", "to_queue", "reason", "end"),
+        "Moves that were asked for and did not come about, by how they ended.",
+    ),
+    "ivrd_menu_outcomes_total": (
+        ("system", "menu", "outcome", "runner"),
+        "Visits to a tone menu by outcome; runner is who ran it: daemon, or dialplan (the static "
+        "twin, because the daemon was not there).",
+    ),
+    "ivrd_calls_total": (
+        ("system", "line", "outcome"),
+        "Ended calls by outcome; an empty line means that the call's beginning was not seen.",
+    ),
+    "ivrd_cases_opened_total": (("system", "queue", "rule"), "Cases that the rule opened."),
+    "ivrd_events_total": (("system", "event"), "Events that the core was given, by kind."),
+    "ivrd_events_unexpected_total": (
+        ("system", "state", "event"),
+        "Events that did not fit the state and changed nothing.",
+    ),
+    "ivrd_events_failed_total": (
+        ("system", "event"),
+        "Events that met a fault of ours; the call concerned was dropped from the figures.",
+    ),
+}
+"""Labels and help text of all that is counted here."""
+
+
+class Floor(Protocol):
+    """Whoever knows what the queues look like now."""
+
+    def queues(self) -> Sequence[QueueView]:
+        """Return every queue of every PBX."""
+
+
+class Outbox(Protocol):
+    """A bounded way out of the daemon."""
+
+    @property
+    def sink(self) -> str:
+        """Name of the far end."""
+
+    @property
+    def depth(self) -> int:
+        """What waits now."""
+
+    @property
+    def bound(self) -> int:
+        """What may wait at most."""
+
+    @property
+    def dropped(self) -> int:
+        """What was lost because the outbox was full."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmiState:
+    """One PBX's connection as it is now."""
+
+    is_connected: bool
+    last_event_at: datetime | None
+    """Asterisk's stamp on the newest event; None before the first."""
+
+
+class Tally:
+    """One counter: a whole number per set of label values."""
+
+    __slots__ = ("_counts", "name", "refused")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.refused = 0
+        """Steps not counted because there were too many label sets."""
+        self._counts: dict[Labels, int] = {}
+
+    def add(self, values: Labels) -> None:
+        """Count one."""
+        counts = self._counts
+        count = counts.get(values)
+        if count is not None:
+            counts[values] = count + 1
+        elif len(counts) < LABEL_SETS_MAX:
+            counts[values] = 1
+        else:
+            self.refused += 1
+
+    def expect(self, values: Labels) -> None:
+        """Show a zero before the first step: so that a rate sees that step too."""
+        self._counts.setdefault(values, 0)
+
+    def family(self) -> Metric:
+        """Return the exposition."""
+        labels, help_text = FAMILIES[self.name]
+        return _counter(self.name, help_text, labels, self._counts)
+
+
+class WaitHistogram:
+    """The histogram of waits: whole numbers per bucket, per set of label values."""
+
+    __slots__ = ("_bounds", "_series", "name", "refused")
+
+    def __init__(self, *, bounds_s: Sequence[float]) -> None:
+        self.name = WAITS
+        self.refused = 0
+        self._bounds = bounds_s
+        self._series: dict[Labels, tuple[list[int], list[float]]] = {}
+
+    def observe(self, values: Labels, seconds: float) -> None:
+        """Add one wait; a wait equal to a bound is inside it."""
+        series = self._series.get(values)
+        if series is None:
+            if len(self._series) >= LABEL_SETS_MAX:
+                self.refused += 1
+                return
+            series = self.expect(values)
+        counts, total = series
+        counts[bisect_left(self._bounds, seconds)] += 1
+        total[0] += seconds
+
+    def expect(self, values: Labels) -> tuple[list[int], list[float]]:
+        """Show zeros before the first wait."""
+        return self._series.setdefault(values, ([0] * (len(self._bounds) + 1), [0.0]))
+
+    def family(self) -> Metric:
+        """Return the exposition; buckets are cumulative there."""
+        labels, help_text = FAMILIES[self.name]
+        family = HistogramMetricFamily(self.name, help_text, labels=labels)
+        names = [*map(repr, self._bounds), "+Inf"]
+        for values, (counts, total) in self._series.items():
+            running = 0
+            buckets: list[tuple[str, float]] = []
+            for name, count in zip(names, counts, strict=True):
+                running += count
+                buckets.append((name, running))
+            family.add_metric(values, buckets, total[0])
+        return family
+
+
+class Metrics(Collector):
+    """What the daemon counts, and what it reads at each scrape.
+
+    First the methods that count, one per kind of effect, synchronous and without a way to fail;
+    then those by which app.py wires the sources, once; then the exposition.
+    """
+
+    def __init__(self, *, limits: Iterable[timedelta] = ()) -> None:
+        """Make the metrics and their registry.
+
+        Args:
+            limits: Service level thresholds and short-abandon limits; each becomes a bucket.
+        """
+        bounds_s = {*FIXED_BUCKETS_S, *(limit.total_seconds() for limit in limits)}
+        self._entries = Tally("ivrd_queue_entries_total")
+        self._moves = Tally("ivrd_queue_moves_total")
+        self._move_failures = Tally("ivrd_queue_move_failures_total")
+        self._choices = Tally("ivrd_menu_outcomes_total")
+        self._calls = Tally("ivrd_calls_total")
+        self._cases = Tally("ivrd_cases_opened_total")
+        self._events = Tally("ivrd_events_total")
+        self._unexpected = Tally("ivrd_events_unexpected_total")
+        self._failed = Tally("ivrd_events_failed_total")
+        self._tallies = tuple(kept for kept in vars(self).values() if isinstance(kept, Tally))
+        self._waits = WaitHistogram(bounds_s=sorted(bound for bound in bounds_s if bound > 0))
+        self._floor: Floor | None = None
+        self._now: Callable[[], datetime] | None = None
+        self._ami: dict[SystemName, Callable[[], AmiState]] = {}
+        self._outboxes: list[Outbox] = []
+        self._counter_sources: dict[str, tuple[str, Labels, list[CounterSource]]] = {}
+        self._gauge_sources: dict[str, tuple[str, Labels, list[GaugeSource]]] = {}
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def count_entry(self, effect: CountEntry) -> None:
+        """Count an entry, and its wait when that is known."""
+        labels = (effect.system, effect.queue, effect.disposition.value)
+        self._entries.add(labels)
+        if effect.wait is not None:
+            self._waits.observe(labels, effect.wait.total_seconds())
+
+    def count_choice(self, effect: CountChoice) -> None:
+        """Count what came of one visit to a menu."""
+        runner = "dialplan" if effect.is_static else "daemon"
+        self._choices.add((effect.system, effect.menu, effect.outcome, runner))
+
+    def record_move(self, effect: RecordMove) -> None:
+        """Count an ended move, landed or not."""
+        labels = (effect.system, effect.from_queue, effect.to_queue, effect.reason)
+        if effect.end is MoveEnd.LANDED:
+            self._moves.add(labels)
+        else:
+            self._move_failures.add((*labels, effect.end.value))
+
+    def record_call(self, effect: RecordCall) -> None:
+        """Count an ended call."""
+        self._calls.add((effect.system, effect.line or "", effect.outcome.value))
+
+    def open_case(self, effect: OpenCase) -> None:
+        """Count a case."""
+        self._cases.add((effect.system, effect.queue, effect.rule))
+
+    def report_unexpected(self, effect: ReportUnexpected) -> None:
+        """Count an event that did not fit."""
+        self._unexpected.add((effect.system, effect.state, effect.event))
+
+    def count_event(self, system: SystemName, event: str) -> None:
+        """Count an event given to the core.
+
+        Args:
+            system: Its PBX.
+            event: The name of its type.
+        """
+        self._events.add((system, event))
+
+    def count_failed_event(self, system: SystemName, event: str) -> None:
+        """Count an event that met a fault of ours."""
+        self._failed.add((system, event))
+
+    def expect_queue(self, system: SystemName, queue: QueueName) -> None:
+        """Show zeros for a configured queue from the start."""
+        for disposition in Disposition:
+            self._entries.expect((system, queue, disposition.value))
+        for disposition in (Disposition.ANSWERED, Disposition.ABANDONED):
+            self._waits.expect((system, queue, disposition.value))
+
+    def watch_floor(self, floor: Floor, *, now: Callable[[], datetime]) -> None:
+        """Read the queues at each scrape.
+
+        Args:
+            floor: Whoever knows them.
+            now: Asterisk's clock, by which arrivals are stamped.
+        """
+        self._floor = floor
+        self._now = now
+
+    def watch_ami(self, system: SystemName, state: Callable[[], AmiState]) -> None:
+        """Read one PBX's connection at each scrape."""
+        self._ami[system] = state
+
+    def watch_outbox(self, outbox: Outbox) -> None:
+        """Read one outbox at each scrape."""
+        self._outboxes.append(outbox)
+
+    def register_counter_source(
+        self, name: str, help_text: str, labels: Labels, read: CounterSource
+    ) -> None:
+        """Show counts that somebody else keeps.
+
+        Several sources may share a name (one per PBX); they then have the same help and labels.
+
+        Args:
+            name: With prefix `ivrd_` and ending `_total`.
+            help_text: What is counted.
+            labels: Names; none for a single number, whose key in the mapping is then ().
+            read: Returns the counts by label values; called at each scrape.
+        """
+        if not (name.startswith("ivrd_") and name.endswith("_total")):
+            raise IvrdBug(f"a counter is named ivrd_..._total, not {name}")
+        _add_source(self._counter_sources, name, help_text, labels, read)
+
+    def register_gauge_source(
+        self, name: str, help_text: str, labels: Labels, read: GaugeSource
+    ) -> None:
+        """Show figures that go up and down, as `register_counter_source`; leave out the unknown."""
+        if not name.startswith("ivrd_") or name.endswith("_total"):
+            raise IvrdBug(f"a gauge is named ivrd_... without _total, not {name}")
+        _add_source(self._gauge_sources, name, help_text, labels, read)
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: the registry then does not scrape us while we are made."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family."""
+        for tally in self._tallies:
+            yield tally.family()
+        yield self._waits.family()
+        yield _counter(
+            "ivrd_label_sets_refused_total",
+            "Steps that were not counted because a metric had too many label sets.",
+            ("metric",),
+            self._refused(),
+        )
+        if self._floor is not None and self._now is not None:
+            yield from _floor_families(self._floor.queues(), self._now())
+        yield from _ami_families({system: read() for system, read in self._ami.items()})
+        yield from _outbox_families(self._outboxes)
+        for name, (help_text, labels, counters) in self._counter_sources.items():
+            yield _counter(name, help_text, labels, _merged(counters))
+        for name, (help_text, labels, gauges) in self._gauge_sources.items():
+            yield _gauge(name, help_text, labels, _merged(gauges))
+        yield _gauge(
+            "ivrd_build_info", "The version that runs; always 1.", ("version",), {(__version__,): 1}
+        )
+
+    def _refused(self) -> Mapping[Labels, int]:
+        refused: dict[Labels, int] = {(kept.name,): kept.refused for kept in self._tallies}
+        refused[(self._waits.name,)] = self._waits.refused
+        return refused
+
+
+def _floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metric]:
+    """Yield the live figures; those of a queue that we cannot vouch for are absent, not zero."""
+    synced = [view for view in views if view.is_synced]
+    queue = ("system", "queue")
+    yield _gauge(
+        "ivrd_queue_synced",
+        "1 when we hold a snapshot and all events since; at 0 the queue's other gauges are absent.",
+        queue,
+        {(view.system, view.queue): int(view.is_synced) for view in views},
+    )
+    yield _gauge(
+        "ivrd_queue_callers",
+        "Callers waiting now.",
+        queue,
+        {(view.system, view.queue): view.waiting for view in synced},
+    )
+    yield _gauge(
+        "ivrd_queue_longest_wait_seconds",
+        "Now - first arrival in any queue of the longest waiting caller; 0 when nobody waits.",
+        queue,
+        {(view.system, view.queue): _age_s(view.oldest_arrival_at, now) for view in synced},
+    )
+    members: dict[Labels, float] = {}
+    for view in synced:
+        members[(view.system, view.queue, "available")] = view.members_available
+        members[(view.system, view.queue, "busy")] = view.members_busy
+        members[(view.system, view.queue, "paused")] = view.members_paused
+        members[(view.system, view.queue, "unavailable")] = view.members_unavailable
+    yield _gauge("ivrd_queue_members", "Members of the queue by state.", (*queue, "state"), members)
+    yield _counter(
+        "ivrd_queue_joined_total",
+        "Entries into the queue. Offered = joined + entries refused (full, join_empty).",
+        queue,
+        {(view.system, view.queue): view.counts.joined for view in views},
+    )
+
+
+def _ami_families(states: Mapping[SystemName, AmiState]) -> Iterator[Metric]:
+    yield _gauge(
+        "ivrd_ami_connected",
+        "1 while logged in to the PBX's AMI.",
+        ("system",),
+        {(system,): int(state.is_connected) for system, state in states.items()},
+    )
+    yield _gauge(
+        "ivrd_ami_last_event_timestamp_seconds",
+        "Asterisk's stamp on the newest event, Unix time; absent before the first.",
+        ("system",),
+        {
+            (system,): state.last_event_at.timestamp()
+            for system, state in states.items()
+            if state.last_event_at is not None
+        },
+    )
+
+
+def _outbox_families(outboxes: Sequence[Outbox]) -> Iterator[Metric]:
+    sink = ("sink",)
+    yield _gauge(
+        "ivrd_outbox_depth",
+        "What waits for the sink now.",
+        sink,
+        {(outbox.sink,): outbox.depth for outbox in outboxes},
+    )
+    yield _gauge(
+        "ivrd_outbox_bound",
+        "What may wait for the sink at most; more is dropped.",
+        sink,
+        {(outbox.sink,): outbox.bound for outbox in outboxes},
+    )
+    yield _counter(
+        "ivrd_outbox_dropped_total",
+        "What was lost because the sink's outbox was full.",
+        sink,
+        {(outbox.sink,): outbox.dropped for outbox in outboxes},
+    )
+
+
+def _age_s(since: datetime | None, now: datetime) -> float:
+    """Return seconds; never negative, although two clocks may differ by a little."""
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
+
+
+Read = TypeVar("Read", bound=Callable[[], Mapping[Labels, float]])
+
+
+def _add_source(
+    sources: dict[str, tuple[str, Labels, list[Read]]],
+    name: str,
+    help_text: str,
+    labels: Labels,
+    read: Read,
+) -> None:
+    known = sources.setdefault(name, (help_text, labels, []))
+    if known[:2] != (help_text, labels):
+        raise IvrdBug(f"{name} is registered twice with different help or labels")
+    known[2].append(read)
+
+
+def _merged(sources: Iterable[Callable[[], Mapping[Labels, float]]]) -> Mapping[Labels, float]:
+    merged: dict[Labels, float] = {}
+    for read in sources:
+        merged.update(read())
+    return merged
+
+
+def _counter(
+    name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, help_text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _gauge(
+    name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, help_text, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family

@@ -1,0 +1,334 @@
+"""Unit tests of the metrics: what is counted is what is shown."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ivrd import metrics as metrics_module
+from ivrd.core.effects import (
+    CountChoice,
+    CountEntry,
+    Disposition,
+    MoveEnd,
+    OpenCase,
+    Outcome,
+    RecordCall,
+    RecordMove,
+    ReportUnexpected,
+)
+from ivrd.core.floor import QueueView
+from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
+from ivrd.core.service_level import Counts
+from ivrd.errors import IvrdBug
+from ivrd.metrics import AmiState, Metrics
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+PBX = SystemName("pbx1")
+KC = QueueName("kc")
+VAXEL = QueueName("vaxel")
+CALL = CallId("pbx1/1732212345.7")
+
+
+class Samples(dict[str, float]):
+    """Values by "name{label=value,...}", in whatever order the labels are written."""
+
+    def __getitem__(self, key: str) -> float:
+        return super().__getitem__(in_order(key))
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(in_order(str(key)))
+
+
+def in_order(key: str) -> str:
+    name, _, labels = key.removesuffix("}").partition("{")
+    return f"{name}{{{','.join(sorted(labels.split(',')))}}}"
+
+
+def shown(metrics: Metrics) -> Samples:
+    samples = Samples()
+    text = generate_latest(metrics.registry).decode()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{key}={value}" for key, value in sample.labels.items())
+            samples[in_order(f"{sample.name}{{{labels}}}")] = sample.value
+    return samples
+
+
+def an_entry(disposition: Disposition, wait_s: float | None) -> CountEntry:
+    wait = None if wait_s is None else timedelta(seconds=wait_s)
+    return CountEntry(system=PBX, queue=KC, disposition=disposition, entry_wait=wait, wait=wait)
+
+
+def a_view(*, is_synced: bool = True, oldest_arrival_at: datetime | None = None) -> QueueView:
+    return QueueView(
+        system=PBX,
+        queue=KC,
+        is_synced=is_synced,
+        waiting=3,
+        oldest_arrival_at=oldest_arrival_at,
+        members_available=1,
+        members_busy=2,
+        members_paused=0,
+        members_unavailable=4,
+        counts=Counts(joined=9),
+        counted_since=AT,
+    )
+
+
+class AFloor:
+    def __init__(self, *views: QueueView) -> None:
+        self.views = views
+
+    def queues(self) -> Sequence[QueueView]:
+        return self.views
+
+
+def test_an_entry_is_counted_by_queue_and_disposition() -> None:
+    metrics = Metrics()
+    metrics.count_entry(an_entry(Disposition.ANSWERED, 3))
+    metrics.count_entry(an_entry(Disposition.ANSWERED, 4))
+    metrics.count_entry(an_entry(Disposition.FULL, None))
+    samples = shown(metrics)
+    assert samples["ivrd_queue_entries_total{system=pbx1,queue=kc,disposition=answered}"] == 2
+    assert samples["ivrd_queue_entries_total{system=pbx1,queue=kc,disposition=full}"] == 1
+
+
+def test_a_wait_equal_to_the_threshold_is_within_it_and_one_microsecond_more_is_not() -> None:
+    metrics = Metrics(limits=[timedelta(seconds=20)])
+    metrics.count_entry(an_entry(Disposition.ANSWERED, 20.0))
+    metrics.count_entry(an_entry(Disposition.ANSWERED, 20.000001))
+    samples = shown(metrics)
+    series = "ivrd_queue_wait_seconds_bucket{system=pbx1,queue=kc,disposition=answered,le="
+    assert samples[series + "20.0}"] == 1
+    assert samples[series + "25.0}"] == 2
+    assert samples[series + "10.0}"] == 0
+
+
+def test_every_configured_limit_is_a_bucket_beside_the_fixed_ones() -> None:
+    metrics = Metrics(limits=[timedelta(seconds=s) for s in (25, 90, 0, 3)])
+    metrics.count_entry(an_entry(Disposition.ABANDONED, 1))
+    bounds = [
+        sample.labels["le"]
+        for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
+        for sample in family.samples
+        if sample.name == "ivrd_queue_wait_seconds_bucket"
+    ]
+    assert bounds == ["3.0", "5.0", "10.0", "25.0", "60.0", "90.0", "600.0", "+Inf"]
+
+
+def test_the_service_level_is_a_division_of_shown_samples() -> None:
+    metrics = Metrics(limits=[timedelta(seconds=25)])
+    for wait_s in (1, 25, 26):
+        metrics.count_entry(an_entry(Disposition.ANSWERED, wait_s))
+    for wait_s in (2, 40):
+        metrics.count_entry(an_entry(Disposition.ABANDONED, wait_s))
+    samples = shown(metrics)
+
+    def bucket(disposition: str, le: str) -> float:
+        labels = f"system=pbx1,queue=kc,disposition={disposition},le={le}"
+        return samples[f"ivrd_queue_wait_seconds_bucket{{{labels}}}"]
+
+    level = bucket("answered", "25.0") / (
+        bucket("answered", "+Inf") + bucket("abandoned", "+Inf") - bucket("abandoned", "5.0")
+    )
+    assert level == 2 / 4
+
+
+def test_an_unknown_wait_is_in_no_bucket() -> None:
+    metrics = Metrics()
+    metrics.count_entry(an_entry(Disposition.UNKNOWN, None))
+    assert not any(name.startswith("ivrd_queue_wait_seconds") for name in shown(metrics))
+
+
+def test_the_sum_of_waits_is_shown() -> None:
+    metrics = Metrics()
+    metrics.count_entry(an_entry(Disposition.ANSWERED, 1.5))
+    metrics.count_entry(an_entry(Disposition.ANSWERED, 700))
+    samples = shown(metrics)
+    labels = "{system=pbx1,queue=kc,disposition=answered}"
+    assert samples["ivrd_queue_wait_seconds_sum" + labels] == 701.5
+    assert samples["ivrd_queue_wait_seconds_count" + labels] == 2
+
+
+def test_a_configured_queue_is_shown_with_zeros_before_its_first_caller() -> None:
+    metrics = Metrics()
+    metrics.expect_queue(PBX, KC)
+    samples = shown(metrics)
+    for disposition in Disposition:
+        name = f"ivrd_queue_entries_total{{system=pbx1,queue=kc,disposition={disposition}}}"
+        assert samples[name] == 0
+
+
+def test_landed_moves_and_failed_ones_are_different_figures() -> None:
+    metrics = Metrics()
+    for end in (MoveEnd.LANDED, MoveEnd.ANSWERED_FIRST):
+        metrics.record_move(
+            RecordMove(
+                at=AT,
+                system=PBX,
+                call_id=CALL,
+                from_queue=VAXEL,
+                to_queue=KC,
+                reason="rush",
+                end=end,
+            )
+        )
+    samples = shown(metrics)
+    labels = "system=pbx1,from_queue=vaxel,to_queue=kc,reason=rush"
+    assert samples[f"ivrd_queue_moves_total{{{labels}}}"] == 1
+    assert samples[f"ivrd_queue_move_failures_total{{{labels},end=answered_first}}"] == 1
+
+
+def test_choices_cases_calls_and_events_are_counted() -> None:
+    metrics = Metrics()
+    metrics.count_choice(
+        CountChoice(system=PBX, menu=MenuName("main"), outcome="stayed", is_static=True)
+    )
+    metrics.open_case(a_case())
+    metrics.record_call(a_call(line=None))
+    metrics.count_event(PBX, "CallerJoined")
+    metrics.count_failed_event(PBX, "CallerJoined")
+    metrics.report_unexpected(
+        ReportUnexpected(at=AT, system=PBX, state="Talking", event="CallerJoined", call_id=None)
+    )
+    samples = shown(metrics)
+    menu = "ivrd_menu_outcomes_total{system=pbx1,menu=main,outcome=stayed,runner=dialplan}"
+    assert samples[menu] == 1
+    assert samples["ivrd_cases_opened_total{system=pbx1,queue=kc,rule=resolved}"] == 1
+    assert samples["ivrd_calls_total{system=pbx1,line=,outcome=resolved}"] == 1
+    assert samples["ivrd_events_total{system=pbx1,event=CallerJoined}"] == 1
+    assert samples["ivrd_events_failed_total{system=pbx1,event=CallerJoined}"] == 1
+    name = "ivrd_events_unexpected_total{system=pbx1,state=Talking,event=CallerJoined}"
+    assert samples[name] == 1
+
+
+def test_no_caller_is_in_any_sample() -> None:
+    metrics = Metrics()
+    metrics.open_case(a_case())
+    metrics.record_call(a_call(line=LineName("main")))
+    text = generate_latest(metrics.registry).decode()
+    assert "0701740612" not in text
+    assert CALL not in text
+    assert "Anna" not in text
+
+
+def test_live_figures_come_from_the_floor_at_each_scrape() -> None:
+    metrics = Metrics()
+    floor = AFloor(a_view(oldest_arrival_at=AT))
+    metrics.watch_floor(floor, now=lambda: AT + timedelta(seconds=90))
+    samples = shown(metrics)
+    assert samples["ivrd_queue_callers{system=pbx1,queue=kc}"] == 3
+    assert samples["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 90
+    assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=busy}"] == 2
+    assert samples["ivrd_queue_joined_total{system=pbx1,queue=kc}"] == 9
+    floor.views = (a_view(oldest_arrival_at=None),)
+    assert shown(metrics)["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 0
+
+
+def test_live_figures_are_absent_and_not_zero_while_out_of_sync() -> None:
+    metrics = Metrics()
+    metrics.watch_floor(AFloor(a_view(is_synced=False)), now=lambda: AT)
+    samples = shown(metrics)
+    assert samples["ivrd_queue_synced{system=pbx1,queue=kc}"] == 0
+    for name in ("ivrd_queue_callers", "ivrd_queue_longest_wait_seconds", "ivrd_queue_members"):
+        assert not any(sample.startswith(name + "{") for sample in samples)
+
+
+def test_the_ami_stamp_is_absent_before_the_first_event() -> None:
+    metrics = Metrics()
+    states = {PBX: AmiState(is_connected=False, last_event_at=None)}
+    metrics.watch_ami(PBX, lambda: states[PBX])
+    samples = shown(metrics)
+    assert samples["ivrd_ami_connected{system=pbx1}"] == 0
+    assert "ivrd_ami_last_event_timestamp_seconds{system=pbx1}" not in samples
+    states[PBX] = AmiState(is_connected=True, last_event_at=AT)
+    samples = shown(metrics)
+    assert samples["ivrd_ami_connected{system=pbx1}"] == 1
+    assert samples["ivrd_ami_last_event_timestamp_seconds{system=pbx1}"] == AT.timestamp()
+
+
+def test_counts_of_peers_are_shown_and_several_pbxs_share_a_name() -> None:
+    metrics = Metrics()
+    name, help_text = "ivrd_ami_guards_total", "What a guard caught."
+    labels = ("system", "guard")
+    metrics.register_counter_source(name, help_text, labels, lambda: {("pbx1", "no_at"): 4})
+    metrics.register_counter_source(name, help_text, labels, lambda: {("pbx2", "no_at"): 5})
+    metrics.register_gauge_source("ivrd_agi_sessions", "Callers in menus.", (), lambda: {(): 7})
+    samples = shown(metrics)
+    assert samples["ivrd_ami_guards_total{system=pbx1,guard=no_at}"] == 4
+    assert samples["ivrd_ami_guards_total{system=pbx2,guard=no_at}"] == 5
+    assert samples["ivrd_agi_sessions{}"] == 7
+
+
+def test_a_source_with_a_bad_name_or_other_labels_is_refused() -> None:
+    metrics = Metrics()
+    with pytest.raises(IvrdBug, match="_total"):
+        metrics.register_counter_source("ivrd_guards", "Help.", (), lambda: {})
+    with pytest.raises(IvrdBug, match="_total"):
+        metrics.register_gauge_source("ivrd_guards_total", "Help.", (), lambda: {})
+    metrics.register_counter_source("ivrd_x_total", "Help.", ("a",), lambda: {})
+    with pytest.raises(IvrdBug, match="twice"):
+        metrics.register_counter_source("ivrd_x_total", "Help.", ("b",), lambda: {})
+
+
+def test_names_from_the_wire_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_module, "LABEL_SETS_MAX", 2)
+    metrics = Metrics()
+    for number in range(5):
+        metrics.count_event(PBX, f"Event{number}")
+    metrics.count_event(PBX, "Event1")
+    samples = shown(metrics)
+    assert sum(name.startswith("ivrd_events_total") for name in samples) == 2
+    assert samples["ivrd_events_total{system=pbx1,event=Event1}"] == 2
+    assert samples["ivrd_label_sets_refused_total{metric=ivrd_events_total}"] == 3
+
+
+def test_two_daemons_in_one_process_share_nothing() -> None:
+    first, second = Metrics(), Metrics()
+    first.count_event(PBX, "CallerJoined")
+    assert "ivrd_events_total{system=pbx1,event=CallerJoined}" not in shown(second)
+
+
+def test_the_process_itself_is_measured() -> None:
+    samples = shown(Metrics())
+    assert samples["process_resident_memory_bytes{}"] > 0
+    assert "process_cpu_seconds_total{}" in samples
+
+
+def a_case() -> OpenCase:
+    return OpenCase(
+        at=AT,
+        system=PBX,
+        call_id=CALL,
+        rule="resolved",
+        line=LineName("main"),
+        queue=KC,
+        agent="Anna",
+        interface=Interface("PJSIP/anna"),
+        department=None,
+        answered_at=AT,
+    )
+
+
+def a_call(*, line: LineName | None) -> RecordCall:
+    return RecordCall(
+        at=AT,
+        system=PBX,
+        call_id=CALL,
+        line=line,
+        caller_number="0701740612",
+        arrived_at=AT,
+        choice=None,
+        digit=None,
+        is_static_menu=False,
+        tries=0,
+        outcome=Outcome.RESOLVED,
+        wait=None,
+        first_queue=KC,
+        last_queue=KC,
+        moves=0,
+        transfers=0,
+    )
