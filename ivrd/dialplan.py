@@ -209,8 +209,8 @@ def _queue(queue: QueueConfig) -> str:
     timeout = str(queue.timeout_s) if queue.timeout_s else ""
     steps = [
         "; Once per call: the place in every queue is by first arrival.",
-        'ExecIf($["${QUEUE_PRIO}" = ""]?'
-        f"Set(QUEUE_PRIO=$[{PRIORITY_BASE} - ${{STRFTIME(,,%s%1q)}}]))",
+        'Set(QUEUE_PRIO=${IF($["${QUEUE_PRIO}" = ""]?'
+        f"$[{PRIORITY_BASE} - ${{STRFTIME(,,%s%1q)}}]:${{QUEUE_PRIO}})}})",
         "Set(QUEUESTATUS=)",
         "Set(QUEUE_WITHDRAW_INFO=)",
         f"Queue({queue.name},{queue.options},,,{timeout})",

@@ -1,0 +1,163 @@
+"""What a municipality of the lab looks like, as values: desks, departments, and its configuration.
+
+Here: plain values and the texts made of them. Not here: running anything (municipality.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.lab.phone import AnswerPolicy, Ring, Talk
+
+LINE_NUMBER = "0846500400"
+"""The municipality's number, from the series reserved for fiction."""
+
+GUIDES = "kc"
+SWITCHBOARD = "vaxel"
+
+QUEUE_EXTENSIONS = {"7001": SWITCHBOARD, "7002": GUIDES}
+"""Where an agent transfers a caller to have them wait in a queue of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One agent's phone, and what the agent does."""
+
+    name: str
+    queue: str
+    answer: AnswerPolicy = field(default_factory=Ring)
+    talk: Talk | None = None
+    """None stays until the scenario, or the caller, ends the call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Department:
+    """One official's phone outside the queues, where agents hand callers on to."""
+
+    number: str
+    answer: AnswerPolicy = field(default_factory=Ring)
+    talk: Talk | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorPlan:
+    """Everything a scenario decides about its municipality."""
+
+    desks: tuple[Desk, ...] = ()
+    departments: tuple[Department, ...] = ()
+    stay_after_s: int = 1
+    tries: int = 2
+    start_waiting: int | None = None
+    """Callers in the switchboard queue from which they are moved; None for no overflow rule."""
+    stop_waiting: int = 1
+    queue_settings: Mapping[str, str] = field(default_factory=dict)
+    """More lines for a queue's section of queues.conf, by queue."""
+    switchboard_timeout_s: int = 0
+    switchboard_fallback: str | None = GUIDES
+    database_url: str | None = None
+    """None for SQLite in the lab's own directory."""
+    mqtt_port: int | None = None
+    is_verbose: bool = False
+    """Whether each dialplan step goes into the log of the PBX."""
+    prompts: bool = False
+    """Whether the menus speak; without, Asterisk goes on at once."""
+
+
+def queues_conf(plan: FloorPlan) -> str:
+    """Return queues.conf: both queues, with the desks as members."""
+    parts = ["[general]\npersistentmembers = no\n"]
+    for queue in (SWITCHBOARD, GUIDES):
+        members = "".join(
+            f"member => PJSIP/{desk.name},0,{desk.name}\n"
+            for desk in plan.desks
+            if desk.queue == queue
+        )
+        more = plan.queue_settings.get(queue, "")
+        parts.append(
+            f"[{queue}]\nstrategy = rrmemory\nautofill = yes\nringinuse = no\ntimeout = 8\n"
+            f"retry = 1\nwrapuptime = 0\nannounce-frequency = 0\n{more}\n{members}"
+        )
+    return "\n".join(parts)
+
+
+def site_dialplan(plan: FloorPlan) -> str:
+    """Return what the site itself has in extensions.conf: ways in, and the departments."""
+    departments = "".join(
+        f"exten => {department.number},1,Dial(PJSIP/department-{department.number},20)\n"
+        for department in plan.departments
+    )
+    queues = "".join(
+        f"exten => {number},1,Goto(ivrd-queue-{queue},s,1)\n"
+        for number, queue in QUEUE_EXTENSIONS.items()
+    )
+    return (
+        "[from-citizens]\ninclude => ivrd-lines\n\n"
+        f"[from-agents]\ninclude => ivrd-lines\n{departments}{queues}"
+    )
+
+
+def ivrd_toml(plan: FloorPlan, *, ami_port: int, agi_port: int, web_port: int, sqlite: str) -> str:
+    """Return the daemon's configuration."""
+    url = plan.database_url or f"sqlite+aiosqlite:///{sqlite}"
+    fallback = f'fallback = "{plan.switchboard_fallback}"' if plan.switchboard_fallback else ""
+    overflow = (
+        f"""
+[[overflow]]
+name = "vaxel-hog-last"
+from_queue = "{SWITCHBOARD}"
+to_queue = "{GUIDES}"
+start_waiting = {plan.start_waiting}
+stop_waiting = {plan.stop_waiting}
+"""
+        if plan.start_waiting is not None
+        else ""
+    )
+    mqtt = f"[mqtt]\nport = {plan.mqtt_port}\n" if plan.mqtt_port is not None else ""
+    return f"""
+[[pbx]]
+name = "pbx1"
+port = {ami_port}
+secret_file = "ami-secret"
+
+[agi]
+port = {agi_port}
+
+[web]
+port = {web_port}
+
+[database]
+url = "{url}"
+
+{mqtt}
+[[queues]]
+name = "{SWITCHBOARD}"
+role = "switchboard"
+title_sv = "Växel"
+title_en = "Switchboard"
+service_level_threshold_s = 25
+timeout_s = {plan.switchboard_timeout_s}
+{fallback}
+
+[[queues]]
+name = "{GUIDES}"
+role = "guide"
+title_sv = "Kontaktcenter"
+title_en = "Contact centre"
+service_level_threshold_s = 60
+
+[[menus]]
+name = "huvudmeny"
+prompt = "ivrd/huvudmeny"
+prompt_text_sv = "Tryck ett för växeln, eller vänta kvar."
+invalid_prompt = "ivrd/fel-knapp"
+invalid_prompt_text_sv = "Den knappen finns inte."
+choices = {{ 1 = "{SWITCHBOARD}" }}
+stay_choice = "{GUIDES}"
+stay_after_s = {plan.stay_after_s}
+tries = {plan.tries}
+
+[[lines]]
+name = "kommunen"
+number = "{LINE_NUMBER}"
+menu = "huvudmeny"
+{overflow}
+"""

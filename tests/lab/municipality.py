@@ -1,0 +1,310 @@
+"""A whole municipality on loopback: a PBX, ivrd beside it as a process, and everybody's phones.
+
+Used alike by `./run demo`, the end-to-end tests and `./run bench`. Everything is ended by the id of
+what was started, also after a failure.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from ivrd import config as ivrd_config
+from ivrd import dialplan
+from ivrd.ami.filters import asterisk_version, event_filter_lines
+from ivrd.core.ids import CallId, SystemName
+from ivrd.core.reconcile import Difference, JournalRow, Story, differences, stories_of_journal
+from ivrd.core.reconcile import stay_of_ours as in_journals_words
+from ivrd.db.connection import open_engine
+from ivrd.db.facts import CallFacts, facts_of
+from ivrd.queue_log import read
+from tests.lab import floor_plan
+from tests.lab.directories import instance_directory, keep_logs, temporary_parent
+from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
+from tests.lab.pbx import Agent, Pbx, PbxPlan
+from tests.lab.phone import Call, Phone
+from tests.lab.ports import LOOPBACK, reserve_port
+from tests.lab.processes import Child, LabError
+from tests.lab.prompts import Prompt, make_prompts
+
+SYSTEM = SystemName("pbx1")
+
+READY_S_MAX = 20.0
+"""Measured 1.5 s; the machine may be busy with other tests."""
+
+STOP_S_MAX = 20.0
+
+POLL_S = 0.05
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Municipality:
+    """One running municipality; use `start`."""
+
+    def __init__(
+        self,
+        *,
+        plan: FloorPlan,
+        pbx: Pbx,
+        phones: dict[str, Phone],
+        directory: Path,
+        web_port: int,
+    ) -> None:
+        """Only describes it."""
+        self.plan = plan
+        self.pbx = pbx
+        self.phones = phones
+        self.directory = directory
+        self.web = f"http://{LOOPBACK}:{web_port}"
+        self.daemon: Child | None = None
+        self._http = httpx.AsyncClient(base_url=self.web, timeout=5.0)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(
+        cls, plan: FloorPlan, *, with_daemon: bool = True
+    ) -> "AsyncIterator[Municipality]":
+        """Run everything until the body ends, in whatever way it ends."""
+        async with contextlib.AsyncExitStack() as stack:
+            directory = stack.enter_context(instance_directory(temporary_parent()))
+            ports = [reserve_port() for _ in range(2)]
+            for port in ports:
+                stack.callback(port.release)
+            phones = await _open_phones(plan, stack)
+            secret = secrets.token_urlsafe(18)
+            (directory / "ami-secret").write_text(secret + "\n", encoding="utf-8")
+            agi_port, web_port = (port.first for port in ports)
+            texts = floor_plan.ivrd_toml(
+                plan,
+                # Rendering needs a port, which the PBX chooses only when it starts.
+                ami_port=1,
+                agi_port=agi_port,
+                web_port=web_port,
+                sqlite=str(directory / "ivrd.sqlite"),
+            )
+            (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
+            settings = ivrd_config.load(directory / "ivrd.toml")
+            pbx = await stack.enter_async_context(
+                Pbx.start(_pbx_plan(plan, settings, phones, secret))
+            )
+            texts = texts.replace("port = 1\n", f"port = {pbx.ami_port}\n", 1)
+            (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
+            if plan.prompts:
+                await make_prompts(
+                    {
+                        name: Prompt(language="sv", text=text)
+                        for name, text in dialplan.prompts(settings).items()
+                        if text
+                    },
+                    pbx.sounds_dir,
+                )
+            town = cls(plan=plan, pbx=pbx, phones=phones, directory=directory, web_port=web_port)
+            stack.push_async_callback(town._close)
+            try:
+                if with_daemon:
+                    await town.start_daemon()
+                yield town
+            except Exception:
+                keep_logs(directory, name="ivrd")
+                raise
+
+    # The daemon.
+
+    @property
+    def config_path(self) -> Path:
+        """The daemon's configuration."""
+        return self.directory / "ivrd.toml"
+
+    @property
+    def daemon_log(self) -> Path:
+        """What the daemon wrote, over all its lives."""
+        return self.directory / "ivrd.log"
+
+    async def start_daemon(self, *, is_ready: bool = True) -> None:
+        """Start ivrd, and wait until it says that it is ready."""
+        self.daemon = await Child.start(
+            [sys.executable, "-m", "ivrd", "run", "--config", self.config_path],
+            name="ivrd",
+            log_path=self.daemon_log,
+            cwd=REPOSITORY,
+        )
+        if is_ready:
+            await self.until(self.is_ready, what="ivrd is ready", within_s=READY_S_MAX)
+
+    async def kill_daemon(self) -> None:
+        """End ivrd as a crash would."""
+        assert self.daemon is not None, "there is a daemon to kill"
+        await self.daemon.stop(steps=((signal.SIGKILL, STOP_S_MAX),))
+        self.daemon = None
+
+    async def stop_daemon(self) -> int:
+        """End ivrd as systemd would, and return its exit status."""
+        daemon, self.daemon = self.daemon, None
+        assert daemon is not None, "there is a daemon to stop"
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            return await daemon.wait(within_s=STOP_S_MAX)
+        except LabError:
+            await daemon.stop()
+            raise
+
+    async def is_ready(self) -> bool:
+        """Return whether ivrd says that it does its work."""
+        if self.daemon is not None and self.daemon.returncode is not None:
+            raise LabError(f"ivrd ended by itself:\n{self.daemon.log_tail()}")
+        try:
+            return (await self._http.get("/readyz")).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    async def queue_status(self, queue: str) -> dict[str, object]:
+        """Return what the API tells of one queue."""
+        answer = await self._http.get(f"/api/queues/{SYSTEM}/{queue}")
+        answer.raise_for_status()
+        status: dict[str, object] = answer.json()
+        return status
+
+    async def metrics(self) -> str:
+        """Return the whole of /metrics."""
+        answer = await self._http.get("/metrics")
+        answer.raise_for_status()
+        return answer.text
+
+    # People.
+
+    async def ring(
+        self, citizen: Phone, *, caller: str, name: str | None = None, number: str = LINE_NUMBER
+    ) -> Call:
+        """Let a citizen dial the municipality."""
+        proxy = (LOOPBACK, self.pbx.sip_port)
+        return await citizen.dial(proxy, number, caller=caller, caller_name=name)
+
+    # Truth.
+
+    async def facts(self) -> list[CallFacts]:
+        """Return every stored call."""
+        settings = ivrd_config.load(self.config_path)
+        engine = open_engine(settings.database)
+        since = datetime.now(UTC) - timedelta(days=1)
+        until = datetime.now(UTC) + timedelta(days=1)
+        try:
+            return [
+                call async for call in facts_of(engine, system=SYSTEM, since=since, until=until)
+            ]
+        finally:
+            await engine.dispose()
+
+    async def wait_for_calls(self, count: int, *, within_s: float = 20.0) -> list[CallFacts]:
+        """Return the stored calls, once there are so many."""
+        found: list[CallFacts] = []
+
+        async def are_there() -> bool:
+            found[:] = await self.facts()
+            return len(found) >= count
+
+        await self.until(are_there, what=f"{count} calls are stored", within_s=within_s)
+        return found
+
+    def journal(self) -> dict[CallId, Story]:
+        """Return what Asterisk's own queue_log tells of each call."""
+        rows = [
+            row for row in read(self.pbx.queue_log, system=SYSTEM) if isinstance(row, JournalRow)
+        ]
+        return stories_of_journal(rows)
+
+    def unreconciled(self, facts: list[CallFacts]) -> tuple[Difference, ...]:
+        """Return each call that ivrd and queue_log tell differently."""
+        return differences({call.call_id: story_of(call) for call in facts}, self.journal())
+
+    async def until(
+        self, condition: Callable[[], Awaitable[bool]], *, what: str, within_s: float = 10.0
+    ) -> None:
+        """Wait for a condition.
+
+        Raises:
+            LabError: It took longer.
+        """
+        deadline = time.monotonic() + within_s
+        while not await condition():
+            if time.monotonic() > deadline:
+                raise LabError(f"not within {within_s} s: {what}; ivrd says:\n{self._tail()}")
+            await asyncio.sleep(POLL_S)
+
+    async def waiting(self, queue: str, count: int, *, within_s: float = 10.0) -> None:
+        """Wait until ivrd says that so many wait in a queue."""
+
+        async def is_so() -> bool:
+            return (await self.queue_status(queue))["waiting"] == count
+
+        await self.until(is_so, what=f"{count} wait in {queue}", within_s=within_s)
+
+    def _tail(self) -> str:
+        if not self.daemon_log.exists():
+            return "(nothing)"
+        return "\n".join(self.daemon_log.read_text(errors="replace").splitlines()[-30:])
+
+    async def _close(self) -> None:
+        await self._http.aclose()
+        if self.daemon is not None:
+            await self.daemon.stop()
+
+
+def story_of(call: CallFacts) -> Story:
+    """Return one of our calls in the journal's words."""
+    stays = [in_journals_words(entry.queue, entry.disposition) for entry in call.entries]
+    return Story(stays=tuple(stay for stay in stays if stay is not None), transfers=call.transfers)
+
+
+async def _open_phones(plan: FloorPlan, stack: contextlib.AsyncExitStack) -> dict[str, Phone]:
+    """Open every agent's and department's phone; an agent takes one call at a time."""
+    phones = {}
+    for desk in plan.desks:
+        phone = Phone(desk.name, answer_policy=desk.answer, talk=desk.talk)
+        phones[desk.name] = await stack.enter_async_context(phone)
+    for department in plan.departments:
+        name = f"department-{department.number}"
+        phone = Phone(name, answer_policy=department.answer, talk=department.talk)
+        phones[name] = await stack.enter_async_context(phone)
+    return phones
+
+
+def _pbx_plan(
+    plan: FloorPlan, settings: ivrd_config.Config, phones: dict[str, Phone], secret: str
+) -> PbxPlan:
+    files = dialplan.render(settings)
+    manager = dialplan.render_manager(settings.pbx[0], event_filters=_filters())
+    return PbxPlan(
+        system_name=SYSTEM,
+        manager_text=f"{manager}secret = {secret}\n",
+        dialplan={
+            "site.conf": floor_plan.site_dialplan(plan),
+            **{name: text for name, text in files.items() if name != "ivrd.conf"},
+        },
+        queues_text=floor_plan.queues_conf(plan),
+        log_verbose=plan.is_verbose,
+        agents=tuple(
+            Agent(name=phone.name, sip_port=phone.address[1]) for phone in phones.values()
+        ),
+    )
+
+
+def _filters() -> list[str]:
+    version = asterisk_version("22.10.1")
+    assert version is not None, "a version is a version"
+    return event_filter_lines(version)
+
+
+def desks(count: int, queue: str, *, prefix: str, like: Desk) -> tuple[Desk, ...]:
+    """Return so many desks of one kind, named prefix1, prefix2, ..."""
+    return tuple(
+        Desk(name=f"{prefix}{number}", queue=queue, answer=like.answer, talk=like.talk)
+        for number in range(1, count + 1)
+    )
