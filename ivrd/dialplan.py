@@ -16,7 +16,8 @@ What the dialplan must keep true
        arrival says, however many moves land in whatever order.
     4. Nothing that a caller can choose (name, number, header) is ever put into an application's
        arguments: UserEvent() adds the channel's own headers by itself. What another AMI user can
-       choose (the info of a withdraw) is filtered: a comma would begin a header of its own.
+       choose (the info of a withdraw) is filtered: a comma would begin a header of its own. FILTER
+       wants its hyphen first; at the end it is lost (seen on 22.10.1).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -215,14 +216,14 @@ def _queue(queue: QueueConfig) -> str:
         "Set(QUEUE_WITHDRAW_INFO=)",
         f"Queue({queue.name},{queue.options},,,{timeout})",
         f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: ${{QUEUESTATUS}},"
-        "Info: ${FILTER(a-zA-Z0-9\\x20_-,${QUEUE_WITHDRAW_INFO})})",
+        "Info: ${FILTER(-_ a-zA-Z0-9,${QUEUE_WITHDRAW_INFO})})",
         'GotoIf($["${QUEUESTATUS}" = "WITHDRAW"]?withdrawn,1)',
         *(f'GotoIf($["${{QUEUESTATUS}}" = "{status}"]?onward,1)' for status in EXITS),
         "; CONTINUE, or no reason: an agent has answered and gone.",
         "Hangup()",
     ]
     withdrawn = [
-        "Set(IVRD_TO=${FILTER(a-z0-9_-,${CUT(QUEUE_WITHDRAW_INFO, ,2)})})",
+        "Set(IVRD_TO=${FILTER(-_a-z0-9,${CUT(QUEUE_WITHDRAW_INFO, ,2)})})",
         'GotoIf($["${CUT(QUEUE_WITHDRAW_INFO, ,1)}" != "ivrd-move"]?s,1)',
         'GotoIf($["${DIALPLAN_EXISTS(ivrd-queue-${IVRD_TO},s,1)}" != "1"]?s,1)',
         "Goto(ivrd-queue-${IVRD_TO},s,1)",
