@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ivrd.core.effects import Disposition, Outcome, RecordCall
-from ivrd.core.entry import Closed, EntryState, Move, Talking
 from ivrd.core.events import ChoiceMade
 from ivrd.core.ids import CallId, LineName, QueueName, SystemName
 from ivrd.core.rules import QueueRules, Role
+from ivrd.core.stay import Closed, EntryState, Move, Talking
 
 ENDING_GRACE = timedelta(seconds=2)
 """How long after the hang-up late facts may come: AgentComplete came after Hangup in 5 of 10 calls,
@@ -63,12 +63,7 @@ class Call:
     hung_up_at: datetime | None = None
     """When the caller's channel was gone; the call then only waits for late facts."""
     is_gap: bool = False
-    """Its end, or a part that decides its outcome, happened while we were not looking."""
-
-    @property
-    def first_joined_at(self) -> datetime | None:
-        """First arrival in any queue; None before it."""
-        return self.entries[0].stay.first_joined_at if self.entries else None
+    """Its end happened while we were not looking."""
 
 
 def outcome_of(call: Call, queues: Mapping[QueueName, QueueRules]) -> Outcome:
@@ -79,7 +74,7 @@ def outcome_of(call: Call, queues: Mapping[QueueName, QueueRules]) -> Outcome:
             since it must never open a case.
     """
     answered = last_answered(call)
-    if call.is_gap:
+    if call.is_gap or _is_unseen(call, answered):
         return Outcome.UNKNOWN
     if answered is None:
         return _outcome_unanswered(call)
@@ -147,13 +142,26 @@ def _outcome_unanswered(call: Call) -> Outcome:
     match last.disposition:
         case Disposition.ABANDONED:
             return Outcome.ABANDONED
-        case Disposition.UNKNOWN:
-            return Outcome.UNKNOWN
         case Disposition.MOVED:
             # Hung up between two queues: the caller gave up waiting.
             return Outcome.ABANDONED
         case _:
             return Outcome.UNSERVED
+
+
+def _is_unseen(call: Call, answered: Closed | Talking | None) -> bool:
+    """Return whether what decides the outcome may have happened while we were not looking."""
+    first = 0 if answered is None else answered.stay.number
+    if any(
+        isinstance(entry, Closed) and entry.disposition is Disposition.UNKNOWN
+        for entry in call.entries[first:]
+    ):
+        return True
+    return (
+        isinstance(answered, Closed)
+        and not answered.is_end_known
+        and not _is_handed_on(call, answered)
+    )
 
 
 def _is_handed_on(call: Call, entry: EntryState) -> bool:

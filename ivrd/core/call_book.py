@@ -16,11 +16,12 @@ from datetime import datetime
 from ivrd.core import entry as entries
 from ivrd.core.call import Call
 from ivrd.core.effects import CountEntry, Effect, MoveEnd, ReportUnexpected
-from ivrd.core.entry import Closed, EntryEvent, EntryState, Stay, Talking, Waiting
-from ivrd.core.events import AgentRingEnded, CallerJoined, Event
+from ivrd.core.entry import EntryEvent
+from ivrd.core.events import AgentRingEnded, Event
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
+from ivrd.core.stay import Closed, EntryState, Stay, Talking, Waiting, legs_of
 
 
 class CallBook:
@@ -38,6 +39,8 @@ class CallBook:
         self.touched: dict[QueueName, None] = {}
         """Queues that look different now, in the order in which they changed."""
         self.effects: list[Effect] = []
+        self._settled = 0
+        """So many of them belong to steps that came to their end."""
         for name in rules.queues:
             self.floor(name)
 
@@ -49,8 +52,18 @@ class CallBook:
         """Return the gathered effects, and begin anew."""
         effects = tuple(self.effects)
         self.effects.clear()
-        self.touched.clear()
+        self.settle()
         return effects
+
+    def settle(self) -> None:
+        """Note that a step came to its end: what it gathered holds, whatever comes after."""
+        self._settled = len(self.effects)
+        self.touched.clear()
+
+    def undo_unsettled(self) -> None:
+        """Take back what was gathered by a step that broke; what other calls came to stays."""
+        del self.effects[self._settled :]
+        self.touched.clear()
 
     def get_or_open(self, call_id: CallId, *, at: datetime, channel: str) -> Call:
         """Return a call; one that began unseen is opened, with no line."""
@@ -61,7 +74,7 @@ class CallBook:
         return call
 
     def floor(self, queue: QueueName) -> QueueFloor:
-        """Return a queue; one that is not configured is watched without goals."""
+        """Return a queue; one that is not configured is watched, and not counted."""
         floor = self.queues.get(queue)
         if floor is None:
             floor = QueueFloor(system=self.system, queue=queue, rules=self.rules.queues.get(queue))
@@ -75,7 +88,7 @@ class CallBook:
             if isinstance(stay, Waiting):
                 waiting = self.floor(stay.stay.queue).waiting
                 waiting[call.call_id] = stay.stay.first_joined_at
-            for leg in entries.legs_of(stay):
+            for leg in legs_of(stay):
                 self.legs[leg] = call.call_id
 
     def step(self, call: Call, old: EntryState, event: EntryEvent) -> Call:
@@ -115,11 +128,8 @@ class CallBook:
 
     def stay(self, call: Call, queue: QueueName, at: datetime) -> Stay:
         """Return the facts of a call's next stay."""
-        first = call.first_joined_at
-        is_answered = any(
-            isinstance(stay, Talking | Closed) and stay.answered_at is not None
-            for stay in call.entries
-        )
+        last = call.entries[-1] if call.entries else None
+        is_answered = isinstance(last, Talking | Closed) and last.answered_at is not None
         return Stay(
             system=self.system,
             call_id=call.call_id,
@@ -127,7 +137,7 @@ class CallBook:
             number=len(call.entries) + 1,
             joined_at=at,
             # A caller who was answered and handed to a queue of ours begins a new wait.
-            first_joined_at=at if first is None or is_answered else first,
+            first_joined_at=at if last is None or is_answered else last.stay.first_joined_at,
         )
 
     def end_landing(self, call: Call, at: datetime, end: MoveEnd) -> Call:
@@ -145,13 +155,12 @@ class CallBook:
         if isinstance(last, Closed) and last.move is not None:
             self.calls[call.call_id] = replace(call, landing=last.move)
 
-    def land(self, call: Call, event: CallerJoined) -> bool:
+    def land(self, call: Call, queue: QueueName, at: datetime) -> bool:
         """End a move on its arrival in a queue; return whether it was the queue it was for."""
         if call.landing is None:
             return False
-        is_there = call.landing.to_queue == event.queue
-        end = MoveEnd.LANDED if is_there else MoveEnd.REFUSED
-        self.end_landing(call, event.at, end)
+        is_there = call.landing.to_queue == queue
+        self.end_landing(call, at, MoveEnd.LANDED if is_there else MoveEnd.REFUSED)
         return is_there
 
     def set_deadline(self, at: datetime, call_id: CallId) -> None:
@@ -164,17 +173,18 @@ class CallBook:
         for stay in call.entries:
             if isinstance(stay, Waiting):
                 self.floor(stay.stay.queue).waiting.pop(call.call_id, None)
-            for leg in entries.legs_of(stay):
+            for leg in legs_of(stay):
                 if self.legs.get(leg) == call.call_id:
                     del self.legs[leg]
 
-    def lose_entries(self, call: Call, at: datetime) -> None:
+    def lose_entries(self, call: Call, at: datetime) -> Call:
         """Close what is open of a call that ended, or went on, while we were not looking."""
         for stay in call.entries:
             step = entries.lose(stay, at)
             if step.state is not stay:
                 call = self.with_entry(call, stay, step.state)
             self.emit(step.effects)
+        return call
 
     def report(self, state: str, event: Event, call_id: CallId) -> None:
         """Report an event that fits no state of ours."""

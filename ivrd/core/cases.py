@@ -19,9 +19,9 @@ from datetime import datetime
 
 from ivrd.core.call import Call, last_answered
 from ivrd.core.effects import OpenCase, Outcome
-from ivrd.core.entry import Closed
 from ivrd.core.ids import QueueName
 from ivrd.core.rules import QueueRules
+from ivrd.core.stay import Closed
 
 
 def case_for(

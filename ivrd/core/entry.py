@@ -1,7 +1,7 @@
 """One caller's stay in one queue: the only place where an entry changes state.
 
-Here: a type per state, a function per state. Not here: which entry an event belongs to (tracker.py)
-and what a whole call comes to (call.py).
+Here: a function per state. Not here: the states as types (stay.py), which entry an event belongs to
+(tracker.py) and what a whole call comes to (call.py).
 
 The states
     Waiting   in the queue's waiting list.
@@ -19,6 +19,9 @@ The rules
        ends the talk too, and the late event is harmless.
     6. An entry is counted once, when its disposition is fixed, and recorded once, when it closes.
     7. An event that does not fit is reported and changes nothing.
+    8. After a gap a caller who lives and waits nowhere is `Leaving`, but not sure, and a talk whose
+       agent's channel is gone is not sure either: the next fact of the entry itself decides as
+       always; the caller's hang-up, or another queue, leaves it unknown.
 
 The table (a test compares it with the code; "=" stays of its type, "!" is reported)
     event                Waiting   Leaving   Talking   Closed
@@ -65,7 +68,7 @@ from ivrd.core.events import (
     MoveRefused,
     QueueExited,
 )
-from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
+from ivrd.core.stay import Closed, EntryState, Leaving, Move, Stay, Talking, Waiting
 
 HANGUP_RACE = timedelta(milliseconds=500)
 """A hang-up asked for so soon after the exit is what caused it: an AMI Hangup raises its event
@@ -86,85 +89,6 @@ EntryEvent = (
     | AgentLegReplaced
     | MoveRefused
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stay:
-    """What is known from the start, and never changes."""
-
-    system: SystemName
-    call_id: CallId
-    queue: QueueName
-    number: int
-    """The how-manieth entry of its call, from 1."""
-    joined_at: datetime
-    first_joined_at: datetime
-    """First arrival of the call in any queue: a move does not restart the wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """One outstanding request to move a caller."""
-
-    rule: str
-    to_queue: QueueName
-    asked_at: datetime
-    lapses_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """In the queue's waiting list."""
-
-    stay: Stay
-    offered_to: frozenset[Interface] = frozenset()
-    """Members whose phones ring for this caller right now."""
-    hangup_asked_at: datetime | None = None
-    move: Move | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving:
-    """Out of the list, and not yet known why."""
-
-    stay: Stay
-    left_at: datetime
-    hangup_asked_at: datetime | None
-    move: Move | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Talking:
-    """Answered by an agent."""
-
-    stay: Stay
-    answered_at: datetime
-    interface: Interface
-    agent: str
-    agent_leg: ChannelId
-    former_legs: tuple[ChannelId, ...] = ()
-    """Channels whose place the agent's leg took."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
-    """Ended. Terminal."""
-
-    stay: Stay
-    disposition: Disposition
-    ended_at: datetime
-    entry_wait: timedelta | None
-    wait: timedelta | None
-    answered_at: datetime | None = None
-    interface: Interface | None = None
-    agent: str | None = None
-    agent_leg: ChannelId | None = None
-    former_legs: tuple[ChannelId, ...] = ()
-    move: Move | None = None
-    """Set on a caller whom our move took out, until the move has landed."""
-
-
-EntryState = Waiting | Leaving | Talking | Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +128,31 @@ def lose(state: EntryState, at: datetime) -> Step:
             return _end_talk(state, at, is_end_known=False)
         case Closed():
             return Step(state)
+        case _:
+            assert_never(state)
+
+
+def doubt(state: EntryState) -> EntryState:
+    """Return the state of an entry of which we missed the end, while the caller lives on.
+
+    It is not closed: events from before the snapshot may still come (ASTERISK.md §C4), and the next
+    fact decides as always. Only if none comes it is unknown how the entry, or the talk, ended.
+    """
+    match state:
+        case Waiting():
+            return Leaving(
+                stay=state.stay,
+                left_at=None,
+                hangup_asked_at=state.hangup_asked_at,
+                move=state.move,
+                is_sure=False,
+            )
+        case Leaving():
+            return replace(state, is_sure=False)
+        case Talking():
+            return replace(state, is_sure=False)
+        case Closed():
+            return state
         case _:
             assert_never(state)
 
@@ -277,23 +226,26 @@ def _leaving(state: Leaving, event: EntryEvent) -> Step:
         case AgentConnected():
             return _answer(state, event)
         case QueueExited():
-            return _exit(state, event, left_at=state.left_at)
+            return _exit(state, event, left_at=state.left_at or event.at)
         case HangupRequested():
             if state.hangup_asked_at is None:
                 return Step(replace(state, hangup_asked_at=event.at))
             return Step(state)
         case ChannelHungUp():
-            asked_at = state.hangup_asked_at
-            is_abandon = asked_at is not None and asked_at <= state.left_at + HANGUP_RACE
-            return _hang_up(state, event.at, left_at=state.left_at, is_abandon=is_abandon)
+            return _hang_up_leaving(state, event.at)
         case CallerJoined():
+            if not state.is_sure:
+                return lose(state, event.at)
             step = _close(state, Disposition.REDIRECTED, ended_at=event.at, left_at=state.left_at)
             return _with_move_end(step, state, event.at, MoveEnd.REFUSED)
+        case CallerLeft():
+            if state.left_at is None:
+                return Step(replace(state, left_at=event.at, is_sure=True))
+            return Step(state)
         case AgentCompleted():
             return _unexpected(state, event)
         case (
-            CallerLeft()
-            | CallerAbandonNoted()
+            CallerAbandonNoted()
             | AgentRang()
             | AgentRingEnded()
             | AgentLegReplaced()
@@ -306,8 +258,13 @@ def _leaving(state: Leaving, event: EntryEvent) -> Step:
 
 def _talking(state: Talking, event: EntryEvent) -> Step:
     match event:
-        case AgentCompleted() | ChannelHungUp() | CallerJoined() | QueueExited():
+        case AgentCompleted():
             return _end_talk(state, event.at, is_end_known=True)
+        case ChannelHungUp():
+            is_end_known = state.is_sure or event.channel_id == state.agent_leg
+            return _end_talk(state, event.at, is_end_known=is_end_known)
+        case CallerJoined() | QueueExited():
+            return _end_talk(state, event.at, is_end_known=state.is_sure)
         case AgentLegReplaced():
             return _replace_leg(state, event)
         case (
@@ -378,19 +335,6 @@ def _replace_leg(state: Talking | Closed, event: AgentLegReplaced) -> Step:
     return Step(replace(state, agent_leg=event.new_id, former_legs=former))
 
 
-def legs_of(state: EntryState) -> tuple[ChannelId, ...]:
-    """Return every channel the agent was on, the newest last; empty when nobody answered."""
-    match state:
-        case Talking():
-            return (*state.former_legs, state.agent_leg)
-        case Closed():
-            return () if state.agent_leg is None else (*state.former_legs, state.agent_leg)
-        case Waiting() | Leaving():
-            return ()
-        case _:
-            assert_never(state)
-
-
 def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) -> Step:
     if event.status == "WITHDRAW":
         if event.info.startswith(MOVE_MARK):
@@ -403,6 +347,15 @@ def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) ->
         disposition = DISPOSITION_BY_STATUS.get(event.status, Disposition.REDIRECTED)
     step = _close(state, disposition, ended_at=event.at, left_at=left_at)
     return _with_move_end(step, state, event.at, MoveEnd.REFUSED)
+
+
+def _hang_up_leaving(state: Leaving, at: datetime) -> Step:
+    asked_at, left_at = state.hangup_asked_at, state.left_at
+    if asked_at is not None and left_at is not None and asked_at <= left_at + HANGUP_RACE:
+        return _hang_up(state, at, left_at=left_at, is_abandon=True)
+    if not state.is_sure or left_at is None:
+        return lose(state, at)
+    return _hang_up(state, at, left_at=left_at, is_abandon=False)
 
 
 def _hang_up(
@@ -447,6 +400,7 @@ def _end_talk(state: Talking, at: datetime, *, is_end_known: bool) -> Step:
         agent=state.agent,
         agent_leg=state.agent_leg,
         former_legs=state.former_legs,
+        is_end_known=is_end_known,
     )
     talk = at - state.answered_at if is_end_known else None
     return Step(closed, (_record(closed, talk=talk),))

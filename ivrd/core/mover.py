@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from ivrd.core import overflow
 from ivrd.core.call_book import CallBook
 from ivrd.core.effects import MoveCaller
-from ivrd.core.entry import Move, Waiting
 from ivrd.core.ids import CallId
 from ivrd.core.rules import OverflowRule
+from ivrd.core.stay import Move, Waiting
 
 MOVE_LAPSES_AFTER = timedelta(seconds=30)
 """Asterisk looks at a withdraw once a second, but not during an announcement or while agents ring

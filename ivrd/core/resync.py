@@ -3,19 +3,25 @@
 Here: the comparison, as values. Not here: acting on it (tracker.py).
 
 The rules
-    1. Known and still there: keep.
-    2. Known and gone: close as unknown, with no invented wait.
-    3. New: open, with joined_at = at - Wait (whole seconds, so up to a second too late).
-    4. Answered and still alive: keep; a queue's snapshot does not tell who is in talk.
+    1. The call is gone: close all of it as unknown, with no invented wait or talk time.
+    2. Waits where we believe: keep, with those offers whose phone still rings.
+    3. Waits elsewhere, or again: close the old stay as unknown, open the new one, with
+       joined_at = at - Wait (whole seconds, so up to a second too late).
+    4. Lives, and waits nowhere: not sure (entry.py, rule 8).
+    5. In talk, and the agent's channel lives: keep. It is gone: not sure.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ivrd.core.call import Call
-from ivrd.core.entry import Closed, Talking
+from ivrd.core.entry import doubt
 from ivrd.core.events import SnapshotTaken, WaitingCaller
-from ivrd.core.ids import CallId, ChannelId, QueueName
+from ivrd.core.ids import CallId, ChannelId, Interface, QueueName
+from ivrd.core.stay import EntryState, Leaving, Talking, Waiting
+
+RINGING = frozenset({6, 7})
+"""Device states (devicestate.h) of a phone that rings, with or without another call in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,47 +33,102 @@ class NewCaller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptEntry:
+    """A call's last entry goes on, and is known less well than before."""
+
+    call_id: CallId
+    state: EntryState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
     """What must change so that we believe what the PBX says."""
 
     ended_calls: tuple[CallId, ...]
     """The caller's channel is gone."""
     ended_entries: tuple[CallId, ...]
-    """The caller lives, but no longer waits where we last saw them."""
+    """The caller lives, and the stay or talk that we know of is over."""
+    kept_entries: tuple[KeptEntry, ...]
     new_callers: tuple[NewCaller, ...]
     """In queue order."""
 
 
 def compare(calls: Mapping[CallId, Call], snapshot: SnapshotTaken) -> Differences:
     """Return the differences between the known calls and a snapshot."""
+    # A caller on the way between two queues may be listed in both; the later list is the newer.
     place = {caller.call_id: queue.queue for queue in snapshot.queues for caller in queue.callers}
+    ringing = _ringing(snapshot)
     ended_calls = []
     ended_entries = []
+    kept_entries = []
     for call in calls.values():
         if call.hung_up_at is not None:
             continue
-        if ChannelId(call.call_id) not in snapshot.channels and call.call_id not in place:
+        queue = place.get(call.call_id)
+        if queue is None and ChannelId(call.call_id) not in snapshot.channels:
             ended_calls.append(call.call_id)
-        elif _open_queue(call) is not None and _open_queue(call) != place.get(call.call_id):
-            ended_entries.append(call.call_id)
+        elif call.entries:
+            old = call.entries[-1]
+            state = _kept(old, queue, snapshot.channels, ringing)
+            if state is None:
+                ended_entries.append(call.call_id)
+            elif state is not old:
+                kept_entries.append(KeptEntry(call_id=call.call_id, state=state))
     return Differences(
         ended_calls=tuple(ended_calls),
         ended_entries=tuple(ended_entries),
-        new_callers=tuple(_new_callers(calls, snapshot)),
+        kept_entries=tuple(kept_entries),
+        new_callers=tuple(_new_callers(calls, place, snapshot)),
     )
 
 
-def _new_callers(calls: Mapping[CallId, Call], snapshot: SnapshotTaken) -> Iterable[NewCaller]:
+def _kept(
+    state: EntryState,
+    queue: QueueName | None,
+    channels: frozenset[ChannelId],
+    ringing: Mapping[QueueName, frozenset[Interface]],
+) -> EntryState | None:
+    """Return how an entry goes on; None when it is over.
+
+    Args:
+        queue: Where the caller waits now; None when nowhere.
+    """
+    if isinstance(state, Waiting) and state.stay.queue == queue:
+        offered_to = state.offered_to & ringing[queue]
+        return state if offered_to == state.offered_to else replace(state, offered_to=offered_to)
+    if isinstance(state, Waiting | Leaving):
+        return doubt(state) if queue is None else None
+    if isinstance(state, Talking):
+        if queue is not None:
+            return None
+        return state if state.agent_leg in channels else doubt(state)
+    return state
+
+
+def _ringing(snapshot: SnapshotTaken) -> Mapping[QueueName, frozenset[Interface]]:
+    return {
+        queue.queue: frozenset(
+            member.interface for member in queue.members if member.device_state in RINGING
+        )
+        for queue in snapshot.queues
+    }
+
+
+def _new_callers(
+    calls: Mapping[CallId, Call], place: Mapping[CallId, QueueName], snapshot: SnapshotTaken
+) -> Iterable[NewCaller]:
     for queue in snapshot.queues:
         for caller in queue.callers:
-            call = calls.get(caller.call_id)
-            if call is None or _open_queue(call) != queue.queue:
+            if place[caller.call_id] == queue.queue and not _is_known_there(
+                calls.get(caller.call_id), queue.queue
+            ):
                 yield NewCaller(queue=queue.queue, caller=caller)
 
 
-def _open_queue(call: Call) -> QueueName | None:
-    """Return where the call waits, as far as we know; None when it waits nowhere."""
-    if not call.entries:
-        return None
-    last = call.entries[-1]
-    return None if isinstance(last, Closed | Talking) else last.stay.queue
+def _is_known_there(call: Call | None, queue: QueueName) -> bool:
+    """Return whether a call waits in a queue as we know, or has hung up since the list was made."""
+    if call is None:
+        return False
+    last = call.entries[-1] if call.entries else None
+    is_waiting = isinstance(last, Waiting) and last.stay.queue == queue
+    return is_waiting or call.hung_up_at is not None

@@ -30,7 +30,6 @@ from ivrd.core.effects import (
     PublishCase,
     PublishQueueState,
 )
-from ivrd.core.entry import Closed, EntryState, Talking, Waiting
 from ivrd.core.events import (
     AgentCompleted,
     AgentConnected,
@@ -61,6 +60,7 @@ from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
 from ivrd.core.service_level import Counts
+from ivrd.core.stay import Closed, EntryState, Talking, Waiting, legs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +108,8 @@ class Tracker:
         if last_at is None:
             self._counted_since = at
         elif at < last_at:
-            # What our own side reports carries the stamp of what it answers, and is always late.
-            self.clamps += not isinstance(event, CaseSaved | MoveRefused)
+            # What our own side reports carries the stamp of what it answers, and may be late.
+            self.clamps += not isinstance(event, CaseSaved | MoveRefused | DeadlinePassed)
             at = last_at
             event = replace(event, at=at)
         self._last_at = at
@@ -117,12 +117,10 @@ class Tracker:
             deadline, call_id = heapq.heappop(self._book.deadlines)
             self._due = call_id
             self._pass_deadline(deadline, call_id)
+            self._settle(deadline)
         self._due = None
         self._route(event)
-        for queue in self._book.touched:
-            self._book.effects.append(PublishQueueState(system=self.system, queue=queue))
-        if self._is_synced and self._can_move:
-            self._mover.ask_moves(at)
+        self._settle(at)
         return self._book.take_effects()
 
     def next_deadline(self) -> datetime | None:
@@ -134,7 +132,7 @@ class Tracker:
 
         The other calls go on: Erlang's "let it crash", per call.
         """
-        self._book.take_effects()
+        self._book.undo_unsettled()
         named = self._due or getattr(event, "call_id", None) or getattr(event, "channel_id", None)
         self._due = None
         if named is None:
@@ -208,6 +206,17 @@ class Tracker:
             for stay in call.entries:
                 if isinstance(stay, Waiting) and stay.move is not None:
                     self._book.set_deadline(stay.move.lapses_at, call.call_id)
+
+    def _settle(self, at: datetime) -> None:
+        """Say which queues look different now, and plan again for them.
+
+        After each deadline too, so that a late timer, or none, gives the same moves.
+        """
+        for queue in self._book.touched:
+            self._book.effects.append(PublishQueueState(system=self.system, queue=queue))
+        if self._is_synced and self._can_move:
+            self._mover.ask_moves(at)
+        self._book.settle()
 
     def _route(self, event: Event) -> None:
         match event:
@@ -289,12 +298,15 @@ class Tracker:
 
     def _join(self, event: CallerJoined) -> None:
         call = self._book.get_or_open(event.call_id, at=event.at, channel=event.channel)
+        if call.hung_up_at is not None:
+            self._book.report("hung up", event, event.call_id)
+            return
         last = call.entries[-1] if call.entries else None
         if isinstance(last, Waiting) and last.stay.queue == event.queue:
             return  # A snapshot has told it already: a real second join has a Leave before it.
         if last is not None:
             call = self._book.step(call, last, event)
-        is_move = self._book.land(call, event)
+        is_move = self._book.land(call, event.queue, event.at)
         call = self._book.calls[event.call_id]
         self._book.open_entry(
             replace(call, channel=event.channel), event.queue, event.at, is_move=is_move
@@ -309,11 +321,13 @@ class Tracker:
             self._book.start_landing(self._book.calls[event.call_id])
         elif event.status in entries.REFUSALS:
             self._refuse_caller(event)
-        elif call is None or last is None:
-            self._book.report(type(call).__name__, event, event.call_id)
+        elif last is None:
+            self._book.report("no entry", event, event.call_id)
 
     def _refuse_caller(self, event: QueueExited) -> None:
         call = self._book.get_or_open(event.call_id, at=event.at, channel="")
+        if call.entries and call.entries[-1].stay.joined_at == event.at:
+            return  # Told twice.
         if call.entries and not isinstance(call.entries[-1], Closed):
             call = self._book.step(call, call.entries[-1], event)
         if call.landing is not None:
@@ -350,7 +364,6 @@ class Tracker:
             for stay in call.entries:
                 if isinstance(stay, Talking) and stay.agent_leg == event.channel_id:
                     call = self._book.step(call, stay, event)
-            return
         ended = self._book.calls.get(CallId(event.channel_id))
         if ended is None or ended.hung_up_at is not None:
             return
@@ -382,7 +395,7 @@ class Tracker:
             if call is None:
                 continue
             for stay in call.entries:
-                if leg in entries.legs_of(stay):
+                if leg in legs_of(stay):
                     over = HandOver(at=at, entry_number=stay.stay.number, extension=extension)
                     if over not in call.hand_overs:
                         self._book.keep(replace(call, hand_overs=(*call.hand_overs, over)))
@@ -440,28 +453,32 @@ class Tracker:
 
     def _resync(self, event: SnapshotTaken) -> None:
         differences = resync.compare(self._book.calls, event)
-        for call_id in (*differences.ended_calls, *differences.ended_entries):
-            self._book.lose_entries(self._book.calls[call_id], event.at)
         for call_id in differences.ended_calls:
-            self._finish(replace(self._book.calls[call_id], is_gap=True), event.at)
-        for new in differences.new_callers:
-            call = self._book.get_or_open(
-                new.caller.call_id, at=event.at - new.caller.wait, channel=new.caller.channel
-            )
+            call = self._book.lose_entries(self._book.calls[call_id], event.at)
             if call.landing is not None:
                 call = self._book.end_landing(call, event.at, MoveEnd.LAPSED)
-            self._book.open_entry(
-                replace(call, channel=new.caller.channel),
-                new.queue,
-                event.at - new.caller.wait,
-                is_move=False,
-            )
-        for queue in event.queues:
-            floor = self._book.floor(queue.queue)
-            floor.members = {member.interface: member for member in queue.members}
-            self._book.touch(queue.queue)
+            self._finish(replace(call, is_gap=True), event.at)
+        for call_id in differences.ended_entries:
+            self._book.lose_entries(self._book.calls[call_id], event.at)
+        for kept in differences.kept_entries:
+            call = self._book.calls[kept.call_id]
+            self._book.with_entry(call, call.entries[-1], kept.state)
+        for new in differences.new_callers:
+            self._open_seen(new, event.at)
+        members = {queue.queue: queue.members for queue in event.queues}
+        for queue in {**self._book.queues, **members}:
+            floor = self._book.floor(queue)
+            floor.members = {member.interface: member for member in members.get(queue, ())}
+            self._book.touch(queue)
         self._is_synced = True
         self._can_move = event.can_withdraw
+
+    def _open_seen(self, new: resync.NewCaller, at: datetime) -> None:
+        joined_at = at - new.caller.wait
+        call = self._book.get_or_open(new.caller.call_id, at=joined_at, channel=new.caller.channel)
+        is_move = self._book.land(call, new.queue, at)
+        call = replace(self._book.calls[call.call_id], channel=new.caller.channel)
+        self._book.open_entry(call, new.queue, joined_at, is_move=is_move)
 
 
 def _last_in(call: Call, queue: QueueName) -> EntryState | None:
