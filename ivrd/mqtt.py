@@ -1,0 +1,302 @@
+"""Publishes queue status and cases to an MQTT broker; the only import of aiomqtt.
+
+Here: topics, quality of service, what is kept while the broker is away, reconnecting. Not here: the
+payload of a queue (whoever holds the floor writes it).
+
+    <prefix>/<system>/availability           online | offline; retained; also the last will
+    <prefix>/<system>/queue/<queue>/status   JSON; retained; the newest per topic
+    <prefix>/<system>/case                   JSON; not retained; each one
+
+All of it at quality of service 1: a message may come twice, so none of them means "one more". A
+connection has one last will, so each PBX has a connection of its own. Nobody but the task here ever
+waits for the broker.
+
+Source:
+    aiomqtt 2.5 on paho 2: no reconnect of its own; a publish that failed is kept by its client
+    object and would go out late, so each connection has a new one (ASTERISK.md, "aiomqtt").
+"""
+
+import asyncio
+import json
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import aiomqtt
+import structlog
+
+from ivrd.config import MqttConfig
+from ivrd.core.effects import PublishCase
+from ivrd.core.ids import QueueName, SystemName
+from ivrd.retry import Backoff
+
+STATUS_INTERVAL_S = 0.2
+"""A queue's status is sent at most this often: faster than an eye, slower than a rush of events."""
+
+QUEUES_MAX = 1_000
+"""Queues with a status, per PBX; more are names that nobody configured."""
+
+CASES_MAX = 10_000
+"""Cases kept while the broker is away, per PBX: more than a week of a large municipality."""
+
+KEEP_ALIVE_S = 15
+"""A broker that is silently gone is noticed in one and a half times this. Also how soon paho closes
+a socket whose broker accepted the connection and never greeted."""
+
+ANSWER_S_MAX = 5.0
+"""A broker on the same network acknowledges in milliseconds."""
+
+OFFLINE_S_MAX = 1.0
+"""How long a clean exit waits for the broker to take our "offline"."""
+
+QOS = 1
+
+REFUSALS = frozenset({4, 5, 134, 135})
+"""Bad user name or password, not authorised: MQTT 3.1.1 section 3.2.2.3, and MQTT 5 section
+3.2.2.2, whose numbers paho 2 uses for both."""
+
+StatusSource = Callable[[SystemName, QueueName], str | None]
+"""Returns a queue's status as JSON text, as it is now; None when the queue is not known."""
+
+PEER_ERRORS = (aiomqtt.MqttError, OSError, UnicodeError)
+"""What the broker, or a name that cannot be looked up, may raise."""
+
+log = structlog.get_logger(__name__)
+
+
+class Publisher:
+    """Everything that goes to the broker, for every PBX."""
+
+    sink = "mqtt"
+
+    def __init__(
+        self, config: MqttConfig, *, systems: Sequence[SystemName], status: StatusSource
+    ) -> None:
+        """Publish for the given PBXs what `status` says when it is sent."""
+        self._links = {system: _Link(config, system, status) for system in systems}
+
+    def publish_queue(self, system: SystemName, queue: QueueName) -> None:
+        """Say that a queue looks different now. Never blocks and never raises."""
+        link = self._links.get(system)
+        if link is not None:
+            link.publish_queue(queue)
+
+    def publish_case(self, case: PublishCase) -> None:
+        """Tell of a saved case. Never blocks and never raises; drops the oldest when full."""
+        link = self._links.get(case.system)
+        if link is not None:
+            link.publish_case(case)
+
+    async def run(self) -> None:
+        """Publish until cancelled; then say "offline" to each broker that is there."""
+        async with asyncio.TaskGroup() as group:
+            for system, link in self._links.items():
+                group.create_task(link.run(), name=f"mqtt-{system}")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every PBX's connection stands."""
+        return all(link.is_connected for link in self._links.values())
+
+    @property
+    def depth(self) -> int:
+        """Messages that wait to be sent."""
+        return sum(link.depth for link in self._links.values())
+
+    @property
+    def bound(self) -> int:
+        """Messages that may wait."""
+        return len(self._links) * (QUEUES_MAX + CASES_MAX)
+
+    @property
+    def dropped(self) -> int:
+        """Messages lost because there were too many."""
+        return sum(link.dropped for link in self._links.values())
+
+
+class _Link:
+    """One PBX's connection to the broker."""
+
+    def __init__(self, config: MqttConfig, system: SystemName, status: StatusSource) -> None:
+        self._config = config
+        self._system = system
+        self._status = status
+        self._root = f"{config.topic_prefix}/{system}"
+        self._known: set[QueueName] = set()
+        self._changed: dict[QueueName, None] = {}
+        """Queues whose status must be sent, in the order of their first change."""
+        self._sent_at: dict[QueueName, float] = {}
+        """When each status was last sent, by the loop's clock."""
+        self._cases: deque[PublishCase] = deque()
+        self._work = asyncio.Event()
+        self._backoff = Backoff(random.Random().random)
+        self._is_loss_logged = False
+        self.is_connected = False
+        self.dropped = 0
+
+    @property
+    def depth(self) -> int:
+        return len(self._changed) + len(self._cases)
+
+    def publish_queue(self, queue: QueueName) -> None:
+        if queue not in self._known:
+            if len(self._known) >= QUEUES_MAX:
+                self.dropped += 1
+                return
+            self._known.add(queue)
+        self._changed[queue] = None
+        self._work.set()
+
+    def publish_case(self, case: PublishCase) -> None:
+        if len(self._cases) >= CASES_MAX:
+            self._cases.popleft()
+            self.dropped += 1
+        self._cases.append(case)
+        self._work.set()
+
+    async def run(self) -> None:
+        """Connect, publish until the connection is lost, and connect again, for ever."""
+        while True:
+            try:
+                await self._connect_and_publish()
+            except* PEER_ERRORS as errors:
+                self._note_loss(errors)
+            await asyncio.sleep(next(self._backoff))
+
+    async def _connect_and_publish(self) -> None:
+        async with self._client() as client:
+            self._note_connection()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(_until_lost(client), name=f"mqtt-watch-{self._system}")
+                    group.create_task(self._publish(client), name=f"mqtt-send-{self._system}")
+            except asyncio.CancelledError:
+                await self._say_offline(client)
+                raise
+            finally:
+                self.is_connected = False
+
+    def _client(self) -> aiomqtt.Client:
+        password = self._config.password
+        return aiomqtt.Client(
+            hostname=self._config.host,
+            port=self._config.port,
+            username=self._config.username,
+            password=None if password is None else password.get_secret_value(),
+            # A fixed name makes the broker end a half-dead connection of ours, and send its last
+            # will, before it greets the new one: "offline" never overtakes "online".
+            identifier=f"ivrd-{self._config.topic_prefix}-{self._system}",
+            clean_session=True,
+            will=aiomqtt.Will(self._availability, "offline", qos=QOS, retain=True),
+            keepalive=KEEP_ALIVE_S,
+            timeout=ANSWER_S_MAX,
+        )
+
+    @property
+    def _availability(self) -> str:
+        return f"{self._root}/availability"
+
+    async def _publish(self, client: aiomqtt.Client) -> None:
+        # A broker that was restarted may have lost what it retained, and what we were sending when
+        # the connection broke is off the list already: so send every queue again.
+        self._changed.update(dict.fromkeys(sorted(self._known)))
+        await client.publish(self._availability, "online", qos=QOS, retain=True)
+        self._backoff.reset()
+        while True:
+            self._work.clear()
+            await self._send_cases(client)
+            await self._wait(await self._send_due(client))
+
+    async def _send_cases(self, client: aiomqtt.Client) -> None:
+        while self._cases:
+            case = self._cases[0]
+            await client.publish(f"{self._root}/case", _case_json(case), qos=QOS, retain=False)
+            # The oldest may have been dropped for a newer one while we waited for the broker.
+            if self._cases and self._cases[0] is case:
+                self._cases.popleft()
+
+    async def _send_due(self, client: aiomqtt.Client) -> float | None:
+        """Send each changed status whose interval is over.
+
+        Returns:
+            Seconds until the next one is due; None when none waits.
+        """
+        loop = asyncio.get_running_loop()
+        for queue in tuple(self._changed):
+            if loop.time() < self._due_at(queue):
+                continue
+            # Taken off before it is read: a change while we send is then a change to send again.
+            del self._changed[queue]
+            self._sent_at[queue] = loop.time()
+            payload = self._status(self._system, queue)
+            if payload is not None:
+                topic = f"{self._root}/queue/{queue}/status"
+                await client.publish(topic, payload, qos=QOS, retain=True)
+        if not self._changed:
+            return None
+        return max(0.0, min(self._due_at(queue) for queue in self._changed) - loop.time())
+
+    def _due_at(self, queue: QueueName) -> float:
+        sent_at = self._sent_at.get(queue)
+        return 0.0 if sent_at is None else sent_at + STATUS_INTERVAL_S
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Wait for work, or until a held-back status is due."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._work.wait()
+        except TimeoutError:
+            return
+
+    async def _say_offline(self, client: aiomqtt.Client) -> None:
+        """Say what the last will would: a broker sends that only after an unclean end."""
+        try:
+            await client.publish(
+                self._availability, "offline", qos=QOS, retain=True, timeout=OFFLINE_S_MAX
+            )
+        except aiomqtt.MqttError:
+            return
+
+    def _note_connection(self) -> None:
+        self.is_connected = True
+        self._is_loss_logged = False
+        log.info("broker_reached", system=self._system, waiting=self.depth)
+
+    def _note_loss(self, errors: BaseExceptionGroup) -> None:
+        first = _first_leaf(errors)
+        is_refused = isinstance(first, aiomqtt.MqttCodeError) and _code(first) in REFUSALS
+        if is_refused:
+            self._backoff.slow_down()
+        if not self._is_loss_logged:
+            log.warning(
+                "broker_lost", system=self._system, reason=str(first), is_refused=is_refused
+            )
+        self._is_loss_logged = True
+
+
+async def _until_lost(client: aiomqtt.Client) -> None:
+    """Raise when the connection is lost; we subscribe to nothing, so no message ever comes."""
+    async for _ in client.messages:
+        continue
+
+
+def _case_json(case: PublishCase) -> str:
+    return json.dumps(
+        {
+            "system": case.system,
+            "case_id": case.case_id,
+            "call_id": case.call_id,
+            "rule": case.rule,
+            "at": case.at.isoformat(),
+        }
+    )
+
+
+def _first_leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _code(error: aiomqtt.MqttCodeError) -> int | None:
+    return error.rc if isinstance(error.rc, int) or error.rc is None else error.rc.value

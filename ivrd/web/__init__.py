@@ -1,0 +1,1 @@
+"""The web face: metrics, health and JSON over HTTP."""
