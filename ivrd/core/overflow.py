@@ -63,4 +63,6 @@ def plan(
     movable = [c for c in staying if not c.is_offered and c.moves_asked < rule.moves_per_call]
     movable.sort(key=lambda caller: caller.first_joined_at)
     moves = movable[: waiting - rule.stop_waiting]
+    # Judged as if the moves had landed, so that planning again without news changes nothing.
+    is_active = waiting - len(moves) > rule.stop_waiting
     return Plan(is_active=is_active, moves=tuple(caller.call_id for caller in moves))
