@@ -28,7 +28,7 @@ class QueueFloor:
     system: SystemName
     queue: QueueName
     rules: QueueRules | None
-    """None for a queue that the configuration does not name: watched, and counted without goals."""
+    """None for a queue that the configuration does not name: watched, and not counted."""
     waiting: dict[CallId, datetime] = field(default_factory=dict)
     """First arrival of everybody in the waiting list."""
     members: dict[Interface, MemberChanged] = field(default_factory=dict)
@@ -48,6 +48,8 @@ class QueueFloor:
 
     def count_join(self, *, is_move: bool) -> None:
         """Count one caller who entered; by our own move or not."""
+        if self.rules is None:
+            return
         self.counts = replace(
             self.counts,
             joined=self.counts.joined + 1,
