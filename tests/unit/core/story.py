@@ -1,7 +1,7 @@
 """Reads calls as text tables, and tells what came of them as text: a whole call on one screen.
 
-One line per event: seconds, what happened, to whom, then the rest. Words with "=" are named. Channels
-and calls are single words ("c1", "a1"), always of the system "pbx".
+One line per event: seconds, what happened, to whom, then the rest. Words with "=" are named.
+Channels and calls are single words ("c1", "a1"), always of the system "pbx".
 
     0    arrived    c1  main
     2    chose      c1  switchboard  digit=1
@@ -343,7 +343,7 @@ READERS: dict[str, Callable[[datetime, Words, Named], on.Event]] = {
 def read(text: str) -> list[on.Event]:
     """Return the events of a table."""
     events = []
-    for line in text.strip().splitlines():
+    for line in filter(str.strip, text.splitlines()):
         seconds, kind, *rest = line.split()
         named = dict(word.split("=", 1) for word in rest if "=" in word)
         words = [word for word in rest if "=" not in word]
