@@ -172,6 +172,13 @@ class Municipality:
         status: dict[str, object] = answer.json()
         return status
 
+    async def queue_statuses(self) -> list[dict[str, object]]:
+        """Return what the API tells of every queue."""
+        answer = await self._http.get("/api/queues")
+        answer.raise_for_status()
+        statuses: list[dict[str, object]] = answer.json()["queues"]
+        return statuses
+
     async def metrics(self) -> str:
         """Return the whole of /metrics."""
         answer = await self._http.get("/metrics")
