@@ -22,8 +22,11 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from ivrd.errors import ConfigError
 
@@ -43,6 +46,13 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_true_as_number(cls, value: object, field: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[str(field.field_name)].annotation is int:
+            raise ValueError("must be a whole number")
+        return value
+
 
 class PbxConfig(Section):
     """One Asterisk, reached over AMI on the same machine (AMI is not encrypted here)."""
@@ -54,7 +64,7 @@ class PbxConfig(Section):
     secret_file: Path = Field(
         description="File with the AMI secret; relative to the credentials directory or this file."
     )
-    secret: SecretStr = Field(
+    secret: SkipJsonSchema[SecretStr] = Field(
         default=SecretStr(""), description="Never in the file: read from secret_file.", exclude=True
     )
     queue_log_file: Path = Field(
@@ -80,6 +90,13 @@ class WebConfig(Section):
     port: int = Field(default=9573, ge=0, le=65535, description="TCP port; 0 takes a free one.")
 
 
+DATABASE_URLS = (
+    r"sqlite\+aiosqlite:///[^?:]+",
+    r"postgresql\+asyncpg://([^/@:?]+@)?(\[[0-9A-Fa-f:]+\]|[^/@:?]*)(:[0-9]{1,5})?/[^/?]+(\?.+)?",
+)
+"""A file, not SQLite's memory, which would keep nothing; a named database, host or socket."""
+
+
 class DatabaseConfig(Section):
     """Where calls and cases are kept."""
 
@@ -90,17 +107,20 @@ class DatabaseConfig(Section):
     password_file: Path | None = Field(
         default=None, description="File with the database password; none for SQLite."
     )
-    password: SecretStr | None = Field(
+    password: SkipJsonSchema[SecretStr | None] = Field(
         default=None, description="Never in the file: read from password_file.", exclude=True
     )
 
-    @model_validator(mode="after")
-    def _check_url(self) -> "DatabaseConfig":
-        if not self.url.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
-            raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
-        if re.match(r"^[^:]+://[^/@]*:[^/@]*@", self.url):
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        if re.match(r"[^:]+://[^/@]*:[^/@]*@|.*[?&]password=", url):
             raise ValueError("must not hold a password; put it in the file named by password_file")
-        return self
+        if not any(re.fullmatch(form, url) for form in DATABASE_URLS):
+            raise ValueError(
+                "must be sqlite+aiosqlite:///PATH, or postgresql+asyncpg://USER@HOST/NAME"
+            )
+        return url
 
 
 class MqttConfig(Section):
@@ -110,7 +130,7 @@ class MqttConfig(Section):
     port: int = Field(default=1883, ge=1, le=65535, description="The broker's TCP port.")
     username: str | None = Field(default=None, description="None for an open broker.")
     password_file: Path | None = Field(default=None, description="File with the broker password.")
-    password: SecretStr | None = Field(
+    password: SkipJsonSchema[SecretStr | None] = Field(
         default=None, description="Never in the file: read from password_file.", exclude=True
     )
     topic_prefix: Name = Field(default="ivrd", description="First level of every topic.")
@@ -265,7 +285,7 @@ def load(path: Path, *, with_secrets: bool = True) -> Config:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
     config = check(document)
     return _with_secrets(config, path.parent) if with_secrets else config
@@ -306,8 +326,13 @@ def _secret_faults(document: Mapping[str, object]) -> Iterator[str]:
 
 
 def _readable(error: ValidationError) -> Iterator[str]:
-    for fault in error.errors(include_url=False, include_input=False):
+    faults = error.errors(include_url=False, include_input=False)
+    inner = {_place(fault["loc"][:depth]) for fault in faults for depth in range(len(fault["loc"]))}
+    for fault in faults:
         place = _place(fault["loc"])
+        if fault["type"] == "too_short" and place in inner:
+            # Pydantic counts broken items as missing ones, although they are named already.
+            continue
         if fault["type"] == "extra_forbidden":
             yield f"{place}: is not a key we know{_nearest(fault['loc'])}"
         elif fault["type"] == "missing":
@@ -442,7 +467,7 @@ def _read_secret(file: Path, base: Path, place: str) -> SecretStr:
             text = candidate.read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             continue
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError([f"{place}: {candidate} cannot be read: {error}"]) from error
         if not text or not text.isprintable():
             raise ConfigError([f"{place}: {candidate} must hold one printable line"])
