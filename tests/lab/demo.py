@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     for line in summary_lines(result.as_json(), result.differences, result.in_journal):
-        console.print(line)
+        console.print(line, markup=False)
     if result.deaths:
         console.print(f"ivrd dog och startades om / died and was restarted: {result.deaths}")
     if options.json:

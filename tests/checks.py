@@ -1,0 +1,60 @@
+"""`./run test`: every check and every test, one after the other; nothing is skipped.
+
+With arguments only pytest runs, with these arguments.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+PYTHON = (sys.executable, "-m")
+
+CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("format", (*PYTHON, "ruff", "format", "--check", "--quiet", ".")),
+    ("lint", (*PYTHON, "ruff", "check", "--quiet", ".")),
+    ("types", (*PYTHON, "mypy", "--no-error-summary")),
+    ("lab", (*PYTHON, "tests.lab.root")),
+    ("tests", (*PYTHON, "pytest", "--durations=10")),
+)
+"""Quick ones first; pytest last, so that its count closes the output. "lab" finds or builds the
+real Asterisk, so that no test pays for it. The direction of imports is a test of its own
+(tests/unit/test_architecture.py)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One check that ran."""
+
+    name: str
+    status: int
+    seconds: float
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run everything, and return 0 when all is well."""
+    if arguments:
+        return _run("tests", (*PYTHON, "pytest", *arguments)).status
+    done = [_run(name, command) for name, command in CHECKS]
+    failed = [check.name for check in done if check.status != 0]
+    times = ", ".join(f"{check.name} {check.seconds:.0f} s" for check in done)
+    print(f"checks: {times}", file=sys.stderr)
+    if failed:
+        print(f"checks failed: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(name: str, command: Sequence[str]) -> Done:
+    print(f"== {name}", file=sys.stderr, flush=True)
+    started_s = time.monotonic()
+    status = subprocess.run(command, cwd=REPOSITORY, check=False).returncode
+    return Done(name=name, status=status, seconds=time.monotonic() - started_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
