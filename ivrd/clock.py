@@ -18,6 +18,9 @@ from datetime import UTC, datetime, timedelta
 STEP_S_MIN = 0.5
 """A correction from here up is counted as a step; drift between two pings is far less."""
 
+AHEAD_S_MAX = 30.0
+"""No event comes from the future; the estimate of the offset is never that wrong."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,16 +60,22 @@ class AsteriskClock:
         """Return when, on our monotonic clock in seconds, Asterisk's clock says `at`."""
         return (at - _EPOCH).total_seconds() - self._offset_s
 
-    def observe_event(self, at: datetime, received_s: float) -> None:
-        """Learn from an event's stamp; it can only raise the estimate.
+    def observe_event(self, at: datetime, received_s: float) -> bool:
+        """Learn from an event's stamp; it can only raise the estimate, and only a little.
+
+        A stamp far ahead is left to the next ping, which alone can prove that the clock stepped.
 
         Args:
             at: The event's stamp.
             received_s: Our monotonic clock when it came.
+
+        Returns:
+            False when the stamp lies AHEAD_S_MAX or more ahead: forged, or the clock stepped.
         """
         lowest_s = (at - _EPOCH).total_seconds() - received_s
-        if not self.is_synchronised or lowest_s > self._offset_s:
+        if self._offset_s < lowest_s < self._offset_s + STEP_S_MIN or not self.is_synchronised:
             self._correct(lowest_s)
+        return lowest_s < self._offset_s + AHEAD_S_MAX
 
     def observe_ping(self, at: datetime, *, sent_s: float, received_s: float) -> None:
         """Learn from a ping's stamp, which bounds the estimate on both sides.

@@ -4,7 +4,7 @@ Here: plain values. Not here: sending them (protocol.py) and when (client.py).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ivrd.core.effects import MoveCaller
 from ivrd.core.entry import MOVE_MARK
@@ -28,7 +28,8 @@ class Header:
     """One header of an action."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
+    """Not shown: it may be a secret or a caller's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class AmiAction:
     headers: tuple[Header, ...] = ()
     is_list: bool = False
     """The answer is a list of events with an end."""
+    mark: str = ""
+    """Last part of the ActionID, by which a recording's reader knows what the action was for."""
 
     def __post_init__(self) -> None:
         """Refuse what could end a line and begin another.
@@ -63,6 +66,8 @@ def _action(name: str, *, is_list: bool = False, **headers: str) -> AmiAction:
 
 PING = _action("Ping")
 LOGOFF = _action("Logoff")
+SNAPSHOT_MARK = "snapshot"
+PING_FOR_SNAPSHOT = AmiAction(name="Ping", mark=SNAPSHOT_MARK)
 LIST_COMMANDS = _action("ListCommands")
 CORE_SETTINGS = _action("CoreSettings")
 QUEUE_STATUS = _action("QueueStatus", is_list=True)

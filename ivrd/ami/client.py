@@ -27,12 +27,11 @@ from ivrd.core.effects import MoveCaller
 from ivrd.core.events import Event, MoveRefused
 from ivrd.core.ids import SystemName
 from ivrd.errors import (
-    CredentialsRefused,
     PeerConfused,
     PeerError,
+    PeerRefused,
     PeerTimedOut,
     PeerUnreachable,
-    RightMissing,
 )
 from ivrd.retry import Backoff
 
@@ -47,7 +46,7 @@ STABLE_S = 10.0
 NEVER_S = 10 * 365 * 24 * 3600
 """Keeps panoramisk's own ping from ever being due."""
 
-SLOW_KINDS = (CredentialsRefused, RightMissing, PeerConfused)
+SLOW_KINDS = (PeerRefused, PeerConfused)
 """Troubles that only a person can end: no use in trying again soon."""
 
 
@@ -243,6 +242,8 @@ class AmiClient:
         message = PanoramiskAction(
             {"Action": action.name, **{header.name: header.value for header in action.headers}}
         )
+        if action.mark:
+            message["ActionID"] = f"{message.id}/{action.mark}"
         future: asyncio.Future[Reply] = manager.send_action(message, as_list=action.is_list)
         try:
             async with asyncio.timeout(within_s):

@@ -5,12 +5,17 @@ lists (snapshot.py) and what an event means (core).
 
 A frame is searched as bytes, for the few headers that are needed: most of a frame is never decoded.
 
-Which of two equal headers counts. A caller's *number* goes into an event as it is, while its name
-is escaped (manager_channels.c, `ast_manager_build_channel_state_string_prefix`), so a number that
-holds CR LF can add headers. In that block the order is Channel, CallerIDNum, CallerIDName,
-ConnectedLineNum, ..., Uniqueid, Linkedid, then the event's own headers. So in an event with one
-channel the *first* Channel and the *last* of all else are Asterisk's own. In an event with several
-channels this is not sure for all but the last: a doubled Uniqueid is refused there.
+A caller's number may forge headers. Asterisk takes CR LF from "%0d%0a" in a SIP From, and writes
+the number into events as it is, while names are escaped (manager_channels.c,
+`ast_manager_build_channel_state_string_prefix`; measured on 22.10.1). It may even end a frame and
+begin another. Our dialplan cleans the number of its own callers first of all; for all others these
+rules hold, which need more text than the 79 bytes that Asterisk keeps of a number:
+
+1. Privilege and Timestamp follow the event's name, each in full form.
+2. A channel's ids are only taken from the end of a whole channel block: Language, AccountCode,
+   Context, Exten, Priority, Uniqueid, Linkedid, in this order.
+3. Of two equal headers, the first is Asterisk's in front of the numbers (Channel, Result), and the
+   last is behind them (Queue, Cause, ...).
 
 Units: HoldTime, TalkTime and RingTime are not read at all; differences of our own stamps are used
 (F5: some are whole seconds, and RingTime in AgentRingNoAnswer is milliseconds).
@@ -48,11 +53,31 @@ from ivrd.core.ids import (
     MenuName,
     QueueName,
     SystemName,
+    channel_id,
 )
 from ivrd.errors import PeerError
 
-STAMP_BYTES_MAX = 400
-"""Event, Privilege and Timestamp come first, before anything a caller can influence."""
+_HEAD = re.compile(
+    rb"Event: [A-Za-z]+\r\nPrivilege: [a-z,]+,all\r\nTimestamp: (\d{9,11}\.\d{6})(?:\r\n|$)"
+)
+"""Rule 1; manager.c, `__manager_event_sessions_va`, with `timestampevents = yes`."""
+
+
+def _block(prefix: str) -> re.Pattern[bytes]:
+    """Return rule 2 for the block of one channel; the groups are Uniqueid and Linkedid."""
+    names = ("Language", "AccountCode", "Context", "Exten")
+    middle = "".join(rf"\r\n{prefix}{name}: [^\r\n]*" for name in names)
+    ids = rf"\r\n{prefix}Uniqueid: ([^\r\n]+)\r\n{prefix}Linkedid: ([^\r\n]+)"
+    return re.compile(rf"{middle}\r\n{prefix}Priority: \d+{ids}(?:\r\n|$)".encode())
+
+
+CALLER = _block("")
+_DEST = _block("Dest")
+_TRANSFERER = _block("Transferer")
+_TRANSFEREE = _block("Transferee")
+_ORIG_TRANSFERER = _block("OrigTransferer")
+_SECOND_TRANSFERER = _block("SecondTransferer")
+_TRANSFER_TARGET = _block("TransferTarget")
 
 COUNT_DIGITS_MAX = 9
 """More digits than any position or count needs, and few enough to be harmless."""
@@ -114,9 +139,9 @@ class Frame:
         end = raw.find(b"\r\n", start)
         return (raw[start:end] if end >= 0 else raw[start:]).decode("utf-8", "replace")
 
-    def has(self, key: bytes) -> bool:
-        """Tell whether there is a header of that name."""
-        return key in self.raw
+    def has(self, block: re.Pattern[bytes]) -> bool:
+        """Tell whether a channel is described."""
+        return block.search(self.raw) is not None
 
     def count(self, key: bytes) -> int:
         """Return the last header of that name as a number of at most COUNT_DIGITS_MAX digits."""
@@ -125,37 +150,42 @@ class Frame:
             raise MessageRefused(f"bad {key[2:-2].decode()}")
         return int(text)
 
-    def channel_id(self, key: bytes) -> ChannelId:
-        """Return the last header of that name as a channel's id."""
-        uniqueid = self.last(key)
-        if not uniqueid:
-            raise MessageRefused(f"empty {key[2:-2].decode()}")
-        return ChannelId(f"{self.system}/{uniqueid}")
+    def channel_id(self, block: re.Pattern[bytes] = CALLER) -> ChannelId:
+        """Return the id of the channel that a block describes."""
+        return self._id(block, 1)
 
-    def sole_channel_id(self, key: bytes) -> ChannelId:
-        """Return the only header of that name as a channel's id."""
-        if self.raw.find(key) != self.raw.rfind(key):
-            raise MessageRefused(f"two {key[2:-2].decode()}")
-        return self.channel_id(key)
+    def linked_id(self) -> ChannelId:
+        """Return the Linkedid of the event's first channel."""
+        return self._id(CALLER, 2)
+
+    def _id(self, block: re.Pattern[bytes], group: int) -> ChannelId:
+        found = block.search(self.raw)
+        if found is None:
+            raise MessageRefused("no channel block")
+        return ChannelId(f"{self.system}/{found.group(group).decode('utf-8', 'replace')}")
 
 
 def stamp(raw: bytes) -> datetime:
     """Return an event's own stamp, aware, to the microsecond.
 
     Raises:
-        MessageRefused: There is none; it is never invented.
-
-    Source:
-        manager.c, `__manager_event_sessions_va`: "Timestamp: <seconds>.<6 digits>" after Privilege,
-        with `timestampevents = yes`.
+        MessageRefused: There is none where Asterisk writes it; it is never invented.
     """
-    start = raw.find(b"\r\nTimestamp: ", 0, STAMP_BYTES_MAX)
-    if start < 0:
+    found = _HEAD.match(raw)
+    if found is None:
         raise MessageRefused("no Timestamp")
-    end = raw.find(b"\r\n", start + 13)
+    return from_epoch(found.group(1))
+
+
+def from_epoch(text: bytes) -> datetime:
+    """Return the time of Asterisk's "<seconds>.<6 digits>".
+
+    Raises:
+        MessageRefused: It is no time.
+    """
     try:
         # A float holds microseconds exactly enough until the year 2242; it is rounded to them.
-        return datetime.fromtimestamp(float(raw[start + 13 : end if end >= 0 else None]), UTC)
+        return datetime.fromtimestamp(float(text), UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise MessageRefused("bad Timestamp") from error
 
@@ -168,8 +198,6 @@ def caller_number(text: str) -> str | None:
 
 
 CHANNEL = b"\r\nChannel: "
-UNIQUEID = b"\r\nUniqueid: "
-LINKEDID = b"\r\nLinkedid: "
 QUEUE = b"\r\nQueue: "
 INTERFACE = b"\r\nInterface: "
 MEMBER_NAME = b"\r\nMemberName: "
@@ -190,8 +218,8 @@ def _arrived(frame: Frame) -> Event:
     return CallArrived(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.channel_id(UNIQUEID)),
-        linked_id=frame.channel_id(LINKEDID),
+        call_id=CallId(frame.channel_id()),
+        linked_id=frame.linked_id(),
         channel=frame.first(CHANNEL),
         line=LineName(frame.last(b"\r\nLine: ")),
         caller_number=caller_number(frame.first(b"\r\nCallerIDNum: ")),
@@ -202,7 +230,7 @@ def _choice(frame: Frame) -> Event:
     return ChoiceMade(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         menu=MenuName(frame.last(b"\r\nMenu: ")),
         outcome=frame.last(b"\r\nOutcome: "),
         choice=frame.last(b"\r\nChoice: "),
@@ -216,7 +244,7 @@ def _queue_exit(frame: Frame) -> Event:
     return QueueExited(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         queue=QueueName(frame.last(QUEUE)),
         status=frame.last(b"\r\nStatus: "),
         info=frame.last(b"\r\nInfo: "),
@@ -234,8 +262,8 @@ def _joined(frame: Frame) -> Event:
     return CallerJoined(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.channel_id(UNIQUEID)),
-        linked_id=frame.channel_id(LINKEDID),
+        call_id=CallId(frame.channel_id()),
+        linked_id=frame.linked_id(),
         channel=frame.first(CHANNEL),
         queue=QueueName(frame.last(QUEUE)),
         position=frame.count(b"\r\nPosition: "),
@@ -246,7 +274,7 @@ def _left(frame: Frame) -> Event:
     return CallerLeft(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         queue=QueueName(frame.last(QUEUE)),
     )
 
@@ -255,7 +283,7 @@ def _abandon_noted(frame: Frame) -> Event:
     return CallerAbandonNoted(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         queue=QueueName(frame.last(QUEUE)),
     )
 
@@ -264,7 +292,7 @@ def _agent_rang(frame: Frame) -> Event:
     return AgentRang(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.sole_channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         queue=QueueName(frame.last(QUEUE)),
         interface=Interface(frame.last(INTERFACE)),
     )
@@ -274,7 +302,7 @@ def _agent_ring_ended(frame: Frame) -> Event:
     return AgentRingEnded(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.sole_channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         queue=QueueName(frame.last(QUEUE)),
         interface=Interface(frame.last(INTERFACE)),
     )
@@ -284,11 +312,11 @@ def _agent_connected(frame: Frame) -> Event:
     return AgentConnected(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.sole_channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         queue=QueueName(frame.last(QUEUE)),
         interface=Interface(frame.last(INTERFACE)),
         member_name=frame.last(MEMBER_NAME),
-        agent_leg=frame.channel_id(b"\r\nDestUniqueid: "),
+        agent_leg=frame.channel_id(_DEST),
     )
 
 
@@ -298,32 +326,32 @@ def _agent_completed(frame: Frame) -> Event | None:
     Source:
         app_queue.c, `queue_publish_multi_channel_snapshot_blob`: "sending incomplete event".
     """
-    if not frame.has(UNIQUEID):
+    if not frame.has(CALLER):
         return None
     return AgentCompleted(
         at=frame.at,
         system=frame.system,
-        call_id=CallId(frame.sole_channel_id(UNIQUEID)),
+        call_id=CallId(frame.channel_id()),
         queue=QueueName(frame.last(QUEUE)),
         reason=frame.last(b"\r\nReason: "),
     )
 
 
 def _hangup_requested(frame: Frame) -> Event:
-    return HangupRequested(at=frame.at, system=frame.system, channel_id=frame.channel_id(UNIQUEID))
+    return HangupRequested(at=frame.at, system=frame.system, channel_id=frame.channel_id())
 
 
 def _hung_up(frame: Frame) -> Event:
     return ChannelHungUp(
         at=frame.at,
         system=frame.system,
-        channel_id=frame.channel_id(UNIQUEID),
+        channel_id=frame.channel_id(),
         cause=frame.count(b"\r\nCause: "),
     )
 
 
-def _optional_id(frame: Frame, key: bytes) -> ChannelId | None:
-    return frame.sole_channel_id(key) if frame.has(key) else None
+def _optional_id(frame: Frame, block: re.Pattern[bytes]) -> ChannelId | None:
+    return frame.channel_id(block) if frame.has(block) else None
 
 
 def _blind_transferred(frame: Frame) -> Event:
@@ -336,8 +364,8 @@ def _blind_transferred(frame: Frame) -> Event:
     return BlindTransferred(
         at=frame.at,
         system=frame.system,
-        transferer_id=frame.sole_channel_id(b"\r\nTransfererUniqueid: "),
-        transferee_id=_optional_id(frame, b"\r\nTransfereeUniqueid: "),
+        transferer_id=frame.channel_id(_TRANSFERER),
+        transferee_id=_optional_id(frame, _TRANSFEREE),
         extension=frame.last(b"\r\nExtension: "),
         is_success=frame.first(b"\r\nResult: ") == "Success",
     )
@@ -352,10 +380,10 @@ def _attended_transferred(frame: Frame) -> Event:
     return AttendedTransferred(
         at=frame.at,
         system=frame.system,
-        orig_transferer_id=frame.sole_channel_id(b"\r\nOrigTransfererUniqueid: "),
-        second_transferer_id=frame.sole_channel_id(b"\r\nSecondTransfererUniqueid: "),
-        transferee_id=_optional_id(frame, b"\r\nTransfereeUniqueid: "),
-        target_id=_optional_id(frame, b"\r\nTransferTargetUniqueid: "),
+        orig_transferer_id=frame.channel_id(_ORIG_TRANSFERER),
+        second_transferer_id=frame.channel_id(_SECOND_TRANSFERER),
+        transferee_id=_optional_id(frame, _TRANSFEREE),
+        target_id=_optional_id(frame, _TRANSFER_TARGET),
         is_success=frame.first(b"\r\nResult: ") == "Success",
     )
 
@@ -364,16 +392,18 @@ def _leg_replaced(frame: Frame) -> Event | None:
     """Return the event; None for a channel that takes nobody's place.
 
     Source:
-        manager_bridges.c, `channel_enter_cb`: SwapUniqueid is the last header, and only there when
-        somebody is replaced; one before Linkedid is a forgery.
+        manager_bridges.c, `channel_enter_cb`: SwapUniqueid is the last header, behind the channel's
+        block, and only there when somebody is replaced; one before the block is a forgery.
     """
-    if frame.raw.rfind(b"\r\nSwapUniqueid: ") < frame.raw.rfind(LINKEDID):
+    found = CALLER.search(frame.raw)
+    swap = frame.raw.rfind(b"\r\nSwapUniqueid: ")
+    if found is None or swap < found.end(2):
         return None
     return AgentLegReplaced(
         at=frame.at,
         system=frame.system,
-        old_id=frame.channel_id(b"\r\nSwapUniqueid: "),
-        new_id=frame.channel_id(UNIQUEID),
+        old_id=channel_id(frame.system, frame.last(b"\r\nSwapUniqueid: ")),
+        new_id=frame.channel_id(),
     )
 
 

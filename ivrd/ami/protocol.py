@@ -60,6 +60,8 @@ class AmiCounters:
     replies_late: int = 0
     """Answers that came after their deadline, or that nobody had asked for."""
     actions_timed_out: int = 0
+    lists_incomplete: int = 0
+    """Lists with another number of items than Asterisk says: an item was cut by a forged number."""
     snapshots: int = 0
     moves_asked: int = 0
     moves_refused: int = 0
@@ -272,6 +274,8 @@ class AmiProtocol(asyncio.Protocol):
         if pending is None or not pending.start:
             return False
         if name.endswith(b"Complete") and LIST_END in raw:
+            if value(raw, b"\r\nListItems") != str(len(pending.items)):
+                self._counters.lists_incomplete += 1
             self._resolve(answered_id, reply(pending.start, tuple(pending.items)))
         elif len(pending.items) >= LIST_ITEMS_MAX:
             self._pending.pop(answered_id, None)

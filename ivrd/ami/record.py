@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from ivrd.ami.actions import SNAPSHOT_MARK
 from ivrd.ami.frames import BANNER_START, END, Framer, event_name
-from ivrd.ami.parse import WANTED, MessageRefused, parse, stamp
-from ivrd.ami.replies import action_id, command_names, reply, value
+from ivrd.ami.parse import WANTED, MessageRefused, parse
+from ivrd.ami.replies import action_id, command_names, ping_stamp, reply
 from ivrd.ami.snapshot import snapshot
 from ivrd.core.events import Event
 from ivrd.core.ids import SystemName
@@ -258,8 +259,9 @@ class _Replay:
                 self._note_item(name, raw)
 
     def _note_answer(self, raw: bytes) -> None:
-        if b"\r\nPing: Pong" in raw and not self._items[b"Queue"]:
-            self._ping = raw
+        if b"\r\nPing: Pong" in raw:
+            if action_id(raw).endswith(f"/{SNAPSHOT_MARK}"):
+                self._ping = raw
         elif "QueueStatus" in command_names(reply(raw)):
             self._can_withdraw = "QueueWithdrawCaller" in command_names(reply(raw))
 
@@ -276,8 +278,8 @@ class _Replay:
 
     def _snapshot(self) -> Iterator[Event]:
         stamps = [event.at for event in self._held[:1]]
-        if self._ping is not None and value(self._ping, b"\r\nTimestamp"):
-            stamps.append(stamp(self._ping))
+        if self._ping is not None:
+            stamps.append(ping_stamp(reply(self._ping)))
         if stamps:
             yield snapshot(
                 at=min(stamps),

@@ -6,7 +6,7 @@ Here: `Reply` and what is read from one. Not here: events (parse.py).
 from dataclasses import dataclass
 from datetime import datetime
 
-from ivrd.ami.parse import stamp
+from ivrd.ami.parse import from_epoch
 
 ACTION_ID = b"\r\nActionID: "
 
@@ -69,7 +69,7 @@ def ping_stamp(answer: Reply) -> datetime:
     Source:
         manager.c, `action_ping`: always there, whatever `timestampevents` says.
     """
-    return stamp(answer.raw)
+    return from_epoch(value(answer.raw, b"\r\nTimestamp").encode())
 
 
 def command_names(answer: Reply) -> frozenset[str]:

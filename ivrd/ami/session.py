@@ -283,7 +283,7 @@ class AmiSession:
                 self._protocol.frames.clear()
                 self._protocol.lost_frames = False
             deadlines = self._around.deadlines
-            at = await self._ping()
+            at = await self._ping(actions.PING_FOR_SNAPSHOT)
             queues = await self._list(actions.QUEUE_STATUS, within_s=deadlines.list_s)
             channels = await self._list(actions.CORE_SHOW_CHANNELS, within_s=deadlines.list_s)
             if not self._protocol.lost_frames:
@@ -317,11 +317,11 @@ class AmiSession:
             raise PeerUnreachable(f"{action.name} was refused: {answer.message}")
         return answer
 
-    async def _ping(self) -> datetime:
+    async def _ping(self, action: actions.AmiAction) -> datetime:
         """Return Asterisk's time, and learn from it."""
         monotonic = self._around.monotonic
         sent_s = monotonic()
-        answer = await self._request(actions.PING, within_s=self._around.deadlines.ping_s)
+        answer = await self._request(action, within_s=self._around.deadlines.ping_s)
         at = ping_stamp(answer)
         self._around.clock.observe_ping(at, sent_s=sent_s, received_s=monotonic())
         return at
@@ -329,7 +329,7 @@ class AmiSession:
     async def _pulse(self) -> None:
         """Ping, and say to the dialplan that we are alive, for ever."""
         while True:
-            await self._ping()
+            await self._ping(actions.PING)
             if not self._around.is_observer:
                 epoch_s = int(self._around.clock.now().timestamp())
                 await self._request(
@@ -358,9 +358,13 @@ class AmiSession:
             counters.events_failed += 1
             self._complain(frame, type(error).__name__)
             return None
-        if event is not None:
-            self._around.clock.observe_event(event.at, frame.received_s)
-        return event
+        if event is None or self._around.clock.observe_event(event.at, frame.received_s):
+            return event
+        # Forged, or the clock stepped: the snapshot's ping tells, and the snapshot replaces it.
+        counters.events_refused += 1
+        self._complain(frame, "Timestamp ahead")
+        self._wants_snapshot = True
+        return None
 
     def _complain(self, frame: ReceivedFrame, reason: str) -> None:
         """Log the first broken event of each kind, with numbers and names masked."""

@@ -27,21 +27,40 @@ STAMP_S = 1_700_000_000
 
 def event(name: str, at_s: float = STAMP_S, **headers: object) -> bytes:
     """Return one event as Asterisk writes it."""
+    if "Uniqueid" in headers:
+        number = str(headers.pop("CallerIDNum", "<unknown>"))
+        headers = {**block(str(headers.pop("Uniqueid")), number=number), **headers}
     lines = [f"Event: {name}", "Privilege: agent,all", f"Timestamp: {at_s:.6f}"]
     lines += [f"{key}: {value}" for key, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
+def block(uniqueid: str, prefix: str = "", number: str = "<unknown>") -> dict[str, object]:
+    """Return a channel's headers in Asterisk's order (manager_channels.c)."""
+    return {
+        f"{prefix}{name}": text
+        for name, text in {
+            "Channel": f"PJSIP/x-{uniqueid}",
+            "ChannelState": 6,
+            "ChannelStateDesc": "Up",
+            "CallerIDNum": number,
+            "CallerIDName": "<unknown>",
+            "ConnectedLineNum": "<unknown>",
+            "ConnectedLineName": "<unknown>",
+            "Language": "sv",
+            "AccountCode": "",
+            "Context": "ivrd-line",
+            "Exten": "8001",
+            "Priority": 1,
+            "Uniqueid": uniqueid,
+            "Linkedid": uniqueid,
+        }.items()
+    }
+
+
 def hangup(number: int, at_s: float = STAMP_S + 1.0) -> bytes:
     """Return a Hangup of channel "1.<number>"."""
-    return event(
-        "Hangup",
-        at_s,
-        Channel=f"PJSIP/x-{number}",
-        Uniqueid=f"1.{number}",
-        Linkedid="1.1",
-        Cause=16,
-    )
+    return event("Hangup", at_s, Uniqueid=f"1.{number}", Cause=16)
 
 
 Reply = Callable[["ScriptedAmi", dict[str, str]], bytes | None]

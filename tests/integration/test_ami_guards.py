@@ -333,7 +333,7 @@ async def test_an_overflow_of_the_raw_queue_says_so_and_takes_a_new_snapshot() -
         assert lost < again
         assert ChannelHungUp not in kinds[lost:again]
         ami.send(hangup(5000))
-        await ami.until(lambda: run.events[-1].channel_id == "pbx1/1.5000")  # type: ignore[union-attr]
+        await ami.until(lambda: getattr(run.events[-1], "channel_id", "") == "pbx1/1.5000")
         assert ami.connections == 1
 
 
@@ -445,6 +445,15 @@ async def test_events_before_the_snapshot_come_after_it_and_time_does_not_run_ba
             assert [type(each) for each in run.events] == [SnapshotTaken, *[ChannelHungUp] * 2]
             ats = [each.at for each in run.events]
             assert ats == sorted(ats)
+
+
+async def test_an_event_from_the_future_is_refused_and_replaced_by_a_snapshot() -> None:
+    async with scripted_ami() as ami, running(ami) as run:
+        await run.until_connected()
+        ami.send(hangup(1, at_s=STAMP_S + 3600.0))
+        await ami.until(lambda: len(run.of(SnapshotTaken)) == 2)
+        assert not run.of(ChannelHungUp)
+        assert run.client.counters.events_refused == 1
 
 
 async def test_a_reload_brings_a_new_snapshot() -> None:

@@ -1,4 +1,4 @@
-"""What panoramisk itself does, where a guard of ours rests on it: an upgrade that changes it shows here.
+"""What panoramisk itself does, where a guard of ours rests on it: an upgrade shows here.
 
 Where a fault goes away, its guard may go too. ASTERISK.md §D names the rows.
 """
