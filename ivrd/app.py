@@ -318,6 +318,7 @@ AMI_COUNTERS = {
     "overflows": "Times that events came faster than they could be taken, and were lost.",
     "replies_late": "Answers that nobody waited for any more.",
     "actions_timed_out": "Actions that were not answered in time.",
+    "lists_incomplete": "Lists that lacked items of those that Asterisk counted.",
     "snapshots": "Snapshots taken.",
     "moves_asked": "Withdraws asked for.",
     "moves_refused": "Withdraws refused, or not sent in time.",
