@@ -16,8 +16,9 @@ from ivrd.db.connection import DATABASE_ERRORS, DatabaseError, check_place, reas
 ADVISORY_LOCK = 0x69767264
 """Key of the lock that makes simultaneous starts wait for each other: "ivrd" in ASCII."""
 
-LOCK_WAIT_S = 60
-"""A start waits so long for another start's migration; ours take well under a second."""
+LOCK_WAIT_S = 15
+"""A start waits so long for another start's migration; ours take well under a second. Below
+STATEMENT_S_MAX, so that the database says that it was the lock; the start is then tried again."""
 
 CONNECTION = "connection"
 """Where env.py finds the connection to use, in the attributes of Alembic's configuration."""
