@@ -257,12 +257,13 @@ class AmiSession:
                 await self._note_loss()
             if self._wants_snapshot:
                 await self._resync()
-            for _ in range(min(BATCH_FRAMES, len(frames))):
+            for _ in range(BATCH_FRAMES):
+                # Frames may be lost, or all be gone, whenever an event had to wait for room.
+                if not frames or self._wants_snapshot or self._protocol.lost_frames:
+                    break
                 event = self._read(frames.popleft())
                 if event is not None:
                     await self._deliver(event)
-                if self._wants_snapshot:
-                    break
             if frames:
                 await asyncio.sleep(0)
             elif not self._protocol.lost_frames and not self._wants_snapshot:

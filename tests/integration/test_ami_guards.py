@@ -33,7 +33,10 @@ from tests.integration.scripted_ami import STAMP_S, ScriptedAmi, event, hangup, 
 
 AT = datetime.fromtimestamp(STAMP_S, UTC)
 
-FAST = Deadlines(
+PATIENT = Deadlines(pulse_s=0.05)
+"""For tests in which no deadline should pass, however busy the machine is."""
+
+QUICK = Deadlines(
     connect_s=1.0,
     banner_s=0.2,
     login_s=0.2,
@@ -43,6 +46,7 @@ FAST = Deadlines(
     ping_s=0.2,
     pulse_s=0.05,
 )
+"""For tests that wait for a deadline to pass."""
 
 
 class Settings:
@@ -74,7 +78,7 @@ class Running:
 async def running(
     ami: ScriptedAmi,
     *,
-    deadlines: Deadlines = FAST,
+    deadlines: Deadlines = PATIENT,
     backoff: Backoff | None = None,
     room: list[int] | None = None,
     **options: object,
@@ -121,7 +125,7 @@ def move(**changes: object) -> MoveCaller:
 
 async def test_row_1_a_letter_split_over_two_reads_is_whole() -> None:
     chunks: list[bytes] = []
-    quiet = dataclasses.replace(FAST, pulse_s=60.0)
+    quiet = dataclasses.replace(PATIENT, pulse_s=60.0)
     async with scripted_ami() as ami, running(ami, deadlines=quiet, tap=chunks.append) as run:
         await run.until_connected()
         await ami.until(lambda: bool(ami.asked("Setvar")))
@@ -156,7 +160,7 @@ async def test_row_2_an_unanswered_move_is_not_sent_again_after_a_reconnect() ->
 
 
 async def test_row_2_an_unanswered_move_is_given_up_at_its_deadline() -> None:
-    async with scripted_ami() as ami, running(ami) as run:
+    async with scripted_ami() as ami, running(ami, deadlines=QUICK) as run:
         ami.replies["QueueWithdrawCaller"] = lambda *_: None
         await run.until_connected()
         run.client.withdraw(move())
@@ -192,7 +196,7 @@ async def test_failures_are_logged_on_their_edges_only() -> None:
 
 
 async def test_row_4_a_frozen_peer_is_noticed_and_left() -> None:
-    async with scripted_ami() as ami, running(ami) as run:
+    async with scripted_ami() as ami, running(ami, deadlines=QUICK) as run:
         await run.until_connected()
         ami.is_silent = True
         await ami.until(lambda: bool(run.of(PeerLost)))
@@ -254,7 +258,7 @@ def _refused(ami: ScriptedAmi, action: dict[str, str]) -> bytes:
 
 @pytest.mark.parametrize("answer", [_endless, _refused])
 async def test_row_7_a_list_that_never_ends_or_is_refused_is_given_up(answer: object) -> None:
-    async with scripted_ami() as ami, running(ami) as run:
+    async with scripted_ami() as ami, running(ami, deadlines=QUICK) as run:
         ami.replies["QueueStatus"] = answer  # type: ignore[assignment]
         await ami.until(lambda: run.client.failure is not None)
         assert not run.of(SnapshotTaken)
@@ -273,7 +277,7 @@ async def test_row_7_an_answer_that_looks_like_a_list_is_not_taken_for_one() -> 
 
 
 async def test_row_8_a_missing_read_class_system_is_named() -> None:
-    async with scripted_ami(boots=False) as ami, running(ami) as run:
+    async with scripted_ami(boots=False) as ami, running(ami, deadlines=QUICK) as run:
         await ami.until(lambda: run.client.failure is not None)
         assert isinstance(run.client.failure, RightMissing)
         assert "read=system" in str(run.client.failure)
@@ -337,6 +341,20 @@ async def test_an_overflow_of_the_raw_queue_says_so_and_takes_a_new_snapshot() -
         assert ami.connections == 1
 
 
+async def test_nothing_from_behind_a_gap_is_handed_on_before_the_loss() -> None:
+    room = [1]
+    async with scripted_ami() as ami, running(ami, room=room, frames_max=20) as run:
+        await run.until_connected()
+        ami.send(b"".join(hangup(number) for number in range(15)))
+        await ami.until(lambda: run.client.counters.frames >= 15)
+        ami.send(b"".join(hangup(number) for number in range(100, 107)))
+        await ami.until(lambda: run.client.counters.overflows == 1)
+        room[0] = 10_000
+        await ami.until(lambda: len(run.of(SnapshotTaken)) == 2)
+        kinds = [type(each) for each in run.events]
+        assert kinds == [SnapshotTaken, ChannelHungUp, PeerLost, SnapshotTaken]
+
+
 async def test_a_frame_of_a_megabyte_is_refused_and_the_stream_goes_on() -> None:
     async with scripted_ami() as ami, running(ami) as run:
         await run.until_connected()
@@ -364,13 +382,13 @@ async def test_a_peer_that_is_not_ami_is_refused_by_what_it_says() -> None:
 
 
 async def test_a_peer_that_never_greets_is_left() -> None:
-    async with scripted_ami(banner=b"") as ami, running(ami) as run:
+    async with scripted_ami(banner=b"") as ami, running(ami, deadlines=QUICK) as run:
         await ami.until(lambda: run.client.failure is not None)
         assert isinstance(run.client.failure, PeerTimedOut)
 
 
 async def test_a_login_that_is_never_answered_is_given_up() -> None:
-    async with scripted_ami(is_silent=True) as ami, running(ami) as run:
+    async with scripted_ami(is_silent=True) as ami, running(ami, deadlines=QUICK) as run:
         await ami.until(lambda: run.client.failure is not None)
         assert isinstance(run.client.failure, PeerTimedOut)
         assert "right" not in str(run.client.failure)
