@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ivrd.ami.frames import BANNER_START, Framer, event_name
 from ivrd.ami.parse import WANTED
@@ -30,8 +30,8 @@ LIST_ITEMS_MAX = 50_000
 
 LIST_END = b"\r\nEventList: Complete"
 
-CONTROL_EVENTS = frozenset({b"Shutdown", b"Reload"})
-"""Events for the session itself; they keep their place among the others."""
+CONTROL_EVENTS = frozenset({b"FullyBooted", b"Shutdown", b"Reload"})
+"""Events for the session itself; the last two keep their place among the others."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,8 +67,7 @@ class AmiCounters:
     moves_refused: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedFrame:
+class ReceivedFrame(NamedTuple):
     """A wanted event, still raw."""
 
     name: bytes
@@ -146,15 +145,18 @@ class AmiProtocol(asyncio.Protocol):
         if framer.oversized_count:
             self._count_oversized()
         received_s = self._monotonic()
+        dropped_count = 0
         for raw in frames:
             name = event_name(raw)
-            if name in WANTED:
-                assert name is not None
-                self._keep(ReceivedFrame(name, raw, received_s))
-            elif name is None:
+            if name is None:
                 self._answer(raw)
-            else:
+            elif name in WANTED:
+                self._keep(ReceivedFrame(name, raw, received_s))
+            elif self._pending or name in CONTROL_EVENTS:
                 self._other_event(name, raw, received_s)
+            else:
+                dropped_count += 1
+        self._counters.frames_dropped += dropped_count
         if self.frames:
             self._arrival.set()
 
