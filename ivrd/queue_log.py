@@ -9,10 +9,11 @@ Source:
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ivrd.core.ids import CallId, QueueName, SystemName, channel_id
-from ivrd.core.reconcile import JournalRow
+from ivrd.core.journal import JournalRow
 
 FIELDS_MIN = 5
 """Time, call, queue, agent, event."""
@@ -48,8 +49,11 @@ def parse(lines: Iterable[str], *, system: SystemName) -> Iterator[JournalRow | 
             yield BrokenLine(number=number, text=line.rstrip("\n"))
         elif fields[1] not in NOT_A_CALL:
             yield JournalRow(
-                epoch_s=int(fields[0]),
+                at=datetime.fromtimestamp(int(fields[0]), tz=UTC),
+                system=system,
                 call_id=CallId(channel_id(system, fields[1])),
                 queue=QueueName(fields[2]),
+                agent=fields[3],
                 event=fields[4],
+                data=tuple(fields[5:]),
             )

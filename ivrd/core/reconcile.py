@@ -13,17 +13,7 @@ from enum import StrEnum
 
 from ivrd.core.effects import Disposition
 from ivrd.core.ids import CallId, QueueName
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalRow:
-    """One row of queue_log about a call."""
-
-    epoch_s: int
-    """Whole seconds; the rows of one call stand in the order of its life."""
-    call_id: CallId
-    queue: QueueName
-    event: str
+from ivrd.core.journal import JournalRow
 
 
 class JournalEnd(StrEnum):

@@ -20,7 +20,8 @@ from ivrd import config as ivrd_config
 from ivrd import dialplan
 from ivrd.ami.filters import asterisk_version, event_filter_lines
 from ivrd.core.ids import CallId, SystemName
-from ivrd.core.reconcile import Difference, JournalRow, Story, differences, stories_of_journal
+from ivrd.core.journal import JournalRow
+from ivrd.core.reconcile import Difference, Story, differences, stories_of_journal
 from ivrd.core.reconcile import stay_of_ours as in_journals_words
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import CallFacts, facts_of
