@@ -5,6 +5,7 @@ Here: plain values and the texts made of them. Not here: running anything (munic
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.lab.phone import AnswerPolicy, Ring, Talk
 
@@ -53,8 +54,11 @@ class FloorPlan:
     """More lines for a queue's section of queues.conf, by queue."""
     switchboard_timeout_s: int = 0
     switchboard_fallback: str | None = GUIDES
+    short_abandon_s: int = 5
+    """A caller who gives up at the switchboard before that long is neither hit nor miss."""
     database_url: str | None = None
     """None for SQLite in the lab's own directory."""
+    database_password_file: Path | None = None
     mqtt_port: int | None = None
     is_verbose: bool = False
     """Whether each dialplan step goes into the log of the PBX."""
@@ -111,6 +115,8 @@ stop_waiting = {plan.stop_waiting}
         if plan.start_waiting is not None
         else ""
     )
+    password_file = plan.database_password_file
+    password = f'password_file = "{password_file}"' if password_file else ""
     mqtt = f"[mqtt]\nport = {plan.mqtt_port}\n" if plan.mqtt_port is not None else ""
     return f"""
 [[pbx]]
@@ -126,6 +132,7 @@ port = {web_port}
 
 [database]
 url = "{url}"
+{password}
 
 {mqtt}
 [[queues]]
@@ -134,6 +141,7 @@ role = "switchboard"
 title_sv = "Växel"
 title_en = "Switchboard"
 service_level_threshold_s = 25
+short_abandon_s = {plan.short_abandon_s}
 timeout_s = {plan.switchboard_timeout_s}
 {fallback}
 
