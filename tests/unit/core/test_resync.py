@@ -255,7 +255,7 @@ def test_offer_whose_phone_still_rings_keeps_a_caller_from_being_moved() -> None
         1    rang       c1  switchboard  olle
         2    lost
         9    joined     c2  switchboard
-       10    snapshot   waiting=c1:switchboard:9,c2:switchboard:1 members=guides:a:1,switchboard:olle:6
+        10 snapshot waiting=c1:switchboard:9,c2:switchboard:1 members=guides:a:1,switchboard:olle:6
        """,
         overflow_rule(),
     )
