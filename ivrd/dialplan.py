@@ -15,14 +15,18 @@ What the dialplan must keep true
        clock, and higher means earlier. So a moved caller enters among those waiting where the first
        arrival says, however many moves land in whatever order.
     4. Nothing that a caller can choose (name, number, header) is ever put into an application's
-       arguments: UserEvent() adds the channel's own headers by itself. What another AMI user can
-       choose (the info of a withdraw) is filtered: a comma would begin a header of its own. FILTER
-       wants its hyphen first; at the end it is lost (seen on 22.10.1).
+       arguments: UserEvent() adds the channel's own headers by itself. The number is cleaned before
+       anything else, because it could end an AMI event and begin another (seen on 22.10.1). What
+       another AMI user can choose (the info of a withdraw) is filtered: a comma would begin a header
+       of its own. FILTER wants its hyphen first; at the end it is lost (seen on 22.10.1).
+    5. queue_log alone can tell a call's life, with our rows beside app_queue's (core/journal.py), so
+       that a gap in ivrd's own presence can be filled.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from ivrd.config import AgiConfig, Config, LineConfig, MenuConfig, PbxConfig, QueueConfig
+from ivrd.core import journal
 
 HEARTBEAT_S_MAX = 6
 """Three heartbeats of two seconds: one may be late, and one lost, before the daemon is given up."""
@@ -33,6 +37,12 @@ ANSWER_S_MAX = 2
 PRIORITY_BASE = 19_180_000_000
 """Tenths of seconds since 1970 that give priority 0 (2030). app_queue.c reads QUEUE_PRIO as a
 32-bit number, so the formula holds from 2023 to 2037."""
+
+NUMBER_CHARACTERS = "+*#0-9"
+"""All that a telephone number consists of."""
+
+NAME_CHARACTERS = r"\x20-\x7e\x80-\xff"
+"""Everything but control characters; UTF-8 letters are bytes from 0x80 up."""
 
 UNAVAILABLE_PROMPT = "ivrd/otillganglig"
 """Played to a caller whom a queue without a fallback refuses or sends on."""
@@ -47,6 +57,7 @@ queue_results. The others are WITHDRAW and CONTINUE."""
 def render(config: Config) -> dict[str, str]:
     """Return the dialplan's files by name; `ivrd.conf` includes all the others."""
     files = {"ivrd-lines.conf": _lines(config.lines)}
+    files["ivrd-end.conf"] = _end()
     for line in config.lines:
         files[f"ivrd-line-{line.name}.conf"] = _line(line)
     for menu in config.menus:
@@ -106,16 +117,33 @@ def _lines(lines: Sequence[LineConfig]) -> str:
 def _line(line: LineConfig) -> str:
     head = _head(
         f"Line {line.name}: answers, tells that a call came, and goes to its menu.",
-        "Tells: UserEvent IvrdArrived, read by ivrd/ami/parse.py.",
+        "Tells: UserEvent IvrdArrived, read by ivrd/ami/parse.py; row IVRDARRIVED in queue_log,",
+        "read by ivrd/core/catch_up.py after a gap.",
     )
     return head + _context(
         f"ivrd-line-{line.name}",
         _extension(
             "s",
+            "; A number may hold %0D%0A by SIP, and Asterisk writes it into events as it is.",
+            f"Set(CALLERID(num)=${{FILTER({NUMBER_CHARACTERS},${{CALLERID(num)}})}})",
+            f"Set(CALLERID(name)=${{FILTER({NAME_CHARACTERS},${{CALLERID(name)}})}})",
+            "Set(CHANNEL(hangup_handler_push)=ivrd-end,s,1)",
             "Answer()",
             f"UserEvent(IvrdArrived,Line: {line.name})",
+            f"QueueLog(NONE,${{UNIQUEID}},NONE,{journal.ARRIVED},{line.name}|${{CHANNEL}})",
             f"Goto(ivrd-menu-{line.menu},s,1)",
         ),
+    )
+
+
+def _end() -> str:
+    head = _head(
+        "Runs when a caller's channel is gone, wherever it was then.",
+        "Tells: row IVRDEND in queue_log, read by ivrd/core/catch_up.py after a gap.",
+    )
+    return head + _context(
+        "ivrd-end",
+        _extension("s", f"QueueLog(NONE,${{UNIQUEID}},NONE,{journal.END})", "Return()"),
     )
 
 
@@ -137,6 +165,7 @@ def _menu(menu: MenuConfig, agi: AgiConfig) -> str:
         f'GotoIf($["${{IVRD_DONE}}" != "1"]?{static})',
         f"UserEvent(IvrdChoice,Menu: {menu.name},Outcome: ${{IVRD_OUTCOME}},"
         "Choice: ${IVRD_CHOICE},Digit: ${IVRD_DIGIT},Tries: ${IVRD_TRIES},Source: ivrd)",
+        _choice_row(menu, "${IVRD_OUTCOME}", "${IVRD_CHOICE}", "${IVRD_DIGIT}", "ivrd"),
         *(
             f'GotoIf($["${{IVRD_CHOICE}}" = "{queue}"]?ivrd-queue-{queue},s,1)'
             for queue in _queues_of(menu)
@@ -170,10 +199,10 @@ def _static_menu(menu: MenuConfig) -> str:
     ]
     for digit, queue in sorted(menu.choices.items()):
         choice = _choice(menu, "chosen", queue, digit)
-        parts.append(_extension(digit, choice, f"Goto(ivrd-queue-{queue},s,1)"))
+        parts.append(_extension(digit, *choice, f"Goto(ivrd-queue-{queue},s,1)"))
     parts.append(
         "; Staying on the line is a real choice.\n"
-        + _extension("t", _choice(menu, "stayed", menu.stay_choice, ""), f"Goto({stay})")
+        + _extension("t", *_choice(menu, "stayed", menu.stay_choice, ""), f"Goto({stay})")
     )
     invalid = [f"Playback({menu.invalid_prompt})"] if menu.invalid_prompt else []
     parts.append(
@@ -186,14 +215,23 @@ def _static_menu(menu: MenuConfig) -> str:
         )
     )
     gave_up = _choice(menu, "gave_up", menu.stay_choice, "")
-    parts.append(_extension("gave-up", gave_up, f"Goto({stay})"))
+    parts.append(_extension("gave-up", *gave_up, f"Goto({stay})"))
     return head + _context(f"ivrd-static-{menu.name}", *parts)
 
 
-def _choice(menu: MenuConfig, outcome: str, queue: str, digit: str) -> str:
-    return (
+def _choice(menu: MenuConfig, outcome: str, queue: str, digit: str) -> tuple[str, str]:
+    """Return the steps that tell of a choice made without ivrd, to AMI and to queue_log."""
+    event = (
         f"UserEvent(IvrdChoice,Menu: {menu.name},Outcome: {outcome},Choice: {queue},"
         f"Digit: {digit},Tries: ${{IVRD_TRIES}},Source: static)"
+    )
+    return event, _choice_row(menu, outcome, queue, digit, "static")
+
+
+def _choice_row(menu: MenuConfig, outcome: str, queue: str, digit: str, source: str) -> str:
+    return (
+        f"QueueLog(NONE,${{UNIQUEID}},NONE,{journal.CHOICE},"
+        f"{menu.name}|{outcome}|{queue}|{digit}|${{IVRD_TRIES}}|{source})"
     )
 
 
@@ -217,6 +255,7 @@ def _queue(queue: QueueConfig) -> str:
         f"Queue({queue.name},{queue.options},,,{timeout})",
         f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: ${{QUEUESTATUS}},"
         "Info: ${FILTER(-_ a-zA-Z0-9,${QUEUE_WITHDRAW_INFO})})",
+        f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},${{QUEUESTATUS}})",
         'GotoIf($["${QUEUESTATUS}" = "WITHDRAW"]?withdrawn,1)',
         *(f'GotoIf($["${{QUEUESTATUS}}" = "{status}"]?onward,1)' for status in EXITS),
         "; CONTINUE, or no reason: an agent has answered and gone.",
