@@ -17,10 +17,10 @@ What the dialplan must keep true
     4. Nothing that a caller can choose (name, number, header) is ever put into an application's
        arguments: UserEvent() adds the channel's own headers by itself. The number is cleaned before
        anything else, because it could end an AMI event and begin another (seen on 22.10.1). What
-       another AMI user can choose (the info of a withdraw) is filtered: a comma would begin a header
-       of its own. FILTER wants its hyphen first; at the end it is lost (seen on 22.10.1).
-    5. queue_log alone can tell a call's life, with our rows beside app_queue's (core/journal.py), so
-       that a gap in ivrd's own presence can be filled.
+       another AMI user can choose (the info of a withdraw) is filtered: a comma would begin a
+       header of its own. FILTER wants its hyphen first; at the end it is lost (seen on 22.10.1).
+    5. queue_log alone can tell a call's life, with our rows beside app_queue's (core/journal.py),
+       so that a gap in ivrd's own presence can be filled.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
