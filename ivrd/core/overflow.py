@@ -61,7 +61,8 @@ def plan(
     if not is_active or not has_target_agents:
         return Plan(is_active=is_active)
     movable = [c for c in staying if not c.is_offered and c.moves_asked < rule.moves_per_call]
-    movable.sort(key=lambda caller: caller.first_joined_at)
+    # The id decides between equal arrivals: the order of `line` does not survive a restart.
+    movable.sort(key=lambda caller: (caller.first_joined_at, caller.call_id))
     moves = movable[: waiting - rule.stop_waiting]
     # Judged as if the moves had landed, so that planning again without news changes nothing.
     is_active = waiting - len(moves) > rule.stop_waiting

@@ -528,7 +528,7 @@ def test_snapshot_ahead_of_the_events_held_back_invents_nothing(
         assert_nothing_is_invented(resumed(events[:cut], events[cut:], snapshot), effects)
 
 
-@limits
+@settings(limits, max_examples=200)
 @given(
     story=st.lists(steps, min_size=20, max_size=40),
     start=st.integers(1, 60),

@@ -27,6 +27,15 @@ def test_rule_begins_at_its_start_and_moves_the_longest_waiting_down_to_its_stop
     assert planned == Plan(is_active=False, moves=(CallId(cid("c1")), CallId(cid("c2"))))
 
 
+def test_equal_arrivals_move_in_the_same_order_however_they_are_listed() -> None:
+    line = [caller("c1", 1), caller("c2", 1), caller("c3", 1)]
+    plans = [
+        plan(RULE, was_active=False, line=listed, has_target_agents=True)
+        for listed in (line, line[::-1])
+    ]
+    assert plans[0] == plans[1]
+
+
 def test_rule_does_not_begin_below_its_start() -> None:
     planned = plan(RULE, was_active=False, line=LINE[:2], has_target_agents=True)
     assert planned == Plan(is_active=False)

@@ -157,6 +157,21 @@ def test_caller_who_left_in_the_gap_and_hangs_up_later_is_unknown() -> None:
     """)
 
 
+def test_caller_who_was_seen_leaving_before_the_gap_and_hangs_up_after_it_is_unknown() -> None:
+    """An answer, or somebody's redirect: neither can be told from the other any more."""
+    assert tell("""
+        0    joined       c1  guides
+       10    left         c1  guides
+       10    lost
+       60    snapshot     alive=c1
+       80    hangup_asked c1
+       80    hung_up      c1
+    """) == lines("""
+        entry c1 1 guides unknown
+        call  c1 unknown
+    """)
+
+
 def test_caller_who_went_to_another_queue_in_the_gap_is_known_there_only() -> None:
     assert tell("""
         0    joined     c1  switchboard
