@@ -128,12 +128,13 @@ class Pbx:
 
     def _answer(self, number: int) -> Iterable[str]:
         if caller := self.pick(number, "waiting"):
-            member = caller.rings or MEMBERS[caller.queue][number % 2]
+            member = caller.rings or "somebody"
             self.legs += 1
             caller.place, caller.leg, caller.rings = "talking", f"a{self.legs}", ""
             yield f"left {caller.name} {caller.queue}"
             yield f"connected {caller.name} {caller.queue} {member} leg={caller.leg}"
-            yield f"member {caller.queue} {member}"
+            if member != "somebody":
+                yield f"member {caller.queue} {member}"
 
     def _agent_ends(self, number: int) -> Iterable[str]:
         if caller := self.pick(number, "talking"):
@@ -205,9 +206,10 @@ class Pbx:
 
     def _log_out(self, number: int) -> Iterable[str]:
         member = MEMBERS[GUIDES][number % 2]
-        self.logged_out ^= {member}
-        state = 5 if member in self.logged_out else 1
-        yield f"member {GUIDES} {member} state={state}"
+        if all(caller.rings != member for caller in self.callers):
+            self.logged_out ^= {member}
+            state = 5 if member in self.logged_out else 1
+            yield f"member {GUIDES} {member} state={state}"
 
     def _wait(self, number: int) -> Iterable[str]:
         return ()
