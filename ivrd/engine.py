@@ -35,7 +35,7 @@ from ivrd.core.effects import (
     RecordMove,
     ReportUnexpected,
 )
-from ivrd.core.events import DeadlinePassed, Event
+from ivrd.core.events import DeadlinePassed, Event, JournalRead
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.tracker import Tracker
@@ -164,6 +164,10 @@ class Engine:
         if tracker is None:
             log.error("event_dropped", reason="unknown_system", asterisk=event.system)
             return ()
+        if isinstance(event, JournalRead):
+            # One by one, so that the guard below costs one call, not the whole catch-up.
+            for missed in tracker.catch_up(event):
+                self.apply(missed)
         name = type(event).__name__
         self._counters.count_event(event.system, name)
         try:

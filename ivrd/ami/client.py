@@ -21,7 +21,7 @@ from panoramisk.actions import Action as PanoramiskAction
 from ivrd.ami import actions
 from ivrd.ami.protocol import FRAMES_MAX, AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
-from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, Surroundings
+from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, ReadJournal, Surroundings
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import MoveCaller
 from ivrd.core.events import Event, MoveRefused
@@ -80,6 +80,7 @@ class AmiClient:
         tap: Callable[[bytes], None] | None = None,
         is_observer: bool = False,
         frames_max: int = FRAMES_MAX,
+        read_journal: ReadJournal | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect nothing yet.
@@ -94,6 +95,7 @@ class AmiClient:
             tap: Gets each chunk of raw bytes (record.Recorder.tap); must not raise.
             is_observer: Only listen: no heartbeat, no moves.
             frames_max: Bound of the raw queue.
+            read_journal: Asked before each snapshot for what the journal tells of a gap.
             monotonic: Seconds that never step.
         """
         self._settings = settings
@@ -110,6 +112,7 @@ class AmiClient:
             deadlines=deadlines or Deadlines(),
             outbox=self._outbox,
             is_observer=is_observer,
+            read_journal=read_journal,
             monotonic=monotonic,
         )
         self._session: AmiSession | None = None

@@ -9,8 +9,8 @@ never ends, a login that is never answered would each be waited for without end.
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from ivrd.ami.replies import Reply, command_names, ping_stamp, value
 from ivrd.ami.snapshot import snapshot
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import MoveCaller
-from ivrd.core.events import Event, MoveRefused, PeerLost
+from ivrd.core.events import Event, JournalRead, MoveRefused, PeerLost
 from ivrd.core.ids import SystemName
 from ivrd.errors import (
     CredentialsRefused,
@@ -109,6 +109,10 @@ class PbxSettings(Protocol):
     def secret(self) -> Secret: ...
 
 
+ReadJournal = Callable[[datetime], Awaitable[JournalRead | None]]
+"""Reads Asterisk's queue journal up to now, which is the argument; None when there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a session shares with the sessions before and after it."""
@@ -123,6 +127,8 @@ class Surroundings:
     is_observer: bool
     """Only listens: sets no heartbeat and moves nobody."""
     monotonic: Callable[[], float] = time.monotonic
+    read_journal: ReadJournal | None = None
+    """Tells what happened while we were away; None when there is no journal to read."""
 
 
 class AmiSession:
@@ -285,6 +291,7 @@ class AmiSession:
                 self._protocol.lost_frames = False
             deadlines = self._around.deadlines
             at = await self._ping(actions.PING_FOR_SNAPSHOT)
+            journal = await self._read_journal(at)
             queues = await self._list(actions.QUEUE_STATUS, within_s=deadlines.list_s)
             channels = await self._list(actions.CORE_SHOW_CHANNELS, within_s=deadlines.list_s)
             if not self._protocol.lost_frames:
@@ -301,7 +308,15 @@ class AmiSession:
         self._wants_snapshot = False
         self.is_synchronised = True
         self._around.counters.snapshots += 1
+        if journal is not None:
+            # Before the snapshot: what the journal tells, the snapshot then confirms.
+            await self._deliver(replace(journal, at=taken.at))
         await self._deliver(taken)
+
+    async def _read_journal(self, at: datetime) -> JournalRead | None:
+        if self._around.read_journal is None:
+            return None
+        return await self._around.read_journal(at)
 
     def _oldest_held_at(self, at: datetime) -> datetime:
         """Return the stamp of the first event that is held back, so that time never runs back."""

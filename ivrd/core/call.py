@@ -104,7 +104,13 @@ def last_answered(call: Call) -> Closed | Talking | None:
     return None
 
 
-def record_of(call: Call, at: datetime, queues: Mapping[QueueName, QueueRules]) -> RecordCall:
+def record_of(
+    call: Call,
+    at: datetime,
+    queues: Mapping[QueueName, QueueRules],
+    *,
+    is_from_journal: bool = False,
+) -> RecordCall:
     """Return the facts to store of an ended call."""
     choice = call.choice
     return RecordCall(
@@ -124,6 +130,7 @@ def record_of(call: Call, at: datetime, queues: Mapping[QueueName, QueueRules]) 
         last_queue=call.entries[-1].stay.queue if call.entries else None,
         moves=call.moves_landed,
         transfers=len(call.hand_overs),
+        is_from_journal=is_from_journal,
     )
 
 

@@ -18,7 +18,7 @@ from ivrd.core.call import Call
 from ivrd.core.effects import CountEntry, Effect, MoveEnd, ReportUnexpected
 from ivrd.core.entry import EntryEvent
 from ivrd.core.events import AgentRingEnded, Event
-from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
+from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
 from ivrd.core.stay import Closed, EntryState, Stay, Talking, Waiting, legs_of
@@ -162,6 +162,13 @@ class CallBook:
         is_there = call.landing.to_queue == queue
         self.end_landing(call, at, MoveEnd.LANDED if is_there else MoveEnd.REFUSED)
         return is_there
+
+    def interface_of(self, queue: QueueName, name: str) -> Interface:
+        """Return a member's interface; the name itself when no such member is known now."""
+        for member in self.floor(queue).members.values():
+            if member.member_name == name:
+                return member.interface
+        return Interface(name)
 
     def set_deadline(self, at: datetime, call_id: CallId) -> None:
         """Ask to look at a call again at a moment, in Asterisk's time."""

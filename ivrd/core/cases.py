@@ -15,25 +15,28 @@ Source:
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from ivrd.core.call import Call, last_answered
-from ivrd.core.effects import OpenCase, Outcome
+from ivrd.core.effects import OpenCase, Outcome, RecordCall
 from ivrd.core.ids import QueueName
 from ivrd.core.rules import QueueRules
 from ivrd.core.stay import Closed
 
 
 def case_for(
+    record: RecordCall,
     call: Call,
-    outcome: Outcome,
-    at: datetime,
     *,
     queues: Mapping[QueueName, QueueRules],
     rule: str,
 ) -> OpenCase | None:
-    """Return the case that an ended call opens, or None."""
-    if outcome is not Outcome.RESOLVED:
+    """Return the case that an ended call opens, or None.
+
+    Args:
+        record: What the call came to.
+        call: The call itself; every entry is closed.
+    """
+    if record.outcome is not Outcome.RESOLVED:
         return None
     answered = last_answered(call)
     assert isinstance(answered, Closed), "a resolved call has an answered, closed entry"
@@ -41,7 +44,7 @@ def case_for(
     assert answered.interface is not None, "an answered entry knows its member"
     rules = queues.get(answered.stay.queue)
     return OpenCase(
-        at=at,
+        at=record.at,
         system=call.system,
         call_id=call.call_id,
         rule=rule,
@@ -51,4 +54,5 @@ def case_for(
         interface=answered.interface,
         department=None if rules is None else rules.department,
         answered_at=answered.answered_at,
+        is_from_journal=record.is_from_journal,
     )

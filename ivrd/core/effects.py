@@ -117,6 +117,8 @@ class RecordCall:
     moves: int
     """Moves between queues that were proven by events."""
     transfers: int
+    is_from_journal: bool = False
+    """A part of it was learnt from queue_log after a gap, to the whole second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,8 @@ class OpenCase:
     department: str | None
     """From the queue's configuration; None leaves the case without a label."""
     answered_at: datetime
+    is_from_journal: bool = False
+    """As in RecordCall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from ivrd.core.ids import (
     QueueName,
     SystemName,
 )
+from ivrd.core.journal import JournalRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +269,16 @@ class SnapshotTaken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalRead:
+    """What Asterisk's queue journal holds since before our oldest call; comes before a snapshot."""
+
+    at: datetime
+    system: SystemName
+    rows: tuple[JournalRow, ...]
+    """In the order of the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerLost:
     """The AMI connection is gone, or events were lost: what we know is no longer sure."""
 
@@ -327,6 +338,7 @@ Event = (
     | MemberChanged
     | MemberRemoved
     | SnapshotTaken
+    | JournalRead
     | PeerLost
     | DeadlinePassed
     | MoveRefused

@@ -14,15 +14,17 @@ The rules
 """
 
 import heapq
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from ivrd.core import entry as entries
-from ivrd.core import resync
-from ivrd.core.call import ENDING_GRACE, Call, HandOver, record_of
+from ivrd.core import hand_over, resync
+from ivrd.core.call import ENDING_GRACE, Call, record_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import case_for
+from ivrd.core.catch_up import catch_up
 from ivrd.core.effects import (
     CountChoice,
     Effect,
@@ -48,6 +50,7 @@ from ivrd.core.events import (
     DeadlinePassed,
     Event,
     HangupRequested,
+    JournalRead,
     MemberChanged,
     MemberRemoved,
     MoveRefused,
@@ -59,29 +62,15 @@ from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
-from ivrd.core.service_level import Counts
-from ivrd.core.stay import Closed, EntryState, Talking, Waiting, legs_of
+from ivrd.core.stay import Closed, EntryState, Talking, Waiting
+from ivrd.core.tracker_state import QueueState, TrackerState
 
+JOURNAL_RESOLUTION = timedelta(seconds=1)
+"""queue_log cuts its stamps to the second (ASTERISK.md §A5)."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueState:
-    """One queue, as it is kept across a restart."""
-
-    queue: QueueName
-    members: tuple[MemberChanged, ...]
-    counts: Counts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackerState:
-    """Everything that a tracker knows, as values: kept across a restart, and cut in tests."""
-
-    system: SystemName
-    calls: tuple[Call, ...]
-    queues: tuple[QueueState, ...]
-    active_rules: frozenset[str]
-    last_at: datetime | None
-    counted_since: datetime | None
+FINISHED_CALLS_MAX = 20_000
+"""Two weeks of a municipality, an afternoon of a county: longer than any live call lasts, and so
+longer than the journal is read back. About 2 MB."""
 
 
 class Tracker:
@@ -98,6 +87,9 @@ class Tracker:
         self._can_move = False
         self._due: CallId | None = None
         """Whose deadline is passing; known to `drop` if it breaks us."""
+        self._finished: dict[CallId, None] = {}
+        """Calls decided not long ago, oldest first: the journal must not open them again."""
+        self._from_journal: set[CallId] = set()
         self.clamps = 0
         """Events whose stamp was older than one already seen."""
 
@@ -122,6 +114,23 @@ class Tracker:
         self._route(event)
         self._settle(at)
         return self._book.take_effects()
+
+    def catch_up(self, event: JournalRead) -> tuple[Event, ...]:
+        """Return the events that the journal tells and that we missed; each is to be applied.
+
+        Before the snapshot that ends the gap.
+        """
+        events = catch_up(
+            event.rows,
+            calls=self._book.calls,
+            finished=self._finished,
+            interface_of=self._book.interface_of,
+        )
+        for missed in events:
+            named = getattr(missed, "call_id", None) or getattr(missed, "channel_id", None)
+            if named is not None:
+                self._from_journal.add(CallId(named))
+        return events
 
     def next_deadline(self) -> datetime | None:
         """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
@@ -153,6 +162,11 @@ class Tracker:
     def live_calls(self) -> int:
         """How many calls are remembered."""
         return len(self._book.calls)
+
+    @property
+    def oldest_arrival_at(self) -> datetime | None:
+        """When the oldest live call arrived; None when there is none."""
+        return min((call.arrived_at for call in self._book.calls.values()), default=None)
 
     def knows(self, call_id: CallId) -> bool:
         """Return whether a call is remembered."""
@@ -186,7 +200,17 @@ class Tracker:
             active_rules=frozenset(self._mover.active_rules),
             last_at=self._last_at,
             counted_since=self._counted_since,
+            finished=tuple(self._finished),
+            from_journal=frozenset(self._from_journal),
         )
+
+    def remember_finished(self, call_ids: Iterable[CallId]) -> None:
+        """Take over which calls an earlier tracker had decided."""
+        self._finished.update(dict.fromkeys(call_ids))
+
+    def finished_calls(self) -> tuple[CallId, ...]:
+        """Return the calls decided not long ago, oldest first."""
+        return tuple(self._finished)
 
     def restore(self, state: TrackerState) -> None:
         """Take over what an earlier tracker knew. Not sure until the next snapshot."""
@@ -195,6 +219,8 @@ class Tracker:
         self._last_at = state.last_at
         self._counted_since = state.counted_since
         self._mover.active_rules = set(state.active_rules)
+        self._from_journal = set(state.from_journal)
+        self.remember_finished(state.finished)
         for kept in state.queues:
             floor = self._book.floor(kept.queue)
             floor.counts = kept.counts
@@ -239,11 +265,13 @@ class Tracker:
             case QueueExited():
                 self._exit(event)
             case BlindTransferred() | AttendedTransferred():
-                self._hand_over(event)
+                hand_over.note(self._book, event)
             case AgentLegReplaced():
-                self._replace_leg(event)
+                hand_over.replace_leg(self._book, event)
             case MoveRefused():
                 self._refuse_move(event)
+            case JournalRead():
+                pass  # Its events were applied one by one before it, see `catch_up`.
             case DeadlinePassed():
                 pass  # Deadlines before an event are passed before any event.
             case MemberRemoved():
@@ -284,7 +312,8 @@ class Tracker:
 
     def _choose(self, event: ChoiceMade) -> None:
         call = self._book.get_or_open(event.call_id, at=event.at, channel="")
-        if call.choice == event:
+        known = call.choice
+        if known == event or (known and self._is_told(call.call_id, known.at, event.at)):
             return
         self._book.calls[call.call_id] = replace(call, choice=event)
         self._book.effects.append(
@@ -304,6 +333,9 @@ class Tracker:
         last = call.entries[-1] if call.entries else None
         if isinstance(last, Waiting) and last.stay.queue == event.queue:
             return  # A snapshot has told it already: a real second join has a Leave before it.
+        if last is not None and last.stay.queue == event.queue:
+            if self._is_told(call.call_id, last.stay.joined_at, event.at):
+                return
         if last is not None:
             call = self._book.step(call, last, event)
         is_move = self._book.land(call, event.queue, event.at)
@@ -311,6 +343,14 @@ class Tracker:
         self._book.open_entry(
             replace(call, channel=event.channel), event.queue, event.at, is_move=is_move
         )
+
+    def _is_told(self, call_id: CallId, known_at: datetime, at: datetime) -> bool:
+        """Return whether the journal has told an event already, in the same second.
+
+        The journal is read just after the connection is made, so it holds the first events too.
+        """
+        is_same_second = known_at <= at < known_at + JOURNAL_RESOLUTION
+        return is_same_second and call_id in self._from_journal
 
     def _exit(self, event: QueueExited) -> None:
         call = self._book.calls.get(event.call_id)
@@ -326,8 +366,11 @@ class Tracker:
 
     def _refuse_caller(self, event: QueueExited) -> None:
         call = self._book.get_or_open(event.call_id, at=event.at, channel="")
-        if call.entries and call.entries[-1].stay.joined_at == event.at:
-            return  # Told twice.
+        known_at = call.entries[-1].stay.joined_at if call.entries else None
+        if known_at == event.at or (
+            known_at is not None and self._is_told(call.call_id, known_at, event.at)
+        ):
+            return
         if call.entries and not isinstance(call.entries[-1], Closed):
             call = self._book.step(call, call.entries[-1], event)
         if call.landing is not None:
@@ -374,41 +417,6 @@ class Tracker:
         self._book.calls[ended.call_id] = replace(ended, hung_up_at=event.at)
         self._book.set_deadline(event.at + ENDING_GRACE, ended.call_id)
 
-    def _hand_over(self, event: BlindTransferred | AttendedTransferred) -> None:
-        if not event.is_success:
-            return
-        match event:
-            case BlindTransferred():
-                self._add_hand_over(event.at, (event.transferer_id,), event.extension)
-            case AttendedTransferred():
-                legs = (event.orig_transferer_id, event.second_transferer_id)
-                self._add_hand_over(event.at, legs, None)
-            case _:
-                assert_never(event)
-
-    def _add_hand_over(
-        self, at: datetime, legs: tuple[ChannelId, ...], extension: str | None
-    ) -> None:
-        """Note a hand-over if one of the legs is an agent's. The caller's own is none (rule 4)."""
-        for leg in legs:
-            call = self._book.calls.get(self._book.legs.get(leg, CallId("")))
-            if call is None:
-                continue
-            for stay in call.entries:
-                if leg in legs_of(stay):
-                    over = HandOver(at=at, entry_number=stay.stay.number, extension=extension)
-                    if over not in call.hand_overs:
-                        self._book.keep(replace(call, hand_overs=(*call.hand_overs, over)))
-                    return
-
-    def _replace_leg(self, event: AgentLegReplaced) -> None:
-        call_id = self._book.legs.get(event.old_id)
-        if call_id is None:
-            return
-        call = self._book.calls[call_id]
-        for stay in call.entries:
-            call = self._book.step(call, stay, event)
-
     def _change_member(self, event: MemberChanged) -> None:
         members = self._book.floor(event.queue).members
         known = members.get(event.interface)
@@ -440,16 +448,19 @@ class Tracker:
             self._book.touch(last.stay.queue)
 
     def _finish(self, call: Call, at: datetime) -> None:
-        record = record_of(call, at, self._rules.queues)
+        is_from_journal = call.call_id in self._from_journal
+        record = record_of(call, at, self._rules.queues, is_from_journal=is_from_journal)
         self._book.effects.append(record)
-        case = case_for(
-            call, record.outcome, at, queues=self._rules.queues, rule=self._rules.case_rule
-        )
+        case = case_for(record, call, queues=self._rules.queues, rule=self._rules.case_rule)
         if case is not None:
             self._book.effects.append(case)
             self._book.floor(case.queue).count_case()
             self._book.touch(case.queue)
         self._book.forget(call)
+        self._from_journal.discard(call.call_id)
+        self._finished[call.call_id] = None
+        if len(self._finished) > FINISHED_CALLS_MAX:
+            del self._finished[next(iter(self._finished))]
 
     def _resync(self, event: SnapshotTaken) -> None:
         differences = resync.compare(self._book.calls, event)

@@ -79,10 +79,10 @@ def test_a_fault_in_one_call_does_not_lose_what_another_came_to(
         tracker.apply(event)
     works = tracker_module.record_of
 
-    def breaks_for_c2(call: object, *args: object) -> RecordCall:
+    def breaks_for_c2(call: object, *args: object, **options: object) -> RecordCall:
         if getattr(call, "call_id", None) == cid("c2"):
             raise AssertionError("planted")
-        return works(call, *args)  # type: ignore[arg-type]
+        return works(call, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tracker_module, "record_of", breaks_for_c2)
     [late] = read("20 passed")

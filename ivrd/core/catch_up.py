@@ -1,0 +1,329 @@
+"""What happened in a gap, learnt from Asterisk's own journal.
+
+Here: from the rows of queue_log to the events that we missed. Not here: reading the file
+(queue_log.py) and applying the events (tracker.py).
+
+The rules
+    1. Rows of a call are walked in order, and matched with the entries that we know: what we have
+       seen ourselves is told no second time, since our stamps are finer than the journal's seconds.
+    2. A call that we have finished is not opened again.
+    3. A call whose beginning is in no row is left to the snapshot: half a story is none.
+    4. ABANDON is written for an AMI Redirect too (ASTERISK.md §A1). It was a hang-up if the
+       channel ended within ABANDON_END of it.
+    5. The journal does not say who transferred: it is taken for the agent, as nearly always.
+"""
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ivrd.core import journal
+from ivrd.core.call import Call
+from ivrd.core.effects import Disposition
+from ivrd.core.entry import REFUSALS
+from ivrd.core.events import (
+    AgentCompleted,
+    AgentConnected,
+    AttendedTransferred,
+    BlindTransferred,
+    CallArrived,
+    CallerJoined,
+    CallerLeft,
+    ChannelHungUp,
+    ChoiceMade,
+    Event,
+    HangupRequested,
+    QueueExited,
+)
+from ivrd.core.ids import (
+    CallId,
+    ChannelId,
+    Interface,
+    LineName,
+    MenuName,
+    QueueName,
+    channel_id,
+)
+from ivrd.core.journal import JournalRow
+from ivrd.core.stay import Closed, Talking
+
+ABANDON_END = timedelta(seconds=2)
+"""A channel is gone milliseconds after its hang-up; two seconds cover the cut to whole ones."""
+
+NOT_SEEN = frozenset({Disposition.FULL, Disposition.JOIN_EMPTY})
+"""Refused callers have no ENTERQUEUE row."""
+
+STATUS_BY_ROW = {
+    "EXITWITHTIMEOUT": "TIMEOUT",
+    "EXITEMPTY": "LEAVEEMPTY",
+    "EXITWITHKEY": "KEY",
+    "WITHDRAW": "WITHDRAW",
+}
+"""The QUEUESTATUS that stands for each exit row of app_queue."""
+
+COMPLETED = frozenset({"COMPLETEAGENT", "COMPLETECALLER"})
+
+InterfaceOf = Callable[[QueueName, str], Interface]
+"""Finds a member's interface by the name that stands in the journal."""
+
+
+def catch_up(
+    rows: Sequence[JournalRow],
+    *,
+    calls: Mapping[CallId, Call],
+    finished: Container[CallId],
+    interface_of: InterfaceOf,
+) -> tuple[Event, ...]:
+    """Return the events that the rows tell and that we missed, in the order of the rows.
+
+    Args:
+        rows: All rows since a moment before the oldest live call arrived.
+        calls: What we know of live calls.
+        finished: Calls that we have decided already.
+    """
+    ends = {row.call_id: row.at for row in rows if row.event == journal.END}
+    numbers = {
+        row.call_id: row.data[1] for row in rows if row.event == "ENTERQUEUE" and len(row.data) > 1
+    }
+    readers: dict[CallId, _Reader] = {}
+    events: list[Event] = []
+    for row in rows:
+        if row.call_id in finished:
+            continue
+        reader = readers.get(row.call_id)
+        if reader is None:
+            call = calls.get(row.call_id)
+            if call is None and row.event not in (journal.ARRIVED, "ENTERQUEUE"):
+                continue
+            reader = _Reader(
+                known=_known(call),
+                number=numbers.get(row.call_id),
+                ended_at=ends.get(row.call_id),
+                interface_of=interface_of,
+            )
+            readers[row.call_id] = reader
+        events.extend(reader.read(row))
+    return tuple(events)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What of a call's journal we have seen ourselves."""
+
+    has_line: bool = False
+    has_choice: bool = False
+    stays: int = 0
+    """Entries that have an ENTERQUEUE row."""
+    refusals: int = 0
+    is_last_answered: bool = False
+    is_last_closed: bool = False
+    is_last_handed_on: bool = False
+    leg: ChannelId | None = None
+    is_ended: bool = False
+
+
+def _known(call: Call | None) -> _Known:
+    if call is None:
+        return _Known()
+    seen = [
+        entry
+        for entry in call.entries
+        if not (isinstance(entry, Closed) and entry.disposition in NOT_SEEN)
+    ]
+    last = seen[-1] if seen else None
+    return _Known(
+        has_line=call.line is not None,
+        has_choice=call.choice is not None,
+        stays=len(seen),
+        refusals=len(call.entries) - len(seen),
+        is_last_answered=isinstance(last, Talking | Closed) and last.answered_at is not None,
+        is_last_closed=isinstance(last, Closed),
+        is_last_handed_on=last is not None
+        and any(over.entry_number == last.stay.number for over in call.hand_overs),
+        leg=last.agent_leg if isinstance(last, Talking | Closed) else None,
+        is_ended=call.hung_up_at is not None,
+    )
+
+
+class _Reader:
+    """Walks the rows of one call."""
+
+    def __init__(
+        self,
+        *,
+        known: _Known,
+        number: str | None,
+        ended_at: datetime | None,
+        interface_of: InterfaceOf,
+    ) -> None:
+        self._known = known
+        self._number = number
+        self._ended_at = ended_at
+        self._interface_of = interface_of
+        self._channel = ""
+        self._stays = 0
+        self._refusals = 0
+        self._leg = known.leg
+
+    def read(self, row: JournalRow) -> Iterator[Event]:
+        """Yield what one row tells and we missed."""
+        match row.event:
+            case journal.ARRIVED:
+                yield from self._arrival(row)
+            case journal.CHOICE:
+                yield from self._choice(row)
+            case journal.EXIT:
+                yield from self._refusal(row)
+            case journal.END:
+                if not self._known.is_ended:
+                    yield ChannelHungUp(
+                        at=row.at, system=row.system, channel_id=ChannelId(row.call_id), cause=0
+                    )
+            case "ENTERQUEUE":
+                self._stays += 1
+                if self._stays > self._known.stays:
+                    yield self._join(row)
+            case _:
+                if self._is_news():
+                    yield from self._progress(row)
+
+    def _is_news(self) -> bool:
+        """Return whether rows of the present stay can tell something new."""
+        if 0 < self._stays < self._known.stays:
+            return False
+        return self._stays > self._known.stays or not self._known.is_last_closed
+
+    def _is_known_stay(self) -> bool:
+        return self._stays <= self._known.stays
+
+    def _arrival(self, row: JournalRow) -> Iterator[Event]:
+        if len(row.data) < 2:
+            return
+        self._channel = row.data[1]
+        if not self._known.has_line:
+            yield CallArrived(
+                at=row.at,
+                system=row.system,
+                call_id=row.call_id,
+                linked_id=ChannelId(row.call_id),
+                channel=self._channel,
+                line=LineName(row.data[0]),
+                caller_number=self._number or None,
+            )
+
+    def _choice(self, row: JournalRow) -> Iterator[Event]:
+        if self._known.has_choice or len(row.data) < 6:
+            return
+        menu, outcome, choice, digit, tries, source = row.data[:6]
+        yield ChoiceMade(
+            at=row.at,
+            system=row.system,
+            call_id=row.call_id,
+            menu=MenuName(menu),
+            outcome=outcome,
+            choice=choice,
+            digit=digit or None,
+            tries=int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0,
+            is_static=source == "static",
+        )
+
+    def _refusal(self, row: JournalRow) -> Iterator[Event]:
+        if not row.data or row.data[0] not in REFUSALS:
+            return
+        self._refusals += 1
+        if self._refusals > self._known.refusals:
+            yield _exit(row, row.data[0], "")
+
+    def _join(self, row: JournalRow) -> CallerJoined:
+        position = row.data[2] if len(row.data) > 2 else ""
+        self._leg = None
+        return CallerJoined(
+            at=row.at,
+            system=row.system,
+            call_id=row.call_id,
+            linked_id=ChannelId(row.call_id),
+            channel=self._channel,
+            queue=row.queue,
+            position=int(position) if position.isascii() and position.isdigit() else 0,
+        )
+
+    def _progress(self, row: JournalRow) -> Iterator[Event]:
+        """Yield what a row of an open stay tells."""
+        if row.event == "CONNECT":
+            yield from self._answer(row)
+        elif row.event in COMPLETED:
+            yield self._completed(row, row.event.removeprefix("COMPLETE").lower())
+        elif row.event in ("BLINDTRANSFER", "ATTENDEDTRANSFER"):
+            yield from self._hand_over(row)
+        elif row.event == "ABANDON":
+            if self._ended_at is not None and self._ended_at - row.at <= ABANDON_END:
+                yield HangupRequested(
+                    at=row.at, system=row.system, channel_id=ChannelId(row.call_id)
+                )
+            yield _left(row)
+        elif row.event in STATUS_BY_ROW:
+            info = row.data[3] if row.event == "WITHDRAW" and len(row.data) > 3 else ""
+            yield _left(row)
+            yield _exit(row, STATUS_BY_ROW[row.event], info)
+
+    def _answer(self, row: JournalRow) -> Iterator[Event]:
+        if len(row.data) < 2 or (self._is_known_stay() and self._known.is_last_answered):
+            return
+        self._leg = channel_id(row.system, row.data[1])
+        yield _left(row)
+        yield AgentConnected(
+            at=row.at,
+            system=row.system,
+            call_id=row.call_id,
+            queue=row.queue,
+            interface=self._interface_of(row.queue, row.agent),
+            member_name=row.agent,
+            agent_leg=self._leg,
+        )
+
+    def _hand_over(self, row: JournalRow) -> Iterator[Event]:
+        is_told = self._is_known_stay() and self._known.is_last_handed_on
+        if self._leg is not None and not is_told:
+            yield _transfer(row, self._leg)
+        yield self._completed(row, "transfer")
+
+    def _completed(self, row: JournalRow, reason: str) -> AgentCompleted:
+        return AgentCompleted(
+            at=row.at, system=row.system, call_id=row.call_id, queue=row.queue, reason=reason
+        )
+
+
+def _transfer(row: JournalRow, leg: ChannelId) -> BlindTransferred | AttendedTransferred:
+    if row.event == "BLINDTRANSFER":
+        return BlindTransferred(
+            at=row.at,
+            system=row.system,
+            transferer_id=leg,
+            transferee_id=ChannelId(row.call_id),
+            extension=row.data[0] if row.data else "",
+            is_success=True,
+        )
+    return AttendedTransferred(
+        at=row.at,
+        system=row.system,
+        orig_transferer_id=leg,
+        second_transferer_id=leg,
+        transferee_id=ChannelId(row.call_id),
+        target_id=None,
+        is_success=True,
+    )
+
+
+def _left(row: JournalRow) -> CallerLeft:
+    return CallerLeft(at=row.at, system=row.system, call_id=row.call_id, queue=row.queue)
+
+
+def _exit(row: JournalRow, status: str, info: str) -> QueueExited:
+    return QueueExited(
+        at=row.at,
+        system=row.system,
+        call_id=row.call_id,
+        queue=row.queue,
+        status=status,
+        info=info,
+    )
