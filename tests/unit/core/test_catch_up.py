@@ -1,0 +1,261 @@
+"""A gap filled from queue_log: cut the live stream anywhere, and the journal tells the rest."""
+
+from collections.abc import Sequence
+from textwrap import dedent
+
+import pytest
+
+from ivrd.core.effects import CountEntry, Effect, OpenCase, RecordCall, RecordEntry
+from ivrd.core.events import Event, JournalRead, PeerLost, SnapshotTaken
+from ivrd.core.ids import CallId, QueueName
+from ivrd.core.journal import JournalRow
+from ivrd.core.tracker import Tracker
+from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
+
+AFTER = 600
+"""Seconds: everybody has hung up, and every deadline has passed."""
+
+RESOLVED = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  guides
+     4.4  joined     c1  guides
+     9.1  left       c1  guides
+     9.1  connected  c1  guides  anna  leg=a1
+    60.5  completed  c1  guides  caller
+    60.6  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE    NONE  IVRDCHOICE   menu|stayed|guides||0|ivrd
+     4  c1  guides  NONE  ENTERQUEUE   |0701740605|1
+     9  c1  guides  anna  CONNECT      5|a1|2
+    60  c1  guides  anna  COMPLETECALLER  5|51|1
+    60  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+ABANDONED = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  guides
+     4.4  joined     c1  guides
+    31.7  hangup_asked  c1
+    31.8  left       c1  guides
+    31.9  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE    NONE  IVRDCHOICE   menu|stayed|guides||0|ivrd
+     4  c1  guides  NONE  ENTERQUEUE   |0701740605|1
+    31  c1  guides  NONE  ABANDON      1|1|27
+    31  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+MOVED = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  switchboard  digit=1
+     4.4  joined     c1  switchboard
+    20.4  left       c1  switchboard
+    20.5  exited     c1  switchboard  WITHDRAW:relief
+    20.6  joined     c1  guides
+    40.1  left       c1  guides
+    40.1  connected  c1  guides  anna  leg=a1
+    60.5  blind  a1  8100
+    60.5  completed  c1  guides  transfer
+    70.6  hung_up    c1
+    """,
+    """
+     0  c1  NONE         NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE         NONE  IVRDCHOICE   menu|chosen|switchboard|1|0|ivrd
+     4  c1  switchboard  NONE  ENTERQUEUE   |0701740605|1
+    20  c1  switchboard  NONE  WITHDRAW     1|1|16|ivrd-move guides relief
+    20  c1  switchboard  NONE  IVRDEXIT     WITHDRAW
+    20  c1  guides       NONE  ENTERQUEUE   |0701740605|1
+    40  c1  guides       anna  CONNECT      20|a1|2
+    60  c1  guides       anna  BLINDTRANSFER  8100|from-agents|20|20|1
+    70  c1  NONE         NONE  IVRDEND
+    """,
+)
+
+REFUSED = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  switchboard  digit=1
+     4.4  exited     c1  switchboard  JOINEMPTY
+     4.6  joined     c1  guides
+    10.0  left       c1  guides
+    10.0  exited     c1  guides  TIMEOUT
+    12.0  hung_up    c1
+    """,
+    """
+     0  c1  NONE         NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE         NONE  IVRDCHOICE   menu|chosen|switchboard|1|0|ivrd
+     4  c1  switchboard  NONE  IVRDEXIT     JOINEMPTY
+     4  c1  guides       NONE  ENTERQUEUE   |0701740605|1
+    10  c1  guides       NONE  EXITWITHTIMEOUT  1|1|6
+    10  c1  guides       NONE  IVRDEXIT     TIMEOUT
+    12  c1  NONE         NONE  IVRDEND
+    """,
+)
+
+MENU = (
+    """
+     0.3  arrived    c1  main
+     5.2  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     5  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+
+def rows(text: str) -> tuple[JournalRow, ...]:
+    """Read queue_log rows of a story; fields of the data are separated by "|"."""
+    read_rows = []
+    for line in dedent(text).strip().splitlines():
+        seconds, call, queue, agent, event, *data = line.split(None, 5)
+        read_rows.append(
+            JournalRow(
+                at=at(int(seconds)),
+                system=SYSTEM,
+                call_id=CallId(cid(call)),
+                queue=QueueName(queue),
+                agent=agent,
+                event=event,
+                data=tuple(data[0].split("|")) if data else (),
+            )
+        )
+    return tuple(read_rows)
+
+
+def run(events: Sequence[Event], *, tracker: Tracker | None = None) -> list[Effect]:
+    """Apply events as the engine does, and let everything end."""
+    tracker = tracker or new_tracker(overflow_rule())
+    effects: list[Effect] = []
+    for event in events:
+        if isinstance(event, JournalRead):
+            for missed in tracker.catch_up(event):
+                effects.extend(tracker.apply(missed))
+        effects.extend(tracker.apply(event))
+    assert tracker.live_calls == 0
+    return effects
+
+
+def ending(journal: Sequence[JournalRow]) -> list[Event]:
+    """Return what comes after a gap in which everybody hung up."""
+    gone = SnapshotTaken(
+        at=at(AFTER), system=SYSTEM, queues=(), channels=frozenset(), can_withdraw=True
+    )
+    return [JournalRead(at=at(AFTER), system=SYSTEM, rows=tuple(journal)), gone]
+
+
+def said(effects: Sequence[Effect]) -> list[object]:
+    """Return what a call came to, without the stamps, which the journal cuts to seconds."""
+    facts: list[object] = []
+    for effect in effects:
+        match effect:
+            case RecordCall():
+                facts.append((effect.outcome, effect.line, effect.choice, effect.moves))
+                facts.append((effect.transfers, effect.last_queue, effect.is_static_menu))
+            case RecordEntry():
+                facts.append((effect.number, effect.queue, effect.disposition, effect.agent))
+            case CountEntry():
+                facts.append((effect.queue, effect.disposition))
+            case OpenCase():
+                facts.append((effect.queue, effect.agent, effect.rule))
+            case _:
+                pass
+    return sorted(map(str, facts))
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param(RESOLVED, id="resolved"),
+        pytest.param(ABANDONED, id="abandoned"),
+        pytest.param(MOVED, id="moved and handed on"),
+        pytest.param(REFUSED, id="refused, then timed out"),
+        pytest.param(MENU, id="hung up in the menu"),
+    ],
+)
+def test_cut_anywhere_the_journal_tells_the_rest(story: tuple[str, str]) -> None:
+    events = read(story[0])
+    journal = rows(story[1])
+    expected = said(run([*events, *ending(())]))
+    for cut in range(len(events)):
+        lost = PeerLost(at=events[cut].at, system=SYSTEM, reason="test")
+        assert said(run([*events[:cut], lost, *ending(journal)])) == expected, f"cut at {cut}"
+
+
+def test_calls_decided_before_are_not_opened_again() -> None:
+    events = read(RESOLVED[0])
+    tracker = new_tracker()
+    first = run([*events, *ending(())], tracker=tracker)
+    again = run(ending(rows(RESOLVED[1])), tracker=tracker)
+    assert len([effect for effect in first if isinstance(effect, RecordCall)]) == 1
+    assert said(again) == []
+
+
+def test_an_earlier_trackers_decisions_are_taken_over() -> None:
+    tracker = new_tracker()
+    tracker.remember_finished([CallId(cid("c1"))])
+    assert said(run(ending(rows(RESOLVED[1])), tracker=tracker)) == []
+
+
+def test_what_the_journal_told_is_marked() -> None:
+    [call] = [effect for effect in run(ending(rows(RESOLVED[1]))) if isinstance(effect, RecordCall)]
+    assert call.is_from_journal
+    live = run([*read(RESOLVED[0]), *ending(rows(RESOLVED[1]))])
+    [call] = [effect for effect in live if isinstance(effect, RecordCall)]
+    assert not call.is_from_journal
+
+
+def test_half_a_story_is_left_to_the_snapshot() -> None:
+    tail = rows(RESOLVED[1])[3:]
+    assert said(run(ending(tail))) == []
+
+
+def test_abandon_without_a_hang_up_was_a_redirect() -> None:
+    story = rows(ABANDONED[1])
+    late = [*story[:-1], *rows("99  c1  NONE  NONE  IVRDEND")]
+    [entry] = [effect for effect in run(ending(late)) if isinstance(effect, RecordEntry)]
+    assert entry.disposition.value == "redirected"
+
+
+AT_ONCE = (
+    """
+     9.1  arrived    c1  main
+     9.2  chose      c1  guides
+     9.3  joined     c1  guides
+     9.5  left       c1  guides
+     9.5  connected  c1  guides  anna  leg=a1
+    60.5  completed  c1  guides  caller
+    60.6  hung_up    c1
+    """,
+    """
+     9  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     9  c1  NONE    NONE  IVRDCHOICE   menu|stayed|guides||0|ivrd
+     9  c1  guides  NONE  ENTERQUEUE   |0701740605|1
+     9  c1  guides  anna  CONNECT      5|a1|2
+    """,
+)
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_events_told_by_both_in_the_same_second_count_once(count: int) -> None:
+    """The journal is read just after the connection is made: it holds the first events too."""
+    events = read(AT_ONCE[0])
+    journal = JournalRead(at=events[count].at, system=SYSTEM, rows=rows(AT_ONCE[1]))
+    snapshot = SnapshotTaken(
+        at=events[count].at,
+        system=SYSTEM,
+        queues=(),
+        channels=frozenset({cid("c1"), cid("a1")}),
+        can_withdraw=True,
+    )
+    effects = run([journal, snapshot, *events[count:], *ending(())])
+    assert said(effects) == said(run([*events, *ending(())]))
