@@ -181,6 +181,9 @@ DISPOSITION_BY_STATUS = {
 }
 """What QUEUESTATUS comes to; app_queue.c, queue_results. WITHDRAW depends on who asked."""
 
+REFUSED = frozenset(DISPOSITION_BY_STATUS[status] for status in REFUSALS)
+"""Dispositions of a caller who never joined."""
+
 MOVE_MARK = "ivrd-move"
 """First word of the reason given with a withdraw: tells our moves from others'."""
 
@@ -259,6 +262,8 @@ def _leaving(state: Leaving, event: EntryEvent) -> Step:
 def _talking(state: Talking, event: EntryEvent) -> Step:
     match event:
         case AgentCompleted():
+            if not state.is_sure:
+                return Step(state)  # May be of a later stay in this queue that was not seen.
             return _end_talk(state, event.at, is_end_known=True)
         case ChannelHungUp():
             is_end_known = state.is_sure or event.channel_id == state.agent_leg
@@ -336,7 +341,12 @@ def _replace_leg(state: Talking | Closed, event: AgentLegReplaced) -> Step:
 
 
 def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) -> Step:
-    if event.status == "WITHDRAW":
+    if event.status in REFUSALS:
+        # Refused at a door after this stay, so this one ended without a word.
+        if isinstance(state, Leaving) and not state.is_sure:
+            return lose(state, event.at)
+        disposition = Disposition.REDIRECTED
+    elif event.status == "WITHDRAW":
         if event.info.startswith(MOVE_MARK):
             return _close(
                 state, Disposition.MOVED, ended_at=event.at, left_at=left_at, move=state.move

@@ -355,24 +355,24 @@ class Tracker:
     def _exit(self, event: QueueExited) -> None:
         call = self._book.calls.get(event.call_id)
         last = None if call is None else _last_in(call, event.queue)
-        if last is not None and not isinstance(last, Closed):
+        if event.status in entries.REFUSALS:
+            self._refuse_caller(event)
+        elif last is not None and not isinstance(last, Closed):
             assert call is not None, "an entry has a call"
             self._book.step(call, last, event)
             self._book.start_landing(self._book.calls[event.call_id])
-        elif event.status in entries.REFUSALS:
-            self._refuse_caller(event)
         elif last is None:
             self._book.report("no entry", event, event.call_id)
 
     def _refuse_caller(self, event: QueueExited) -> None:
         call = self._book.get_or_open(event.call_id, at=event.at, channel="")
-        known_at = call.entries[-1].stay.joined_at if call.entries else None
-        if known_at == event.at or (
-            known_at is not None and self._is_told(call.call_id, known_at, event.at)
-        ):
-            return
-        if call.entries and not isinstance(call.entries[-1], Closed):
-            call = self._book.step(call, call.entries[-1], event)
+        last = call.entries[-1] if call.entries else None
+        if isinstance(last, Closed) and last.disposition in entries.REFUSED:
+            known_at = last.stay.joined_at
+            if known_at == event.at or self._is_told(call.call_id, known_at, event.at):
+                return
+        if last is not None and not isinstance(last, Closed):
+            call = self._book.step(call, last, event)
         if call.landing is not None:
             call = self._book.end_landing(call, event.at, MoveEnd.REFUSED)
         step = entries.refuse(self._book.stay(call, event.queue, event.at), event.status)

@@ -107,6 +107,20 @@ def test_refusal_told_twice_is_one_entry() -> None:
     """)
 
 
+@pytest.mark.parametrize("queue", ["guides", "switchboard"])
+def test_refusal_after_a_stay_that_ended_without_a_word_is_an_entry_of_its_own(queue: str) -> None:
+    assert tell(f"""
+        0    joined       c1  guides
+       15    left         c1  guides
+       15    exited       c1  {queue}  FULL
+       20    hung_up      c1
+    """) == lines(f"""
+        entry c1 1 guides redirected waited 15 total 15
+        entry c1 2 {queue} full
+        call  c1 unserved
+    """)
+
+
 def test_key_exit_raises_no_abandon_and_is_none() -> None:
     assert "1 guides key_exit waited 15" in tell("""
         0    joined       c1  guides

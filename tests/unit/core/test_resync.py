@@ -100,8 +100,41 @@ def test_hand_over_held_back_behind_the_snapshot_still_counts() -> None:
        60.2  completed  c1  guides  transfer
        90    hung_up    c1
     """) == lines("""
-        entry c1 1 guides answered waited 5 total 5 talked 55.2 by anna
+        entry c1 1 guides answered waited 5 total 5 by anna
         call  c1 handed_on waited 5 transfers 1
+    """)
+
+
+def test_guides_hang_up_held_back_behind_the_snapshot_still_resolves() -> None:
+    assert tell("""
+        0    joined     c1  guides
+        5    left       c1  guides
+        5    connected  c1  guides  anna  leg=a1
+       10    lost
+       60    snapshot   alive=c1
+       60.1  completed  c1  guides  agent
+       60.1  hung_up    a1
+       61    hung_up    c1
+    """) == lines("""
+        entry c1 1 guides answered waited 5 total 5 talked 55.1 by anna
+        call  c1 resolved waited 5
+        case  c1 guides anna
+    """)
+
+
+def test_completion_of_a_later_talk_that_was_not_seen_does_not_resolve_the_first() -> None:
+    assert tell("""
+        0    joined     c1  guides
+        5    left       c1  guides
+        5    connected  c1  guides  anna  leg=a1
+       10    lost
+       60    snapshot   alive=c1,b1
+       70    attended   b1  b2
+       70    completed  c1  guides  transfer
+       90    hung_up    c1
+    """) == lines("""
+        entry c1 1 guides answered waited 5 total 5 by anna
+        call  c1 unknown waited 5
     """)
 
 
