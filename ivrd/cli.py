@@ -61,6 +61,8 @@ def main() -> None:
     except (IvrdError, OSError) as error:
         _complain(str(error))
         sys.exit(FAILED)
+    except BaseExceptionGroup as group:
+        sys.exit(_end_of(group))
     except Exception:
         log.exception("ivrd_failed")
         sys.exit(BUG)
@@ -158,15 +160,27 @@ def replay_recording(
 ) -> None:
     """Run a recording through the production path and print what each call came to."""
     settings = config.load(config_path, with_secrets=False)
+    # To standard error, and without the line per call: what a call came to is printed below.
+    configure(settings.log.model_copy(update={"level": "warning"}))
     system = SystemName(_pbx(settings, pbx).name)
     events = record.replay(record.read_frames(file), system)
     ledger = replay(events, system=system, rules=rules.floor_rules(settings))
+    if not ledger.events:
+        raise IvrdError(f"{file}: holds no event of {system}; is it a recording of `ivrd record`?")
     calls = ledger.ended_calls()
     if as_json:
         for call in calls:
             typer.echo(json.dumps(call, ensure_ascii=False))
     else:
         _print_calls(calls, unexpected=ledger.unexpected)
+
+
+@cli.command()
+def prompts(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
+    """List the sounds that Asterisk must have, and what each says."""
+    settings = config.load(config_path, with_secrets=False)
+    for name, text in dialplan.prompts(settings).items():
+        typer.echo(f"{name}\t{text or '(no text in the configuration)'}")
 
 
 @cli.command()
@@ -197,6 +211,23 @@ async def _record(pbx: PbxConfig, file: Path, seconds: float | None) -> int:
     if recorder.error is not None:
         raise recorder.error
     return recorder.frames_count
+
+
+def _end_of(group: BaseExceptionGroup[BaseException]) -> int:
+    """Tell what ended the daemon's tasks, and return the exit code."""
+    bugs = group.subgroup(lambda error: not isinstance(error, IvrdError | OSError))
+    if bugs is not None:
+        log.error("ivrd_failed", exc_info=bugs)
+        return BUG
+    _complain(*(str(error) for error in _leaves(group)))
+    return FAILED
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return leaves
 
 
 def _pbx(settings: Config, name: str | None) -> PbxConfig:
