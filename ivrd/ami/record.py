@@ -43,7 +43,7 @@ _UNTOUCHED = re.compile(
 )
 _NAMES_ONLY_IN = re.compile(
     rb"(?:Queue|Interface|StateInterface|Location|MemberName|Name|Context|[A-Za-z]*Channel|"
-    rb"UserEvent|Line|Menu|Choice|Info|Reason|Membership|Message|Application|AppData): "
+    rb"UserEvent|Line|Menu|Choice|Info|Reason|Membership|Message|Application): "
 )
 _NO_NAMES = frozenset({b"<unknown>", b"unknown", b"<none>", b"anonymous", b"Anonymous"})
 
