@@ -1,0 +1,425 @@
+"""One scenario in a running municipality: its callers, its recording, and what came of it.
+
+A scene watches the PBX by an AMI connection of its own, the same events that ivrd gets, and so
+waits for what happened there, never for time. The raw bytes are kept: at its end each scene checks
+that what ivrd stored is what a replay of the recording gives, and that Asterisk's journal agrees.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from ivrd import config as ivrd_config
+from ivrd import rules
+from ivrd.ami import record
+from ivrd.ami.client import AmiClient
+from ivrd.clock import AsteriskClock
+from ivrd.core.events import (
+    AgentConnected,
+    AgentRang,
+    CallArrived,
+    CallerJoined,
+    ChannelHungUp,
+    ChoiceMade,
+    Event,
+)
+from ivrd.core.ids import CallId, ChannelId
+from ivrd.db.facts import CallFacts
+from ivrd.db.store import milliseconds
+from ivrd.replay import Json, replay
+from tests.e2e import shelf
+from tests.lab.municipality import SYSTEM, Municipality
+from tests.lab.phone import Call, Phone
+from tests.lab.processes import LabError
+
+STORED_S_MAX = 12.0
+"""Grace of 2 s after the hang-up, then one transaction."""
+
+EVENT_S_MAX = 12.0
+
+PACKETS_PER_S = 50
+
+E = TypeVar("E")
+
+
+class Watch:
+    """Everything the PBX told since it began."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.events: list[Event] = []
+        self._news = asyncio.Event()
+
+    def take(self, event: Event) -> None:
+        """Keep one event."""
+        self.events.append(event)
+        self._news.set()
+
+    async def first(
+        self,
+        kind: type[E],
+        condition: Callable[[E], bool] = lambda event: True,
+        *,
+        start: int = 0,
+        within_s: float = EVENT_S_MAX,
+    ) -> E:
+        """Return the first event of a kind that fits, once there is one.
+
+        Raises:
+            LabError: It did not come in time.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    for event in itertools.islice(self.events, start, None):
+                        if isinstance(event, kind) and condition(event):
+                            return event
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            told = "\n".join(str(event) for event in self.events[-15:])
+            raise LabError(f"no such {kind.__name__} within {within_s} s; last:\n{told}") from None
+
+
+@dataclass(slots=True, eq=False)
+class Caller:
+    """One citizen on the line."""
+
+    watch: Watch
+    line: Call
+    call_id: CallId
+    number: str
+
+    async def press(self, keys: str, how: str = "rfc4733") -> None:
+        """Press keys."""
+        await self.line.press(keys, how)
+
+    async def joined(self, queue: str, *, within_s: float = EVENT_S_MAX) -> CallerJoined:
+        """Wait until the caller has entered a queue."""
+        return await self.watch.first(
+            CallerJoined,
+            lambda e: e.call_id == self.call_id and e.queue == queue,
+            within_s=within_s,
+        )
+
+    async def rang(self, queue: str) -> AgentRang:
+        """Wait until a phone rings for the caller."""
+        return await self.watch.first(
+            AgentRang, lambda e: e.call_id == self.call_id and e.queue == queue
+        )
+
+    async def talking(self, queue: str, *, within_s: float = EVENT_S_MAX) -> AgentConnected:
+        """Wait until an agent has answered the caller."""
+        return await self.watch.first(
+            AgentConnected,
+            lambda e: e.call_id == self.call_id and e.queue == queue,
+            within_s=within_s,
+        )
+
+    async def hears(self, seconds: float) -> None:
+        """Wait until the caller has heard so much more than until now; silence is not sent."""
+        packets = self.line.media.heard.packets + int(seconds * PACKETS_PER_S)
+        await self.line.heard(packets, timeout_s=EVENT_S_MAX)
+
+    async def hang_up(self) -> None:
+        """Give up."""
+        await self.line.hang_up()
+
+    async def gone(self, *, within_s: float = EVENT_S_MAX) -> None:
+        """Wait until the PBX has no channel of the caller any more."""
+        await self.watch.first(
+            ChannelHungUp, lambda e: e.channel_id == ChannelId(self.call_id), within_s=within_s
+        )
+
+
+class Scene:
+    """See the module; use `scene`."""
+
+    def __init__(self, town: Municipality, citizens: Phone, path: Path) -> None:
+        """Only describes it."""
+        self.town = town
+        self.citizens = citizens
+        self.path = path
+        self.watch = Watch()
+        self.log_start = town.daemon_log.stat().st_size if town.daemon_log.exists() else 0
+        """So long was the daemon's log when the scene began."""
+        self.callers: list[Caller] = []
+        self.facts: dict[CallId, CallFacts] = {}
+
+    async def ring(self, keys: str = "", *, how: str = "rfc4733", name: str = "") -> Caller:
+        """Let a citizen dial, and press keys as soon as the call is in the menu."""
+        caller = await self.ring_as(next(_numbers), name=name)
+        if keys:
+            await caller.press(keys, how)
+        return caller
+
+    async def ring_as(self, number: str, *, name: str = "", is_only_one: bool = False) -> Caller:
+        """Let a citizen dial with a number of the scenario's choice.
+
+        Args:
+            number: Any text, such as no number at all.
+            name: Any text.
+            is_only_one: Nobody else rings now, so whoever arrives is this caller, whatever the
+                PBX made of the number.
+        """
+        start = len(self.watch.events)
+        line = await self.town.ring(self.citizens, caller=number, name=name)
+        await line.answered(EVENT_S_MAX)
+        arrived = await self.watch.first(
+            CallArrived, lambda e: is_only_one or e.caller_number == number, start=start
+        )
+        caller = Caller(watch=self.watch, line=line, call_id=arrived.call_id, number=number)
+        self.callers.append(caller)
+        return caller
+
+    def of(self, caller: Caller) -> CallFacts:
+        """Return what ivrd stored of a caller; after the scene."""
+        return self.facts[caller.call_id]
+
+    def told(self, caller: Caller) -> str:
+        """Return what ivrd stored of a caller, as one line; after the scene."""
+        return tell(self.of(caller), self._choice(caller))
+
+    def _choice(self, caller: Caller) -> ChoiceMade | None:
+        made = [e for e in self.watch.events if isinstance(e, ChoiceMade)]
+        return next((e for e in reversed(made) if e.call_id == caller.call_id), None)
+
+    async def hang_up_all(self) -> None:
+        """End every call that is left, and wait until the PBX has none of them."""
+        for caller in self.callers:
+            if caller.line.is_live:
+                await caller.hang_up()
+        for caller in self.callers:
+            await caller.gone()
+
+    async def collect(self) -> None:
+        """Wait until ivrd has stored every caller of the scene."""
+        wanted = {caller.call_id for caller in self.callers}
+
+        async def are_stored() -> bool:
+            self.facts = {facts.call_id: facts for facts in await self.town.facts()}
+            return wanted <= set(self.facts)
+
+        await self.town.until(are_stored, what=f"{wanted} are stored", within_s=STORED_S_MAX)
+
+
+def replayed(recording: Path, config_path: Path) -> list[Json]:
+    """Return what `ivrd replay RECORDING --json` prints."""
+    settings = ivrd_config.load(config_path, with_secrets=False)
+    events = record.replay(record.read_frames(recording), SYSTEM)
+    ledger = replay(events, system=SYSTEM, rules=rules.floor_rules(settings))
+    return ledger.ended_calls()
+
+
+def tell(facts: CallFacts, choice: ChoiceMade | None) -> str:
+    """Return one call as a line: choice | stays | outcome | case."""
+    parts = ["-" if facts.choice is None else f"{choice.outcome if choice else '?'} {facts.choice}"]
+    if facts.choice is not None:
+        parts[0] += f" by {facts.digit}" * (facts.digit is not None)
+        parts[0] += f" after {facts.tries} wrong" * (facts.tries > 0)
+        parts[0] += " (static)" * facts.is_static_menu
+    for entry in facts.entries:
+        by = f" by {entry.agent}" if entry.agent else ""
+        parts.append(f"{entry.queue} {entry.disposition.value}{by}")
+    parts.append(facts.outcome.value)
+    parts += [f"case for {case.agent}" for case in facts.cases]
+    return " | ".join(parts)
+
+
+@contextlib.asynccontextmanager
+async def scene(
+    town: Municipality,
+    name: str | None = None,
+    *,
+    is_orderly: bool = True,
+) -> AsyncIterator[Scene]:
+    """Play a scenario, then check what ivrd made of it.
+
+    Args:
+        town: Where.
+        name: What its recording is called under tests/replay/logs; None keeps none.
+        is_orderly: ivrd sees all of it: replay, journal and log are checked at the end.
+    """
+    number = next(_scene_numbers)
+    path = town.directory / f"scene-{number}.ami"
+    async with Phone("citizens") as citizens:
+        played = Scene(town, citizens, path)
+        async with recording(town, path, played.watch):
+            yield played
+            await played.hang_up_all()
+            if is_orderly:
+                await played.collect()
+        if is_orderly:
+            check_replay_of(path, played)
+            await check_in_order(played)
+    if name is not None:
+        shelf.put(path, name, town)
+
+
+@contextlib.asynccontextmanager
+async def recording(
+    town: Municipality, path: Path, watch: Watch, *, is_unfiltered: bool = False
+) -> AsyncIterator[AmiClient]:
+    """Record what ivrd's own AMI user is told, from a snapshot on.
+
+    Args:
+        town: Where.
+        path: The recording, which must not exist.
+        watch: Takes the events as well.
+        is_unfiltered: Record what the lab's own user is told: everything.
+    """
+    settings = ivrd_config.load(town.config_path).pbx[0]
+    if is_unfiltered:
+        user = {"username": town.pbx.lab_user, "secret": SecretStr(town.pbx.lab_secret)}
+        settings = settings.model_copy(update=user)
+    with record.Recorder(path) as recorder:
+        client = AmiClient(
+            settings, watch.take, AsteriskClock(), tap=recorder.tap, is_observer=True
+        )
+        task = asyncio.create_task(client.run(), name="scene-recorder")
+        try:
+
+            async def is_connected() -> bool:
+                return client.is_connected
+
+            await town.until(is_connected, what="the recorder is connected")
+            yield client
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def check_replay_of(recording: Path, played: Scene) -> None:
+    """See that what ivrd stored of each call is what a replay of a recording gives."""
+    calls = replayed(recording, played.town.config_path)
+    assert {call["call_id"] for call in calls} == {caller.call_id for caller in played.callers}
+    for call in calls:
+        facts = played.facts[CallId(str(call["call_id"]))]
+        assert as_json(facts) == _rounded(call)
+
+
+def as_json(facts: CallFacts) -> Json:
+    """Return a stored call in the words of a replay, with milliseconds as the database has."""
+    case = facts.cases[0] if facts.cases else None
+    assert len(facts.cases) <= 1, "at most one case per rule"
+    return {
+        "call_id": facts.call_id,
+        "line": facts.line,
+        "arrived_at": facts.arrived_at.isoformat(),
+        "ended_at": facts.ended_at.isoformat(),
+        "choice": facts.choice,
+        "digit": facts.digit,
+        "tries": facts.tries,
+        "is_static_menu": facts.is_static_menu,
+        "entries": [
+            {
+                "queue": entry.queue,
+                "joined_at": entry.joined_at.isoformat(),
+                "wait_s": _ms(entry.entry_wait),
+                "disposition": entry.disposition.value,
+                "agent": entry.agent,
+                "talk_s": _ms(entry.talk),
+            }
+            for entry in facts.entries
+        ],
+        "wait_s": _ms(facts.wait),
+        "moves": facts.moves,
+        "transfers": facts.transfers,
+        "outcome": facts.outcome.value,
+        "case": None
+        if case is None
+        else {
+            "rule": case.rule,
+            "queue": case.queue,
+            "agent": case.agent,
+            "department": case.department,
+        },
+    }
+
+
+def _rounded(call: Json) -> Json:
+    entries = call["entries"]
+    assert isinstance(entries, list)
+    return {
+        **call,
+        "wait_s": _round(call["wait_s"]),
+        "entries": [
+            {**entry, "wait_s": _round(entry["wait_s"]), "talk_s": _round(entry["talk_s"])}
+            for entry in entries
+        ],
+    }
+
+
+def _ms(duration: timedelta | None) -> int | None:
+    return milliseconds(duration)
+
+
+def _round(seconds: object) -> int | None:
+    return None if seconds is None else milliseconds(timedelta(seconds=float(str(seconds))))
+
+
+async def check_in_order(played: Scene) -> None:
+    """See that journal and ivrd agree, and that nothing in ivrd went wrong."""
+    town = played.town
+    calls = {caller.call_id for caller in played.callers}
+    differing = town.unreconciled(list(played.facts.values()))
+    assert [difference for difference in differing if difference.call_id in calls] == []
+    assert troubles(town, since=played.log_start) == []
+    figures = await metrics(town)
+    for name in ("ivrd_events_unexpected_total", "ivrd_events_failed_total"):
+        assert {series: value for series, value in figures.items() if series.startswith(name)} == {}
+    assert figures['ivrd_ami_events_refused_total{system="pbx1"}'] == 0
+    assert figures['ivrd_ami_events_failed_total{system="pbx1"}'] == 0
+
+
+def troubles(town: Municipality, *, since: int = 0) -> list[str]:
+    """Return the daemon's log lines that an ordinary run must not have.
+
+    Args:
+        town: Whose.
+        since: Bytes of the log to pass over.
+    """
+    lines = town.daemon_log.read_bytes()[since:].decode().splitlines()
+    return [
+        line
+        for line in lines
+        if "Traceback" in line or '"level": "error"' in line or not line.startswith("{")
+    ]
+
+
+async def metrics(town: Municipality) -> dict[str, float]:
+    """Return /metrics by series, as it is written there."""
+    lines = (await town.metrics()).splitlines()
+    return {
+        series: float(value)
+        for line in lines
+        if line and not line.startswith("#")
+        for series, _, value in [line.rpartition(" ")]
+    }
+
+
+async def until_true(condition: Callable[[], bool], *, what: str, within_s: float = 10.0) -> None:
+    """Wait for a condition that is at hand."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError(f"not within {within_s} s: {what}")
+        await asyncio.sleep(0.02)
+
+
+def _fiction() -> Iterator[str]:
+    """Yield caller numbers of the series for fiction, again and again."""
+    while True:
+        yield from (f"07017406{last:02d}" for last in range(5, 100))
+
+
+_numbers = _fiction()
+_scene_numbers = itertools.count(1)
