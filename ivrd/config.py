@@ -75,12 +75,22 @@ class PbxConfig(Section):
 class AgiConfig(Section):
     """Where the tone menus listen for Asterisk."""
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on; loopback.")
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on, and where Asterisk finds us; loopback.",
+    )
     port: int = Field(default=4573, ge=0, le=65535, description="TCP port; 0 takes a free one.")
     sessions_max: int = Field(default=500, ge=1, le=10_000, description="Callers in menus at once.")
     session_s_max: int = Field(
         default=300, ge=10, le=3600, description="Seconds a caller may be in a menu."
     )
+
+    @field_validator("host")
+    @classmethod
+    def _refuse_any_address(cls, host: str) -> str:
+        if host in ("0.0.0.0", "::", ""):
+            raise ValueError("must be one address: the dialplan tells Asterisk to connect to it")
+        return host
 
 
 class WebConfig(Section):
@@ -231,6 +241,10 @@ class CasesConfig(Section):
 class Config(Section):
     """The whole configuration of one daemon."""
 
+    state_directory: Path = Field(
+        default=Path("/var/lib/ivrd"),
+        description="Ours to write: the place in queue_log, the last reconcile.",
+    )
     pbx: tuple[PbxConfig, ...] = Field(min_length=1)
     agi: AgiConfig = AgiConfig()
     web: WebConfig = WebConfig()

@@ -173,12 +173,14 @@ class Engine:
         try:
             effects = tracker.apply(event)
         except Exception:
+            is_event_untouched = tracker.is_passing_deadline
             dropped = tracker.drop(event)
             self._counters.count_failed_event(event.system, name)
             log.exception(
                 "event_failed", asterisk=event.system, tracker_event=name, call_id=dropped
             )
-            return ()
+            # Another call's deadline broke us: that call is dropped, this event still counts.
+            return self.apply(event) if is_event_untouched else ()
         for effect in effects:
             self._dispatch(effect)
         return effects

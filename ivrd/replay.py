@@ -42,6 +42,8 @@ class Ledger:
 
     def __init__(self) -> None:
         self.stories: dict[CallId, CallStory] = {}
+        self.events = 0
+        """Events that came."""
         self.unexpected = 0
         """Events that fitted no state."""
 
@@ -99,6 +101,7 @@ def replay(
     )
     engine.observe(ledger.observe)
     for event in events:
+        ledger.events += 1
         engine.apply(event)
     engine.pass_all_deadlines()
     return ledger

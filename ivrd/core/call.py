@@ -104,6 +104,14 @@ def last_answered(call: Call) -> Closed | Talking | None:
     return None
 
 
+def last_in(call: Call, queue: QueueName) -> EntryState | None:
+    """Return the call's last entry in a queue, or None."""
+    for stay in reversed(call.entries):
+        if stay.stay.queue == queue:
+            return stay
+    return None
+
+
 def record_of(
     call: Call,
     at: datetime,

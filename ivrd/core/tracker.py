@@ -21,7 +21,7 @@ from typing import assert_never
 
 from ivrd.core import entry as entries
 from ivrd.core import hand_over, resync
-from ivrd.core.call import ENDING_GRACE, Call, record_of
+from ivrd.core.call import ENDING_GRACE, Call, last_in, record_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import case_for
 from ivrd.core.catch_up import catch_up
@@ -62,7 +62,7 @@ from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
-from ivrd.core.stay import Closed, EntryState, Talking, Waiting
+from ivrd.core.stay import Closed, Talking, Waiting
 from ivrd.core.tracker_state import QueueState, TrackerState
 
 JOURNAL_RESOLUTION = timedelta(seconds=1)
@@ -152,6 +152,11 @@ class Tracker:
             return None
         self._book.forget(call)
         return call.call_id
+
+    @property
+    def is_passing_deadline(self) -> bool:
+        """Whether a deadline broke us, before the event itself was looked at; until `drop`."""
+        return self._due is not None
 
     @property
     def is_synced(self) -> bool:
@@ -354,7 +359,7 @@ class Tracker:
 
     def _exit(self, event: QueueExited) -> None:
         call = self._book.calls.get(event.call_id)
-        last = None if call is None else _last_in(call, event.queue)
+        last = None if call is None else last_in(call, event.queue)
         if event.status in entries.REFUSALS:
             self._refuse_caller(event)
         elif last is not None and not isinstance(last, Closed):
@@ -389,7 +394,7 @@ class Tracker:
         | AgentCompleted,
     ) -> None:
         call = self._book.calls.get(event.call_id)
-        last = None if call is None else _last_in(call, event.queue)
+        last = None if call is None else last_in(call, event.queue)
         if call is None or last is None:
             self._book.report("no entry", event, event.call_id)
             return
@@ -490,11 +495,3 @@ class Tracker:
         is_move = self._book.land(call, new.queue, at)
         call = replace(self._book.calls[call.call_id], channel=new.caller.channel)
         self._book.open_entry(call, new.queue, joined_at, is_move=is_move)
-
-
-def _last_in(call: Call, queue: QueueName) -> EntryState | None:
-    """Return the call's last entry in a queue, or None."""
-    for stay in reversed(call.entries):
-        if stay.stay.queue == queue:
-            return stay
-    return None

@@ -1,0 +1,122 @@
+"""The engine: order, guard, timer, and what happens when something breaks."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from ivrd.core import tracker as tracker_module
+from ivrd.core.effects import Effect, MoveCaller, Outcome, RecordCall
+from ivrd.core.events import DeadlinePassed, Event
+from ivrd.core.ids import CallId, SystemName
+from ivrd.engine import INBOX_EVENTS_MAX, Engine
+from ivrd.replay import NoCounters
+from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
+
+
+class Kept:
+    """Keeps what goes to the store."""
+
+    def __init__(self) -> None:
+        self.effects: list[Effect] = []
+        self.got = asyncio.Event()
+
+    def put_nowait(self, effect: Effect) -> None:
+        self.effects.append(effect)
+        self.got.set()
+
+
+class FailCounter(NoCounters):
+    """Counts broken events."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
+    def count_failed_event(self, system: SystemName, event: str) -> None:
+        self.failed.append(event)
+
+
+class ClockedPbx:
+    """A PBX whose clock stands."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.moves: list[MoveCaller] = []
+
+    def move(self, effect: MoveCaller) -> None:
+        self.moves.append(effect)
+
+    def seconds_until(self, at: datetime) -> float:
+        return (at - self.now).total_seconds()
+
+
+def make_engine(kept: Kept, counters: NoCounters | None = None) -> Engine:
+    return Engine(
+        trackers={SYSTEM: new_tracker(overflow_rule())},
+        counters=counters or NoCounters(),
+        store=kept,
+        publisher=None,
+    )
+
+
+def play(engine: Engine, table: str) -> None:
+    for event in read(table):
+        engine.apply(event)
+
+
+def outcomes(kept: Kept) -> dict[CallId, Outcome]:
+    return {e.call_id: e.outcome for e in kept.effects if isinstance(e, RecordCall)}
+
+
+def test_a_bug_costs_its_own_call_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, counters = Kept(), FailCounter()
+    engine = make_engine(kept, counters)
+    play(engine, "0 arrived c1 main\n1 arrived c2 main\n5 hung_up c1\n5.5 hung_up c2")
+    works = tracker_module.record_of
+
+    def breaks_for_c1(call: object, *args: object, **options: object) -> RecordCall:
+        if getattr(call, "call_id", None) == cid("c1"):
+            raise AssertionError("planted")
+        return works(call, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tracker_module, "record_of", breaks_for_c1)
+    play(engine, "20 arrived c3 main\n30 hung_up c3")
+    engine.pass_all_deadlines()
+    assert outcomes(kept) == {
+        cid("c2"): Outcome.MENU_HANGUP,
+        cid("c3"): Outcome.MENU_HANGUP,
+    }
+    assert counters.failed == ["CallArrived"]
+
+
+def test_an_event_of_an_unknown_pbx_is_dropped() -> None:
+    engine = make_engine(Kept())
+    assert engine.apply(DeadlinePassed(at=at(1), system=SystemName("elsewhere"))) == ()
+
+
+def test_a_full_inbox_says_so() -> None:
+    engine = make_engine(Kept())
+    event: Event = DeadlinePassed(at=at(1), system=SYSTEM)
+    for _ in range(INBOX_EVENTS_MAX):
+        engine.submit(event)
+    with pytest.raises(asyncio.QueueFull):
+        engine.submit(event)
+    assert engine.inbox_depth == INBOX_EVENTS_MAX
+    engine.apply_inbox()
+    engine.submit(event)
+
+
+async def test_the_timer_passes_a_deadline_when_nothing_more_comes() -> None:
+    kept = Kept()
+    engine = make_engine(kept)
+    pbx = ClockedPbx(at(5))
+    engine.connect(SYSTEM, pbx)
+    play(engine, "0 arrived c1 main\n5 hung_up c1")
+    assert outcomes(kept) == {}
+    pbx.now = at(5) + timedelta(seconds=10)
+    task = asyncio.create_task(engine.run())
+    async with asyncio.timeout(5):
+        await kept.got.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert outcomes(kept) == {cid("c1"): Outcome.MENU_HANGUP}
