@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -35,6 +36,8 @@ from ivrd.errors import PeerError
 from ivrd.metrics import AmiState, Metrics
 from ivrd.mqtt import Publisher
 from ivrd.notify import Notifier
+from ivrd.reconciliation import GAUGES as RECONCILE_GAUGES
+from ivrd.reconciliation import ResultFile, last_results
 from ivrd.web.pages import create_app
 from ivrd.web.server import serve
 from ivrd.web.status import QueueTitle, StatusBook
@@ -212,8 +215,8 @@ class App:
         """Return a sentence for each thing that keeps us from working."""
         faults = []
         for client in self._clients:
-            if client.failure is not None:
-                faults.append(f"PBX {client.system}: {client.failure}")
+            if client.fault is not None:
+                faults.append(f"PBX {client.system}: {client.fault}")
             elif not self._trackers[client.system].is_synced:
                 faults.append(f"PBX {client.system}: no snapshot of its queues yet")
         if self._outbox.trouble is not None:
@@ -259,6 +262,13 @@ class App:
             (),
             lambda: {(): self._engine.inbox_depth},
         )
+        results = {
+            system: ResultFile(self._config.state_directory, system) for system in self._clocks
+        }
+        for name, (help_text, figure) in RECONCILE_GAUGES.items():
+            metrics.register_gauge_source(
+                name, help_text, ("system",), partial(last_results, results, figure)
+            )
         metrics.register_gauge_source(
             "ivrd_agi_sessions", "Callers in menus now.", (), lambda: {(): self._agi.sessions_open}
         )

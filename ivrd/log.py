@@ -18,12 +18,12 @@ from structlog.types import EventDict, Processor
 
 from ivrd.config import LogConfig
 
-BOUND_KEYS = ("system", "call_id", "queue")
+BOUND_KEYS = ("asterisk", "call_id", "queue")
 """Keys that are bound once and stand on every line of a call."""
 
 SAFE_KEYS = frozenset(
     {
-        "system",
+        "asterisk",
         "queue",
         "call_id",
         "linked_id",

@@ -260,7 +260,7 @@ class _Link:
     def _note_connection(self) -> None:
         self.is_connected = True
         self._is_loss_logged = False
-        log.info("broker_reached", system=self._system, waiting=self.depth)
+        log.info("broker_reached", asterisk=self._system, waiting=self.depth)
 
     def _note_loss(self, errors: BaseExceptionGroup) -> None:
         first = _first_leaf(errors)
@@ -269,7 +269,7 @@ class _Link:
             self._backoff.slow_down()
         if not self._is_loss_logged:
             log.warning(
-                "broker_lost", system=self._system, reason=str(first), is_refused=is_refused
+                "broker_lost", asterisk=self._system, reason=str(first), is_refused=is_refused
             )
         self._is_loss_logged = True
 

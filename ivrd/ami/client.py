@@ -149,6 +149,15 @@ class AmiClient:
         return self._last_event_at
 
     @property
+    def fault(self) -> str | None:
+        """What keeps this PBX's events from us, in a sentence; None when nothing does."""
+        if self._failure is not None:
+            return str(self._failure)
+        if self._session is not None and self._session.has_untimed_events:
+            return "events come without a stamp: set timestampevents = yes in manager.conf"
+        return None
+
+    @property
     def failure(self) -> PeerError | None:
         """Why there is no connection; None while there is one, or before the first attempt."""
         return self._failure

@@ -89,6 +89,10 @@ HIDDEN_NUMBERS = frozenset({"unknown", "anonymous", "restricted", "unavailable",
 """How Asterisk and trunks spell a number that is hidden (in lower case)."""
 
 
+NO_STAMP = "no Timestamp"
+"""Why an event is refused whose Asterisk lacks `timestampevents = yes` in manager.conf."""
+
+
 class MessageRefused(PeerError):
     """An event lacks or doubles a header that Asterisk always writes once, or has a bad value.
 
@@ -173,7 +177,7 @@ def stamp(raw: bytes) -> datetime:
     """
     found = _HEAD.match(raw)
     if found is None:
-        raise MessageRefused("no Timestamp")
+        raise MessageRefused(NO_STAMP)
     return from_epoch(found.group(1))
 
 

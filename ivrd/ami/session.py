@@ -18,7 +18,7 @@ import structlog
 
 from ivrd.ami import actions
 from ivrd.ami.filters import asterisk_version
-from ivrd.ami.parse import MessageRefused, parse, stamp
+from ivrd.ami.parse import NO_STAMP, MessageRefused, parse, stamp
 from ivrd.ami.protocol import AmiCounters, AmiProtocol, ReceivedFrame
 from ivrd.ami.record import Masker
 from ivrd.ami.replies import Reply, command_names, ping_stamp, value
@@ -140,6 +140,7 @@ class AmiSession:
         asterisk_version: As Asterisk says; None when our user may not ask.
         last_event_at: Asterisk's stamp of the last event handed on.
         move_in_flight: The move whose answer is waited for.
+        has_untimed_events: Events come without a stamp, and are refused.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class AmiSession:
         self.asterisk_version: tuple[int, ...] | None = None
         self.last_event_at: datetime | None = None
         self.move_in_flight: MoveCaller | None = None
+        self.has_untimed_events = False
 
     # Opening.
 
@@ -384,6 +386,7 @@ class AmiSession:
 
     def _complain(self, frame: ReceivedFrame, reason: str) -> None:
         """Log the first broken event of each kind, with numbers and names masked."""
+        self.has_untimed_events = self.has_untimed_events or reason == NO_STAMP
         kind = (frame.name, reason)
         if kind in self._complaints or len(self._complaints) >= COMPLAINTS_MAX:
             return
@@ -393,7 +396,7 @@ class AmiSession:
             "ami_event_refused",
             asterisk=self._system,
             reason=reason,
-            hint="timestampevents = yes is missing" if reason == "no Timestamp" else None,
+            hint="timestampevents = yes is missing" if reason == NO_STAMP else None,
             raw=raw.decode("utf-8", "backslashreplace"),
         )
 
