@@ -2,8 +2,8 @@
 
 Here: arguments, output, exit codes. Not here: what a command does.
 
-Exit codes: 0 done; 1 it could not be done (peer trouble, file); 2 wrong use or configuration; 70 a
-bug of ours (sysexits.h, EX_SOFTWARE).
+Exit codes: 0 done; 1 it could not be done (peer trouble, file), or `reconcile` found
+differences; 2 wrong use or configuration; 70 a bug of ours (sysexits.h, EX_SOFTWARE).
 """
 
 import asyncio
@@ -11,15 +11,17 @@ import json
 import signal
 import sys
 from collections import Counter
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from ivrd import __version__, config, dialplan, rules
+from ivrd import __version__, config, dialplan, reconciliation, rules
 from ivrd.ami import record
 from ivrd.ami.client import AmiClient
 from ivrd.ami.filters import event_filter_lines
@@ -27,6 +29,7 @@ from ivrd.app import App
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig
 from ivrd.core.ids import SystemName
+from ivrd.core.reconcile import Difference
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.log import configure
 from ivrd.replay import Json, replay
@@ -183,10 +186,164 @@ def prompts(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
         typer.echo(f"{name}\t{text or '(no text in the configuration)'}")
 
 
+@cli.command(name="reconcile")
+def reconcile_facts(
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    *,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Calls that arrived from then on; else yesterday.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Calls that arrived before then; else a day.")
+    ] = None,
+    zone: Annotated[
+        str, typer.Option(help="Of times without one, and of what a day is.")
+    ] = "Europe/Stockholm",
+    queue_log: Annotated[
+        Path | None, typer.Option(help="A copy; else the configured file. Rotated ones are found.")
+    ] = None,
+    pbx: Annotated[str | None, typer.Option(help="The PBX's name; else each.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
+) -> None:
+    """Compare the stored facts with Asterisk's queue_log; exit with 1 when they differ."""
+    settings = config.load(config_path)
+    now = datetime.now(UTC)
+    ends = _period(since, until, zone=zone, now=now)
+    chosen = settings.pbx if pbx is None else (_pbx(settings, pbx),)
+    if queue_log is not None and len(chosen) > 1:
+        _fail("--queue-log: say with --pbx whose it is")
+    differences = 0
+    for one in chosen:
+        result = _reconcile(settings, one, ends, queue_log=queue_log, now=now, as_json=as_json)
+        differences += result.differences
+    if differences:
+        raise typer.Exit(FAILED)
+
+
 @cli.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+def _reconcile(
+    settings: Config,
+    pbx: PbxConfig,
+    ends: tuple[datetime, datetime],
+    *,
+    queue_log: Path | None,
+    now: datetime,
+    as_json: bool,
+) -> reconciliation.Result:
+    """Compare one PBX, print what differs, and leave the result for the metrics."""
+    system = SystemName(pbx.name)
+    history = reconciliation.History(queue_log or pbx.queue_log_file, system=system)
+    begins_at = history.begins_at or now
+    if begins_at > ends[0]:
+        _complain(f"{system}: queue_log begins at {begins_at.isoformat()}; earlier is left out")
+    interval = reconciliation.Interval(
+        since=max(ends[0], begins_at),
+        until=ends[1],
+        known_until=now if queue_log is None else min(now, history.until),
+    )
+
+    def report(difference: Difference) -> None:
+        told = {"system": system, **reconciliation.as_json(difference)}
+        typer.echo(
+            json.dumps(told, ensure_ascii=False) if as_json else reconciliation.describe(difference)
+        )
+
+    tally = asyncio.run(
+        reconciliation.reconcile(
+            settings.database,
+            history,
+            interval,
+            system=system,
+            roles={name: rule.role for name, rule in rules.floor_rules(settings).queues.items()},
+            report=report,
+        )
+    )
+    result = reconciliation.Result(
+        finished_at=datetime.now(UTC),
+        since=ends[0],
+        until=ends[1],
+        calls=tally.calls,
+        open=tally.open,
+        differences=tally.differences,
+    )
+    _print_result(result, system, tally, history, as_json=as_json)
+    if queue_log is None:
+        try:
+            reconciliation.ResultFile(settings.state_directory, system).save(result)
+        except OSError as error:
+            _complain(f"{system}: the metrics do not learn of it: {error}")
+    return result
+
+
+def _print_result(
+    result: reconciliation.Result,
+    system: SystemName,
+    tally: reconciliation.Tally,
+    history: reconciliation.History,
+    *,
+    as_json: bool,
+) -> None:
+    if history.unreadable:
+        _complain(f"{system}: cannot be read: {', '.join(history.unreadable)}")
+    if as_json:
+        kinds = {kind.value: count for kind, count in sorted(tally.kinds.items())}
+        typer.echo(json.dumps({**result.as_json(system), "kinds": kinds}))
+        return
+    typer.echo(
+        f"{system}: {tally.differences} differences of {tally.calls} calls, "
+        f"{result.since.isoformat()} to {result.until.isoformat()}; "
+        f"{tally.open} open calls left out, {history.parser.broken} broken lines"
+    )
+
+
+def _period(
+    since: str | None, until: str | None, *, zone: str, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the two ends of a period; by default the whole of yesterday.
+
+    Args:
+        since: ISO date or time; a date is its midnight. None: the day before `until`.
+        until: The same, not included. None: the day after `since`.
+        zone: For times that name none, and for what a day is.
+        now: The present.
+
+    Raises:
+        ConfigError: A time is none, or the ends are in the wrong order.
+    """
+    try:
+        place = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError([f"--zone: {zone!r} is not a time zone of this machine"]) from error
+    first = None if since is None else _when(since, "--from", place)
+    last = None if until is None else _when(until, "--to", place)
+    if last is None:
+        last = _midnight(now, place) if first is None else _midnight(first, place, days=1)
+    if first is None:
+        first = _midnight(last - timedelta(microseconds=1), place)
+    if first >= last:
+        raise ConfigError([f"--from {first.isoformat()} is not before --to {last.isoformat()}"])
+    return first, last
+
+
+def _when(text: str, option: str, zone: ZoneInfo) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            [f"{option}: {text!r} is no time such as 2026-03-02 or 2026-03-02T08:00"]
+        ) from error
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+
+
+def _midnight(moment: datetime, zone: ZoneInfo, *, days: int = 0) -> datetime:
+    """Return the beginning of a day, by the clock on the wall: it may be 23 or 25 hours long."""
+    day = moment.astimezone(zone).date() + timedelta(days=days)
+    return datetime.combine(day, time(), tzinfo=zone)
 
 
 async def _record(pbx: PbxConfig, file: Path, seconds: float | None) -> int:

@@ -2,18 +2,40 @@
 
 Here: what the journal's rows come to, and the comparison. Not here: reading either side.
 
-What the journal cannot tell is left out on both sides: it has no row for a refused caller
-(ASTERISK.md §A3), no menu, and writes ABANDON for an AMI Redirect. What it has no word for differs:
-an unknown end of ours is a difference, since the journal knows.
+What is compared
+    1. The stays of a call: how many, in which queues in which order, and how each ended.
+    2. How often the call was handed on, and the outcome that follows from stays and hand-overs.
+    3. With our rows in the journal (core/journal.py) also the choice, the refusals at a queue's
+       door, and calls that came into no queue. Without them these are left out on our side too.
+    4. On our side alone: one case for a call that is stored as resolved, none for any other.
+
+What the journal cannot tell
+    It writes ABANDON for an AMI Redirect, WITHDRAW for our moves and for others' withdraws, and a
+    transfer without saying who made it (ASTERISK.md §A1, §E): a transfer made by the caller is a
+    difference in hand-overs, and somebody should look at it. What it has no word for differs: an
+    unknown end of ours is a difference, when the journal knows.
+
+Asterisk's start (QUEUESTART) ends every call before it, nobody knows how.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ivrd.core.effects import Disposition
+from ivrd.core import journal as rows_of_ours
+from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, QueueName
 from ivrd.core.journal import JournalRow
+from ivrd.core.rules import Role
+
+QUEUE_START = "QUEUESTART"
+
+SETTLED = timedelta(seconds=60)
+"""A call is decided 2 s after its end, and stored soon after; earlier its absence says nothing."""
+
+CALL_MAX = timedelta(hours=12)
+"""No call lasts longer: where the journal tells no end, it is over after so long in silence."""
 
 
 class JournalEnd(StrEnum):
@@ -25,9 +47,12 @@ class JournalEnd(StrEnum):
     EMPTY = "EXITEMPTY"
     KEY_EXIT = "EXITWITHKEY"
     WITHDRAWN = "WITHDRAW"
+    FULL = "FULL"
+    JOIN_EMPTY = "JOINEMPTY"
+    """Or no such queue; these two are told by our own row only."""
     OPEN = "none yet"
     UNKNOWN = "unknown"
-    """On our side only: we were not looking."""
+    """On our side: we were not looking. In the journal: Asterisk itself was gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +70,33 @@ class Story:
     stays: tuple[JournalStay, ...]
     transfers: int
     """How often the call was handed on."""
+    choice: str | None = None
+    outcomes: frozenset[Outcome] = frozenset()
+    """Ours: the one stored. The journal's: all that it allows; empty when it cannot tell."""
+    cases: int | None = None
+    """Ours only: how many are stored; None when nobody looked."""
+    is_marked: bool = False
+    """The journal's only: has our own rows, and so tells choice, refusals, calls without queue."""
 
 
 NO_STORY = Story(stays=(), transfers=0)
+
+
+class Kind(StrEnum):
+    """What is different."""
+
+    NOT_STORED = "not stored"
+    NOT_IN_JOURNAL = "not in queue_log"
+    STAYS = "stays"
+    """Another number of them, or other queues."""
+    DISPOSITION = "disposition"
+    TRANSFERS = "transfers"
+    CHOICE = "choice"
+    OUTCOME = "outcome"
+    UNKNOWN = "unknown"
+    """Stored as unknown, although the journal knows."""
+    CASES = "cases"
+    """A resolved call without its one case, or a case for another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +106,38 @@ class Difference:
     call_id: CallId
     ours: Story
     journal: Story
+    kinds: tuple[Kind, ...] = ()
 
 
-TRANSFERS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER"})
+_END_BY_ROW = {
+    end.value: end
+    for end in (
+        JournalEnd.ANSWERED,
+        JournalEnd.ABANDONED,
+        JournalEnd.TIMED_OUT,
+        JournalEnd.EMPTY,
+        JournalEnd.KEY_EXIT,
+        JournalEnd.WITHDRAWN,
+    )
+}
 
-_ENDS = {end.value: end for end in JournalEnd if end is not JournalEnd.OPEN}
+_REFUSAL_BY_STATUS = {
+    "FULL": JournalEnd.FULL,
+    "JOINEMPTY": JournalEnd.JOIN_EMPTY,
+    "JOINUNAVAIL": JournalEnd.JOIN_EMPTY,
+    "UNKNOWN": JournalEnd.JOIN_EMPTY,
+}
 
-_END_BY_DISPOSITION: Mapping[Disposition, JournalEnd | None] = {
+_REFUSALS = frozenset(_REFUSAL_BY_STATUS.values())
+
+_COMPLETED = frozenset({"COMPLETEAGENT", "COMPLETECALLER"})
+
+_ENDINGS = _COMPLETED | {"ABANDON"}
+"""After these nothing more is to come of a call without rows of ours, as far as one can tell."""
+
+_TRANSFERS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER"})
+
+_END_BY_DISPOSITION: Mapping[Disposition, JournalEnd] = {
     Disposition.ANSWERED: JournalEnd.ANSWERED,
     Disposition.ABANDONED: JournalEnd.ABANDONED,
     Disposition.REDIRECTED: JournalEnd.ABANDONED,
@@ -73,46 +147,291 @@ _END_BY_DISPOSITION: Mapping[Disposition, JournalEnd | None] = {
     Disposition.MOVED: JournalEnd.WITHDRAWN,
     Disposition.WITHDRAWN: JournalEnd.WITHDRAWN,
     Disposition.UNKNOWN: JournalEnd.UNKNOWN,
-    Disposition.FULL: None,
-    Disposition.JOIN_EMPTY: None,
+    Disposition.FULL: JournalEnd.FULL,
+    Disposition.JOIN_EMPTY: JournalEnd.JOIN_EMPTY,
 }
 
 
-def stories_of_journal(rows: Iterable[JournalRow]) -> dict[CallId, Story]:
-    """Return what the journal tells of each call that entered a queue."""
-    stays: dict[CallId, list[JournalStay]] = {}
-    transfers: dict[CallId, int] = {}
-    for row in rows:
-        known = stays.setdefault(row.call_id, [])
+def stay_of_ours(queue: QueueName, disposition: Disposition) -> JournalStay:
+    """Return one of our entries in the journal's words.
+
+    >>> stay_of_ours(QueueName("kc"), Disposition.MOVED).end
+    <JournalEnd.WITHDRAWN: 'WITHDRAW'>
+    """
+    return JournalStay(queue=queue, end=_END_BY_DISPOSITION[disposition])
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stay:
+    """One stay on its way through the rows."""
+
+    queue: QueueName
+    end: JournalEnd = JournalEnd.OPEN
+    is_talk_over: bool = False
+    transfers: int = 0
+
+
+class CallJournal:
+    """The rows of one call, taken in order; keeps what they come to, not the rows."""
+
+    __slots__ = (
+        "_choice",
+        "_is_cut",
+        "_is_ended",
+        "_is_marked",
+        "_last_event",
+        "_stays",
+        "_transfers",
+        "call_id",
+        "first_at",
+        "last_at",
+    )
+
+    def __init__(self, first: JournalRow) -> None:
+        """Begin with a call's first row, which is then to be added too."""
+        self.call_id = first.call_id
+        self.first_at = first.at
+        """Of the arrival where our rows are in the journal, else of the first queue."""
+        self.last_at = first.at
+        self._stays: list[_Stay] = []
+        self._transfers = 0
+        self._choice: str | None = None
+        self._is_marked = False
+        self._is_ended = False
+        self._is_cut = False
+        self._last_event = ""
+
+    def add(self, row: JournalRow) -> None:
+        """Take the next row."""
+        self.last_at = row.at
+        self._last_event = row.event
+        stay = self._stays[-1] if self._stays else None
         if row.event == "ENTERQUEUE":
-            known.append(JournalStay(queue=row.queue, end=JournalEnd.OPEN))
-        elif row.event in _ENDS and known and known[-1].end is JournalEnd.OPEN:
-            known[-1] = JournalStay(queue=known[-1].queue, end=_ENDS[row.event])
-        elif row.event in TRANSFERS:
-            transfers[row.call_id] = transfers.get(row.call_id, 0) + 1
-    return {
-        call_id: Story(stays=tuple(known), transfers=transfers.get(call_id, 0))
-        for call_id, known in stays.items()
-        if known
-    }
+            self._stays.append(_Stay(queue=row.queue))
+        elif row.event in _END_BY_ROW:
+            if stay is not None and stay.end is JournalEnd.OPEN:
+                stay.end = _END_BY_ROW[row.event]
+        elif row.event in _COMPLETED:
+            if stay is not None:
+                stay.is_talk_over = True
+        elif row.event in _TRANSFERS:
+            self._transfers += 1
+            if stay is not None:
+                stay.is_talk_over = True
+                stay.transfers += 1
+        else:
+            self._add_ours(row)
+
+    def _add_ours(self, row: JournalRow) -> None:
+        """Take a row that our dialplan wrote; any other says nothing about a call's story."""
+        if row.event == rows_of_ours.ARRIVED:
+            self._is_marked = True
+        elif row.event == rows_of_ours.CHOICE and len(row.data) > 2:
+            self._choice = row.data[2]
+        elif row.event == rows_of_ours.END:
+            self._is_ended = True
+        elif row.event == rows_of_ours.EXIT and row.data:
+            end = _REFUSAL_BY_STATUS.get(row.data[0])
+            if end is not None:
+                self._stays.append(_Stay(queue=row.queue, end=end))
+
+    def cut(self, at: datetime) -> None:
+        """Asterisk has started anew: whatever was open has ended, nobody knows how."""
+        if self._is_ended or (not self._is_marked and self._last_event in _ENDINGS):
+            return
+        for stay in self._stays:
+            if stay.end is JournalEnd.OPEN:
+                stay.end = JournalEnd.UNKNOWN
+        self._is_ended = self._is_cut = True
+        self.last_at = at
+
+    @property
+    def is_story(self) -> bool:
+        """False when only the tail of a call is here, or a row without any call's beginning."""
+        return self._is_marked or bool(self._stays)
+
+    def is_over(self, now: datetime) -> bool:
+        """Return whether the call must have been stored by now."""
+        silence = now - self.last_at
+        if silence >= CALL_MAX:
+            return True
+        if self._is_ended:
+            return silence >= SETTLED
+        if self._is_marked or self._last_event in _TRANSFERS:
+            return False
+        last = self._stays[-1] if self._stays else None
+        is_live = last is not None and (
+            last.end is JournalEnd.OPEN
+            or (last.end is JournalEnd.ANSWERED and not last.is_talk_over)
+        )
+        return not is_live and silence >= SETTLED
+
+    def story(self, roles: Mapping[QueueName, Role] | None = None) -> Story:
+        """Return what the rows come to.
+
+        Args:
+            roles: Who serves each queue; None leaves the outcome out.
+        """
+        return Story(
+            stays=tuple(JournalStay(queue=stay.queue, end=stay.end) for stay in self._stays),
+            transfers=self._transfers,
+            choice=self._choice,
+            outcomes=frozenset() if roles is None else self._allowed(roles),
+            is_marked=self._is_marked,
+        )
+
+    def _allowed(self, roles: Mapping[QueueName, Role]) -> frozenset[Outcome]:
+        outcomes = self._outcomes(roles)
+        return outcomes | {Outcome.UNKNOWN} if self._is_cut else outcomes
+
+    def _outcomes(self, roles: Mapping[QueueName, Role]) -> frozenset[Outcome]:
+        """Return the outcomes that the rows allow, by the rules of call.py."""
+        answered = [n for n, stay in enumerate(self._stays) if stay.end is JournalEnd.ANSWERED]
+        first = answered[-1] if answered else 0
+        if any(stay.end is JournalEnd.OPEN for stay in self._stays):
+            return frozenset()
+        if any(stay.end is JournalEnd.UNKNOWN for stay in self._stays[first:]):
+            return frozenset({Outcome.UNKNOWN})
+        if not answered:
+            return self._outcomes_unanswered()
+        last = self._stays[first]
+        if not last.is_talk_over and (self._is_cut or not self._is_ended):
+            return frozenset()
+        if roles.get(last.queue) is Role.GUIDE:
+            return frozenset({Outcome.HANDED_ON if last.transfers else Outcome.RESOLVED})
+        is_handed_on = any(
+            stay.transfers and roles.get(stay.queue) is Role.GUIDE for stay in self._stays
+        )
+        return frozenset({Outcome.HANDED_ON if is_handed_on else Outcome.SWITCHBOARD})
+
+    def _outcomes_unanswered(self) -> frozenset[Outcome]:
+        if not self._stays:
+            is_hangup = self._choice is None
+            return frozenset({Outcome.MENU_HANGUP if is_hangup else Outcome.UNSERVED})
+        if self._stays[-1].end in (JournalEnd.ABANDONED, JournalEnd.WITHDRAWN):
+            # A hang-up or a Redirect; our move or somebody else's withdraw: the rows are the same.
+            return frozenset({Outcome.ABANDONED, Outcome.UNSERVED})
+        return frozenset({Outcome.UNSERVED})
 
 
-def stay_of_ours(queue: QueueName, disposition: Disposition) -> JournalStay | None:
-    """Return one of our entries in the journal's words; None when the journal has none for it."""
-    end = _END_BY_DISPOSITION[disposition]
-    return None if end is None else JournalStay(queue=queue, end=end)
+class JournalBook:
+    """The calls of a stream of rows, until each is taken."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.marked_since: datetime | None = None
+        """First row of ours in the journal; None while there is none."""
+        self._calls: dict[CallId, CallJournal] = {}
+
+    def add(self, row: JournalRow) -> None:
+        """Take the next row."""
+        if row.event == QUEUE_START:
+            for call in self._calls.values():
+                call.cut(row.at)
+            return
+        if self.marked_since is None and row.event == rows_of_ours.ARRIVED:
+            self.marked_since = row.at
+        if row.call_id not in self._calls:
+            self._calls[row.call_id] = CallJournal(row)
+        self._calls[row.call_id].add(row)
+
+    def take(self, call_id: CallId) -> CallJournal | None:
+        """Remove and return one call; None when no row was about it."""
+        return self._calls.pop(call_id, None)
+
+    def take_older(self, than: datetime | None) -> Iterator[CallJournal]:
+        """Remove and yield calls that began before a moment, or all of them; stories only."""
+        for call_id, call in list(self._calls.items()):
+            if than is None or call.first_at < than:
+                del self._calls[call_id]
+                if call.is_story:
+                    yield call
+
+
+def stories_of_journal(
+    rows: Iterable[JournalRow], *, roles: Mapping[QueueName, Role] | None = None
+) -> dict[CallId, Story]:
+    """Return what the journal tells of each call; those of whom it has only a tail are left out.
+
+    Args:
+        roles: Who serves each queue; None leaves the outcome out.
+    """
+    book = JournalBook()
+    for row in rows:
+        book.add(row)
+    return {call.call_id: call.story(roles) for call in book.take_older(None)}
+
+
+def difference_of(
+    call_id: CallId, ours: Story | None, journal: Story | None, *, is_marked: bool = False
+) -> Difference | None:
+    """Return how the two sides of one call differ; None when they agree.
+
+    Args:
+        ours: None when we have not stored the call.
+        journal: None when the journal has no word of it.
+        is_marked: Whether the journal would tell of a call that came into no queue.
+    """
+    if ours is None:
+        kinds = [] if journal is None else [Kind.NOT_STORED]
+    else:
+        kinds = list(_kinds(ours, journal, is_marked=is_marked))
+    if not kinds:
+        return None
+    return Difference(
+        call_id=call_id, ours=ours or NO_STORY, journal=journal or NO_STORY, kinds=tuple(kinds)
+    )
 
 
 def differences(
     ours: Mapping[CallId, Story], journal: Mapping[CallId, Story]
 ) -> tuple[Difference, ...]:
     """Return each call that the two sides tell differently, or that only one side tells of."""
-    return tuple(
-        Difference(
-            call_id=call_id,
-            ours=ours.get(call_id, NO_STORY),
-            journal=journal.get(call_id, NO_STORY),
-        )
+    is_marked = any(story.is_marked for story in journal.values())
+    found = (
+        difference_of(call_id, ours.get(call_id), journal.get(call_id), is_marked=is_marked)
         for call_id in sorted({*ours, *journal})
-        if ours.get(call_id, NO_STORY) != journal.get(call_id, NO_STORY)
     )
+    return tuple(difference for difference in found if difference is not None)
+
+
+def _kinds(ours: Story, journal: Story | None, *, is_marked: bool) -> Iterator[Kind]:
+    if ours.cases is not None and ours.cases != (Outcome.RESOLVED in ours.outcomes):
+        yield Kind.CASES
+    told = journal or NO_STORY
+    stays = ours.stays if told.is_marked else _without_refusals(ours.stays)
+    if journal is None:
+        if stays or is_marked:
+            yield Kind.NOT_IN_JOURNAL
+        return
+    if [stay.queue for stay in stays] != [stay.queue for stay in told.stays]:
+        yield Kind.STAYS
+    is_unknown = _is_unknown_to_us(ours, stays, told)
+    if is_unknown:
+        yield Kind.UNKNOWN
+    elif _ends(stays) != _ends(told.stays) and len(stays) == len(told.stays):
+        yield Kind.DISPOSITION
+    if ours.transfers != told.transfers:
+        yield Kind.TRANSFERS
+    if told.is_marked and ours.choice != told.choice:
+        yield Kind.CHOICE
+    if not is_unknown and ours.outcomes and told.outcomes and not ours.outcomes & told.outcomes:
+        yield Kind.OUTCOME
+
+
+def _is_unknown_to_us(ours: Story, stays: tuple[JournalStay, ...], journal: Story) -> bool:
+    """Return whether we have stored an end or an outcome as unknown that the journal knows."""
+    if Outcome.UNKNOWN in ours.outcomes - journal.outcomes and journal.outcomes:
+        return True
+    return any(
+        stay.end is JournalEnd.UNKNOWN and told.end is not JournalEnd.UNKNOWN
+        for stay, told in zip(stays, journal.stays, strict=False)
+    )
+
+
+def _without_refusals(stays: tuple[JournalStay, ...]) -> tuple[JournalStay, ...]:
+    return tuple(stay for stay in stays if stay.end not in _REFUSALS)
+
+
+def _ends(stays: tuple[JournalStay, ...]) -> list[JournalEnd]:
+    return [stay.end for stay in stays]

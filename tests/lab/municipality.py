@@ -17,15 +17,13 @@ from pathlib import Path
 import httpx
 
 from ivrd import config as ivrd_config
-from ivrd import dialplan
+from ivrd import dialplan, rules
 from ivrd.ami.filters import asterisk_version, event_filter_lines
 from ivrd.core.ids import CallId, SystemName
-from ivrd.core.journal import JournalRow
 from ivrd.core.reconcile import Difference, Story, differences, stories_of_journal
-from ivrd.core.reconcile import stay_of_ours as in_journals_words
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import CallFacts, facts_of
-from ivrd.queue_log import read
+from ivrd.reconciliation import History, story_of
 from tests.lab import floor_plan
 from tests.lab.directories import instance_directory, keep_logs, temporary_parent
 from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
@@ -83,7 +81,7 @@ class Municipality:
             secret = secrets.token_urlsafe(18)
             (directory / "ami-secret").write_text(secret + "\n", encoding="utf-8")
             agi_port, web_port = (port.first for port in ports)
-            texts = floor_plan.ivrd_toml(
+            texts = f'state_directory = "{directory / "state"}"\n' + floor_plan.ivrd_toml(
                 plan,
                 # Rendering needs a port, which the PBX chooses only when it starts.
                 ami_port=1,
@@ -96,7 +94,8 @@ class Municipality:
             pbx = await stack.enter_async_context(
                 Pbx.start(_pbx_plan(plan, settings, phones, secret))
             )
-            texts = texts.replace("port = 1\n", f"port = {pbx.ami_port}\n", 1)
+            known = f'port = {pbx.ami_port}\nqueue_log_file = "{pbx.queue_log}"\n'
+            texts = texts.replace("port = 1\n", known, 1)
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             if plan.prompts:
                 await make_prompts(
@@ -223,10 +222,10 @@ class Municipality:
 
     def journal(self) -> dict[CallId, Story]:
         """Return what Asterisk's own queue_log tells of each call."""
-        rows = [
-            row for row in read(self.pbx.queue_log, system=SYSTEM) if isinstance(row, JournalRow)
-        ]
-        return stories_of_journal(rows)
+        history = History(self.pbx.queue_log, system=SYSTEM)
+        rows = history.rows(since=datetime.min.replace(tzinfo=UTC), until=datetime.now(UTC))
+        queues = rules.floor_rules(ivrd_config.load(self.config_path)).queues
+        return stories_of_journal(rows, roles={name: each.role for name, each in queues.items()})
 
     def unreconciled(self, facts: list[CallFacts]) -> tuple[Difference, ...]:
         """Return each call that ivrd and queue_log tell differently."""
@@ -263,12 +262,6 @@ class Municipality:
         await self._http.aclose()
         if self.daemon is not None:
             await self.daemon.stop()
-
-
-def story_of(call: CallFacts) -> Story:
-    """Return one of our calls in the journal's words."""
-    stays = [in_journals_words(entry.queue, entry.disposition) for entry in call.entries]
-    return Story(stays=tuple(stay for stay in stays if stay is not None), transfers=call.transfers)
 
 
 async def _open_phones(plan: FloorPlan, stack: contextlib.AsyncExitStack) -> dict[str, Phone]:
