@@ -16,12 +16,15 @@ from dataclasses import dataclass, replace
 
 from ivrd.core.call import Call
 from ivrd.core.entry import doubt
-from ivrd.core.events import SnapshotTaken, WaitingCaller
+from ivrd.core.events import MemberChanged, SnapshotTaken, WaitingCaller
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName
 from ivrd.core.stay import EntryState, Leaving, Talking, Waiting
 
 RINGING = frozenset({6, 7})
 """Device states (devicestate.h) of a phone that rings, with or without another call in it."""
+
+BUSY = 3
+"""A PJSIP phone with device_state_busy_at = 1 is busy from its first ring (seen on 22.10.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +110,14 @@ def _kept(
 
 def _ringing(snapshot: SnapshotTaken) -> Mapping[QueueName, frozenset[Interface]]:
     return {
-        queue.queue: frozenset(
-            member.interface for member in queue.members if member.device_state in RINGING
-        )
+        queue.queue: frozenset(member.interface for member in queue.members if _may_ring(member))
         for queue in snapshot.queues
     }
+
+
+def _may_ring(member: MemberChanged) -> bool:
+    """Return whether a phone rings, as far as can be told; in a call of a queue it does not."""
+    return member.device_state in RINGING or (member.device_state == BUSY and not member.is_in_call)
 
 
 def _new_callers(
