@@ -166,8 +166,12 @@ def replay_recording(
     # To standard error, and without the line per call: what a call came to is printed below.
     configure(settings.log.model_copy(update={"level": "warning"}))
     system = SystemName(_pbx(settings, pbx).name)
-    events = record.replay(record.read_frames(file), system)
+    refused: list[str] = []
+    events = record.replay(record.read_frames(file), system, note_refused=refused.append)
     ledger = replay(events, system=system, rules=rules.floor_rules(settings))
+    if refused:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(refused).items()))
+        _complain(f"{file}: {len(refused)} messages are broken, and left out: {kinds}")
     if not ledger.events:
         raise IvrdError(f"{file}: holds no event of {system}; is it a recording of `ivrd record`?")
     calls = ledger.ended_calls()

@@ -8,7 +8,7 @@ lengths do no harm, since only empty lines end a frame.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -213,21 +213,35 @@ def read_frames(path: Path) -> Iterator[bytes]:
             start = file.read(CHUNK_BYTES)
 
 
-def replay(frames: Iterator[bytes], system: SystemName) -> Iterator[Event]:
+def replay(
+    frames: Iterator[bytes],
+    system: SystemName,
+    *,
+    note_refused: Callable[[str], None] = lambda reason: None,
+) -> Iterator[Event]:
     """Yield the core events of a recording, as the live client would have handed them on.
 
     Events before a snapshot are held back until it is complete, as in session.py. Broken events are
-    left out, as they are live. A recording without a snapshot gives its events as they come.
+    left out, as they are live, and so is a broken snapshot. A recording without a snapshot gives
+    its events as they come.
+
+    Args:
+        frames: What Asterisk sent.
+        system: The PBX it came from.
+        note_refused: Told why, for each broken event or snapshot.
     """
-    yield from _Replay(list(frames), system).events()
+    yield from _Replay(list(frames), system, note_refused).events()
 
 
 class _Replay:
     """Follows a recording's snapshots by the answers in it."""
 
-    def __init__(self, frames: list[bytes], system: SystemName) -> None:
+    def __init__(
+        self, frames: list[bytes], system: SystemName, note_refused: Callable[[str], None]
+    ) -> None:
         self._frames = frames
         self._system = system
+        self._note_refused = note_refused
         self._can_withdraw = False
         self._ping: bytes | None = None
         self._items: dict[bytes, list[bytes]] = {b"Queue": [], b"CoreShow": []}
@@ -273,21 +287,33 @@ class _Replay:
     def _event(self, name: bytes, raw: bytes) -> Event | None:
         try:
             return parse(self._system, name, raw)
-        except MessageRefused:
+        except MessageRefused as refusal:
+            self._note_refused(refusal.reason)
             return None
 
     def _snapshot(self) -> Iterator[Event]:
-        stamps = [event.at for event in self._held[:1]]
-        if self._ping is not None:
-            stamps.append(ping_stamp(reply(self._ping)))
-        if stamps:
-            yield snapshot(
-                at=min(stamps),
-                system=self._system,
-                queue_items=self._items[b"Queue"],
-                channel_items=self._items[b"CoreShow"],
-                can_withdraw=self._can_withdraw,
-            )
+        try:
+            taken = self._taken()
+        except MessageRefused as refusal:
+            self._note_refused(refusal.reason)
+            taken = None
+        if taken is not None:
+            yield taken
         yield from self._held
         self._held = []
         self._items = {b"Queue": [], b"CoreShow": []}
+
+    def _taken(self) -> Event | None:
+        """Return the snapshot; None when the recording does not say of which moment it is."""
+        stamps = [event.at for event in self._held[:1]]
+        if self._ping is not None:
+            stamps.append(ping_stamp(reply(self._ping)))
+        if not stamps:
+            return None
+        return snapshot(
+            at=min(stamps),
+            system=self._system,
+            queue_items=self._items[b"Queue"],
+            channel_items=self._items[b"CoreShow"],
+            can_withdraw=self._can_withdraw,
+        )
