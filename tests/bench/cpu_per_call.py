@@ -76,7 +76,7 @@ class _Runs:
 
 async def measure(*, is_quick: bool) -> Result:
     """Return the cost of a call on both sides."""
-    calls, rounds = (200, 2) if is_quick else (400, 4)
+    calls, rounds = (200, 2) if is_quick else (300, 3)
     async with Municipality.start(traffic.floor_plan(), with_daemon=False) as town:
         runs = _Runs(town, calls=calls)
         for _ in range(rounds):

@@ -21,7 +21,7 @@ GOAL_MS = 10.0
 
 async def measure(*, is_quick: bool) -> Result:
     """Return the times of both sides."""
-    calls, rounds = (100, 2) if is_quick else (200, 4)
+    calls, rounds = (100, 2) if is_quick else (150, 3)
     ours: list[float] = []
     native: list[float] = []
     numbers = count(step=calls + WARM_UP_CALLS)
