@@ -256,7 +256,8 @@ class RotatedFile:
     path: Path
     inode: int
     first_stamp: int | None
-    """Epoch of its first row; None when it cannot be read, or holds no row."""
+    """Epoch of its first row; None when it holds none."""
+    is_readable: bool
 
 
 def rotated_files(path: Path) -> list[RotatedFile]:
@@ -289,20 +290,22 @@ def _rotated(
             return
     except OSError:
         return
-    first = None
+    first, is_readable = None, False
     if packed in ("", ".gz"):
         try:
             with open_log(Path(entry.path)) as file:
-                first = first_stamp_of(file)
+                first, is_readable = first_stamp_of(file), True
         except FileNotFoundError:
             return
         except DECODE_ERRORS:
             pass
-        else:
-            if first is None and stat.st_size == 0:
-                return
     order = (stat.st_mtime if first is None else float(first), stat.st_mtime_ns)
-    yield order, RotatedFile(path=Path(entry.path), inode=stat.st_ino, first_stamp=first)
+    yield (
+        order,
+        RotatedFile(
+            path=Path(entry.path), inode=stat.st_ino, first_stamp=first, is_readable=is_readable
+        ),
+    )
 
 
 class _Walk:
@@ -349,7 +352,7 @@ class _Walk:
             offset = 0 if number else self._since.offset
             try:
                 with open_log(file.path) as content:
-                    if file.first_stamp is not None:
+                    if file.is_readable:
                         self._read(content, file.inode, offset, is_current=False)
                         continue
             except DECODE_ERRORS:

@@ -86,7 +86,7 @@ class History:
         with open_log(path) as file:
             first = first_stamp_of(file)
         rotated = rotated_files(path)
-        self.unreadable = tuple(each.path.name for each in rotated if each.first_stamp is None)
+        self.unreadable = tuple(each.path.name for each in rotated if not each.is_readable)
         """Names of files that could not be read; more may come while reading."""
         self.until = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
         """Last change of the present file: a copy is complete until then."""
