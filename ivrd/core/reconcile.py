@@ -212,15 +212,28 @@ class CallJournal:
             if stay is not None and stay.end is JournalEnd.OPEN:
                 stay.end = _END_BY_ROW[row.event]
         elif row.event in _COMPLETED:
-            if stay is not None:
-                stay.is_talk_over = True
+            talk = self._talk_in(row.queue)
+            if talk is not None:
+                talk.is_talk_over = True
         elif row.event in _TRANSFERS:
             self._transfers += 1
-            if stay is not None:
-                stay.is_talk_over = True
-                stay.transfers += 1
+            talk = self._talk_in(row.queue)
+            if talk is not None:
+                talk.is_talk_over = True
+                talk.transfers += 1
         else:
             self._add_ours(row)
+
+    def _talk_in(self, queue: QueueName) -> _Stay | None:
+        """Return the stay whose talk a row of a queue is about; the last when none fits.
+
+        A caller who is handed on may enter the next queue before the transfer's row is written
+        (seen on 22.10.1), so the last stay is not always the one.
+        """
+        for stay in self._stays:
+            if stay.queue == queue and stay.end is JournalEnd.ANSWERED and not stay.is_talk_over:
+                return stay
+        return self._stays[-1] if self._stays else None
 
     def _add_ours(self, row: JournalRow) -> None:
         """Take a row that our dialplan wrote; any other says nothing about a call's story."""

@@ -64,6 +64,9 @@ SCENES = {
     "ENTERQUEUE kc; CONNECT kc; ATTENDEDTRANSFER kc BRIDGE": ("kc CONNECT", 1, "handed_on"),
     "ENTERQUEUE vaxel; CONNECT vaxel; BLINDTRANSFER vaxel 7002; ENTERQUEUE kc; CONNECT kc; "
     "COMPLETECALLER kc": ("vaxel CONNECT, kc CONNECT", 1, "resolved"),
+    # The next queue may be entered before the transfer is written.
+    "ENTERQUEUE vaxel; CONNECT vaxel; ENTERQUEUE kc; BLINDTRANSFER vaxel 7002; CONNECT kc; "
+    "COMPLETEAGENT kc": ("vaxel CONNECT, kc CONNECT", 1, "resolved"),
     "ENTERQUEUE kc; CONNECT kc; BLINDTRANSFER kc 7001; ENTERQUEUE vaxel; CONNECT vaxel; "
     "COMPLETECALLER vaxel": ("kc CONNECT, vaxel CONNECT", 1, "handed_on"),
     "ENTERQUEUE vaxel; WITHDRAW vaxel; ENTERQUEUE kc; CONNECT kc; COMPLETEAGENT kc": (
