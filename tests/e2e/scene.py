@@ -8,6 +8,7 @@ that what ivrd stored is what a replay of the recording gives, and that Asterisk
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -388,11 +389,15 @@ def troubles(town: Municipality, *, since: int = 0) -> list[str]:
         since: Bytes of the log to pass over.
     """
     lines = town.daemon_log.read_bytes()[since:].decode().splitlines()
-    return [
-        line
-        for line in lines
-        if "Traceback" in line or '"level": "error"' in line or not line.startswith("{")
-    ]
+    return [line for line in lines if _is_trouble(line)]
+
+
+def _is_trouble(line: str) -> bool:
+    if not line.startswith("{"):
+        return True
+    entry = json.loads(line)
+    is_expected = entry["event"] == "agi_prompt_missing"  # Most towns have no sounds.
+    return "exception" in entry or (entry["level"] != "info" and not is_expected)
 
 
 async def metrics(town: Municipality) -> dict[str, float]:

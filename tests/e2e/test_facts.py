@@ -34,14 +34,14 @@ from tests.lab.phone import NoAnswer, Ring, Talk, WaitForThem
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SILENT = Desk(name="silent", queue="vaxel", answer=NoAnswer())
-GUIDE = Desk(name="guide", queue="kc", answer=Ring(after_s=1.2), talk=Talk(s=0.2))
+GUIDE = Desk(name="guide", queue="kc", answer=Ring(after_s=1.0), talk=Talk(s=0.2))
 
 RING_S = 2
 
 town = town_fixture(
     FloorPlan(
         desks=(SILENT, GUIDE),
-        switchboard_timeout_s=4,
+        switchboard_timeout_s=3,
         queue_settings={
             "vaxel": f"timeout = {RING_S}\njoinempty = paused\n",
             "kc": "servicelevel = 1\n",
@@ -201,7 +201,10 @@ async def test_f4_a_refused_caller_never_joins(town: Municipality) -> None:
         await caller.joined("kc")
     await town.pbx.cli("queue unpause member PJSIP/silent queue vaxel")
     assert kinds(played, caller, "vaxel") == [QueueExited]
-    assert [stay.queue for stay in town.journal()[caller.call_id].stays] == ["kc"]
+    rows = [line.split("|") for line in town.pbx.queue_log.read_text(encoding="utf-8").splitlines()]
+    uniqueid = caller.call_id.partition("/")[2]
+    entered = [row[2] for row in rows if row[1] == uniqueid and row[4] == "ENTERQUEUE"]
+    assert entered == ["kc"], "Asterisk's journal has no row of the refusal"
     assert [entry.disposition for entry in played.of(caller).entries] == [
         Disposition.JOIN_EMPTY,
         Disposition.ABANDONED,
@@ -236,13 +239,20 @@ async def test_f5_units_of_ring_time_and_f6_service_level(town: Municipality) ->
     assert RING_S * 1000 - 100 <= int(ring_ms) <= RING_S * 1000 + 1500, "milliseconds"
     (ring_s,) = headers(played.path, b"AgentConnect", b"RingTime")
     (hold_s,) = headers(played.path, b"AgentConnect", b"HoldTime")
-    assert (int(ring_s), int(hold_s)) == (1, 1), "whole seconds, of 1.2"
+    # Differences of whole seconds of the clock: one second may be told as two.
+    assert {int(ring_s), int(hold_s)} <= {1, 2}, "whole seconds"
     wait = played.of(answered).wait
     assert wait is not None
-    assert 1.15 < wait.total_seconds() < 2.0
+    assert 1.0 < wait.total_seconds() < 2.0
     assert in_talk == before, "an answered call is counted when it ends"
     assert int(ended["completed"]) == int(before["completed"]) + 1
-    assert float(ended["sl"]) > 0.0, "a wait of 1.2 s is within 1 s by whole seconds, inclusive"
+    more_in_time = in_time(ended) - in_time(before)
+    assert more_in_time == (int(hold_s) <= 1), "1.0 s and more is within 1 s: whole, inclusive"
+
+
+def in_time(counted: dict[str, str]) -> int:
+    """Return how many completed calls Asterisk counts as answered in time."""
+    return round(float(counted["sl"]) * int(counted["completed"]) / 100)
 
 
 async def test_f7_a_withdraw_is_only_a_request(town: Municipality) -> None:

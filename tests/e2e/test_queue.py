@@ -8,7 +8,7 @@ import pytest
 from ivrd.core.effects import Outcome
 from ivrd.core.events import AgentRang, AgentRingEnded
 from tests.e2e.scene import metrics, scene
-from tests.e2e.towns import hosted, town_fixture
+from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk, WaitForThem
@@ -19,7 +19,13 @@ GUIDE = Desk(name="guide", queue="kc", answer=Ring(after_s=0.1), talk=Talk(s=0.5
 OPERATOR = dataclasses.replace(GUIDE, name="op", queue="vaxel")
 SILENT = Desk(name="silent", queue="vaxel", answer=NoAnswer())
 
-town = town_fixture(FloorPlan(desks=(GUIDE, OPERATOR)))
+town = town_fixture(
+    FloorPlan(
+        desks=(GUIDE, OPERATOR),
+        switchboard_fallback=None,
+        queue_settings={"vaxel": "joinempty = paused\n"},
+    )
+)
 
 
 async def test_a_guide_resolves_and_the_switchboard_connects(town: Municipality) -> None:
@@ -51,6 +57,16 @@ async def test_the_caller_hangs_up_on_the_guide(town: Municipality) -> None:
     finally:
         town.phones["guide"].talk = GUIDE.talk
     assert played.told(caller) == "stayed kc | kc answered by guide | resolved | case for guide"
+
+
+async def test_without_a_fallback_the_call_ends_unserved(town: Municipality) -> None:
+    await town.pbx.cli("queue pause member PJSIP/op queue vaxel")
+    async with scene(town, "unserved") as played:
+        caller = await played.ring("1")
+        await caller.gone()
+    await town.pbx.cli("queue unpause member PJSIP/op queue vaxel")
+    assert played.told(caller) == "chosen vaxel by 1 | vaxel join_empty | unserved"
+    assert played.of(caller).outcome is Outcome.UNSERVED
 
 
 QUIET = FloorPlan(
@@ -130,22 +146,9 @@ async def test_one_agent_does_not_answer_and_another_does(quiet_town: Municipali
     async with scene(quiet_town, "rang_out_then_answered") as played:
         caller = await played.ring("1")
         await played.watch.first(AgentRingEnded)
-        await quiet_town.pbx.cli("queue add member PJSIP/late to vaxel as late")
+        await quiet_town.pbx.cli("queue add member PJSIP/late to vaxel penalty 0 as late")
         await quiet_town.pbx.cli("queue pause member PJSIP/silent queue vaxel")
         await caller.gone()
     assert played.told(caller) == ("chosen vaxel by 1 | vaxel answered by late | switchboard")
     rang = {e.interface for e in played.watch.events if isinstance(e, AgentRang)}
     assert rang == {"PJSIP/silent", "PJSIP/late"}
-
-
-async def test_without_a_fallback_the_call_ends_unserved() -> None:
-    plan = dataclasses.replace(
-        QUIET, switchboard_fallback=None, queue_settings={"vaxel": "joinempty = paused"}
-    )
-    async with hosted(plan) as closed:
-        await closed.pbx.cli("queue pause member PJSIP/silent queue vaxel")
-        async with scene(closed, "unserved") as played:
-            caller = await played.ring("1")
-            await caller.gone()
-        assert played.told(caller) == "chosen vaxel by 1 | vaxel join_empty | unserved"
-        assert played.of(caller).outcome is Outcome.UNSERVED
