@@ -47,10 +47,6 @@ EVENTS_PER_TURN = 200
 """Events between two looks at the loop's other tasks: some 5 ms at 20 µs each, far below the 50 ms
 that a stall may last."""
 
-GATHER_S = 0.02
-"""Rest after the inbox is empty. A call's events come in bursts: so one waking takes several, which
-saves two turns of the loop for each; nobody sees a figure or a move that is so much later."""
-
 LATE_S = 0.25
 """How long after a deadline the timer fires, so that events stamped before it have arrived."""
 
@@ -158,11 +154,9 @@ class Engine:
                 self._pass_due_deadlines()
                 continue
             self._apply_some()
-            if self._inbox:
-                await asyncio.sleep(0)
-            else:
+            if not self._inbox:
                 self._has_news.clear()
-                await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(0)
 
     def apply(self, event: Event) -> tuple[Effect, ...]:
         """Apply one event now, hand out its effects, and return them."""
