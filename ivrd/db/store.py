@@ -3,27 +3,37 @@
 Here: effects in, rows out. Not here: reading them back (facts.py), retries and queues (outbox.py).
 
 Every insert is "on conflict do nothing" against a unique key, so that a repeat (after a time-out
-whose commit did succeed, a reconnect or a replay) changes nothing. The first writing wins.
+whose commit did succeed, a reconnect or a replay) changes nothing. The first writing wins. A row
+that was ignored although it says something else than the stored one is no repeat: a fact is lost
+then, and that is counted and logged.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Dialect, and_, select, text, tuple_
+import structlog
+from sqlalchemy import Dialect, UniqueConstraint, and_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
 from ivrd.core.ids import CallId
 from ivrd.db.connection import READ_ONLY
-from ivrd.db.models import Base, CallRow, CaseRow, EntryRow, MoveRow
+from ivrd.db.models import Base, CallRow, CaseRow, CleanText, EntryRow, MoveRow
 
 TRANSACTION_S_MAX = 30.0
 """A transaction takes milliseconds; one that hangs so long is given up, and may be repeated."""
 
 ONE_MS = timedelta(milliseconds=1)
+
+KEYS_PER_QUERY = 500
+"""Rows looked up at a time: stays far below any limit on bound parameters."""
+
+CLEAN_TEXT = CleanText()
+
+log = structlog.get_logger(__name__)
 
 Storable = RecordEntry | RecordCall | OpenCase | RecordMove
 """The effects that become rows."""
@@ -40,12 +50,25 @@ class OpenedCase:
     """False when it was there before: a repeat."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A row that was not stored because another one has its key."""
+
+    table: str
+    call_id: str
+    columns: tuple[str, ...]
+    """Where the two differ."""
+
+
 class Store:
     """The named operations on one database."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Use an engine made by `ivrd.db.connection.open_engine`."""
         self._engine = engine
+        self.conflicts = 0
+        """Rows ignored although they said something else than the row with their key."""
+        self._is_conflict_logged = False
 
     @property
     def engine(self) -> AsyncEngine:
@@ -82,9 +105,13 @@ class Store:
             The id of each case in the batch, by (call_id, rule), new or not.
         """
         async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
+            conflicts: list[Conflict] = []
             for table, rows in _rows_by_table(batch).items():
-                await connection.execute(_insert(connection.dialect, table), rows)
-            return await _case_ids(connection, [e for e in batch if isinstance(e, OpenCase)])
+                conflicts += await _insert_rows(connection, table, rows)
+            cases = [effect for effect in batch if isinstance(effect, OpenCase)]
+            case_ids = await _case_ids(connection, cases)
+        self._note(conflicts)
+        return case_ids
 
     async def ping(self) -> None:
         """Return when the database answers, and raise when it does not."""
@@ -95,6 +122,20 @@ class Store:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+    def _note(self, conflicts: Sequence[Conflict]) -> None:
+        """Count conflicts; log the first of a run of batches that have some."""
+        self.conflicts += len(conflicts)
+        if conflicts and not self._is_conflict_logged:
+            first = conflicts[0]
+            log.error(
+                "store_conflict_noticed",
+                table=first.table,
+                call_id=first.call_id,
+                columns=first.columns,
+                conflicts=self.conflicts,
+            )
+        self._is_conflict_logged = bool(conflicts)
 
 
 def milliseconds(duration: timedelta | None) -> int | None:
@@ -112,6 +153,59 @@ def _insert(dialect: Dialect, table: type[Base]) -> postgresql.Insert | sqlite.I
     if dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+async def _insert_rows(
+    connection: AsyncConnection, table: type[Base], rows: Sequence[Row]
+) -> Sequence[Conflict]:
+    """Insert rows, and return those ignored that were no repeats.
+
+    Only when the database tells of fewer new rows than we gave, which is rare, are they compared.
+    """
+    statement = _insert(connection.dialect, table).returning(table.__table__.c.id)
+    new_ids = (await connection.execute(statement, rows)).all()
+    if len(new_ids) == len(rows):
+        return ()
+    found: list[Conflict] = []
+    for start in range(0, len(rows), KEYS_PER_QUERY):
+        found += await _conflicts(connection, table, rows[start : start + KEYS_PER_QUERY])
+    return found
+
+
+async def _conflicts(
+    connection: AsyncConnection, table: type[Base], rows: Sequence[Row]
+) -> Sequence[Conflict]:
+    key = _key_of(table)
+    columns = [table.__table__.c[name] for name in rows[0]]
+    wanted = tuple_(*(table.__table__.c[name] for name in key))
+    keys = [tuple(row[name] for name in key) for row in rows]
+    answer = await connection.execute(select(*columns).where(wanted.in_(keys)))
+    stored = {tuple(row[name] for name in key): dict(row) for row in answer.mappings()}
+    found = []
+    for row, its_key in zip(rows, keys, strict=True):
+        other = stored.get(its_key)
+        differing = () if other is None else tuple(_differing(row, other, connection.dialect))
+        if differing:
+            call_id = str(row["call_id"])
+            found.append(Conflict(table=table.__tablename__, call_id=call_id, columns=differing))
+    return found
+
+
+def _key_of(table: type[Base]) -> tuple[str, ...]:
+    [key] = (
+        constraint
+        for constraint in table.metadata.tables[table.__tablename__].constraints
+        if isinstance(constraint, UniqueConstraint)
+    )
+    return tuple(column.name for column in key.columns)
+
+
+def _differing(row: Row, stored: Mapping[str, object], dialect: Dialect) -> Iterable[str]:
+    """Yield the columns in which a row is not what is stored, as the database would hold it."""
+    for name, value in row.items():
+        held = CLEAN_TEXT.process_bind_param(value, dialect) if isinstance(value, str) else value
+        if held != stored[name]:
+            yield name
 
 
 async def _case_ids(
