@@ -3,7 +3,8 @@
 Here: the only place that knows all concrete classes. Not here: any rule.
 
 The order of the end: first no new callers (AGI; they meet the static menu), then the PBX (it is
-told that we are gone), then what was decided goes to the database, then the broker and the pages.
+told that we are gone), then what was decided goes to the database, or stays in the journal for the
+next start, then the broker and the pages.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
 from ivrd.engine import INBOX_EVENTS_MAX, Engine
 from ivrd.errors import PeerError
+from ivrd.journal.facts_journal import FactsJournal
 from ivrd.metrics import AmiState, Metrics
 from ivrd.mqtt import Publisher
 from ivrd.notify import Notifier
@@ -112,7 +114,10 @@ class App:
             ]
         )
         self._store = Store(open_engine(config.database))
-        self._outbox = StoreOutbox(self._store, report=self._report)
+        self._journal = FactsJournal(
+            config.journal.directory, bytes_max=config.journal.size_mb_max * 1_000_000
+        )
+        self._outbox = StoreOutbox(self._store, report=self._report, journal=self._journal)
         self._menu_counts = MenuCounts()
         self._agi = AgiServer(
             host=config.agi.host,
@@ -144,7 +149,7 @@ class App:
         """Run until SIGTERM or SIGINT.
 
         Raises:
-            PeerError: A port cannot be listened on.
+            PeerError: A port cannot be listened on, or another ivrd uses the journal.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -155,6 +160,7 @@ class App:
             place = f"{self._config.agi.host}:{self._config.agi.port}"
             raise PeerError(f"agi: cannot listen on {place}: {error.strerror}") from error
         try:
+            self._journal.open()
             async with asyncio.TaskGroup() as group:
                 tasks = {
                     name: group.create_task(work, name=name) for name, work in self._work().items()
@@ -164,6 +170,7 @@ class App:
                 await self._end(tasks)
         finally:
             await self._store.close()
+            self._journal.close()
 
     def _work(self) -> Mapping[str, Coroutine[object, object, None]]:
         """Return every task's work by name."""
@@ -198,7 +205,7 @@ class App:
         for name in ("engine", "database", "mqtt", "web", "watchdog"):
             if name in tasks:
                 await _cancel(tasks[name])
-        log.info("ivrd_stopped", facts_lost=lost)
+        log.info("ivrd_stopped", facts_lost=lost, facts_in_journal=self._journal.waiting)
 
     async def _serve_web(self) -> None:
         app = create_app(
@@ -221,6 +228,8 @@ class App:
                 faults.append(f"PBX {client.system}: no snapshot of its queues yet")
         if self._outbox.trouble is not None:
             faults.append(f"database: {self._outbox.trouble}")
+        if self._journal.trouble is not None:
+            faults.append(f"journal: {self._journal.trouble}")
         if not self._agi.started.is_set():
             faults.append("agi: not listening yet")
         return faults
@@ -290,6 +299,39 @@ class App:
             ("menu", "outcome"),
             self._menu_counts.seconds,
         )
+        self._wire_journal()
+
+    def _wire_journal(self) -> None:
+        """Show how full the journal is, and each way in which a fact may come to harm."""
+        journal, outbox, store = self._journal, self._outbox, self._store
+        gauges: Mapping[str, tuple[str, Callable[[], float]]] = {
+            "bytes": ("Size of the journal on disk.", lambda: journal.bytes),
+            "bytes_max": ("What the journal may take; more is dropped.", lambda: journal.bytes_max),
+            "usable": (
+                "1 while facts come to the disk; at 0 they wait in memory, and a crash loses them.",
+                lambda: journal.is_usable,
+            ),
+        }
+        counters: Mapping[str, tuple[str, Callable[[], float]]] = {
+            "journal_appended": ("Facts written to the journal.", lambda: journal.appended),
+            "journal_broken_lines": (
+                "Lines of the journal that could not be read, and were set aside.",
+                lambda: journal.broken_lines,
+            ),
+            "journal_faults": ("Times the journal became unusable.", lambda: journal.faults),
+            "store_conflicts": (
+                "Facts ignored because the database holds a different one under their key.",
+                lambda: store.conflicts,
+            ),
+            "store_refused": (
+                "Facts that the database refused for their content, and were set aside.",
+                lambda: outbox.refused,
+            ),
+        }
+        for name, (told, read) in gauges.items():
+            self._metrics.register_gauge_source(f"ivrd_journal_{name}", told, (), _single(read))
+        for name, (told, read) in counters.items():
+            self._metrics.register_counter_source(f"ivrd_{name}_total", told, (), _single(read))
 
     def _wire_ami(self, client: AmiClient) -> None:
         """Show each number of the connection, and how often the PBX's time ran backwards."""
@@ -334,6 +376,10 @@ AMI_COUNTERS = {
     "moves_refused": "Withdraws refused, or not sent in time.",
 }
 """Help text of each number of `AmiCounters`; a test compares them."""
+
+
+def _single(read: Callable[[], float]) -> Callable[[], Mapping[tuple[str, ...], float]]:
+    return lambda: {(): read()}
 
 
 def _reader(client: AmiClient, name: str) -> Callable[[], Mapping[tuple[str, ...], float]]:

@@ -133,6 +133,13 @@ class DatabaseConfig(Section):
         return url
 
 
+class JournalConfig(Section):
+    """Where facts wait until the database has them; 256 MB is a county's calls of over ten days."""
+
+    directory: Path = Field(default=Path("/var/lib/ivrd/journal"), description="Of one ivrd only.")
+    size_mb_max: int = Field(default=256, ge=32, le=65_536, description="MB; above, facts drop.")
+
+
 class MqttConfig(Section):
     """The broker that supervisors' tools listen to; leave the section out for none."""
 
@@ -249,6 +256,7 @@ class Config(Section):
     agi: AgiConfig = AgiConfig()
     web: WebConfig = WebConfig()
     database: DatabaseConfig = DatabaseConfig()
+    journal: JournalConfig = JournalConfig()
     mqtt: MqttConfig | None = None
     log: LogConfig = LogConfig()
     queues: tuple[QueueConfig, ...] = Field(min_length=1)
@@ -375,6 +383,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "agi": AgiConfig,
     "web": WebConfig,
     "database": DatabaseConfig,
+    "journal": JournalConfig,
     "mqtt": MqttConfig,
     "log": LogConfig,
     "queues": QueueConfig,

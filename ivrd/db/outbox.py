@@ -1,15 +1,19 @@
-"""The way from the engine to the database: a bounded outbox with a task of its own.
+"""The way from the engine to the database: a journal on the disk, and a task that empties it.
 
-Here: order, batches, retries, and what happens when the database is away. Not here: statements.
+Here: batches, retries, and what happens when the database or the journal is away. Not here:
+statements (store.py), files (ivrd/journal).
 
-The engine puts and never waits. Effects stay in the outbox until their transaction is committed, so
-a cancelled, failed or doubtful write is repeated, which the tables' unique keys make harmless.
+The engine puts and never waits. An effect is in the journal when `put_nowait` returns, and stays
+there until its transaction is committed, so a crash, or a cancelled, failed or doubtful write, is
+followed by a repeat, which the tables' unique keys make harmless. Everything takes this one way, so
+a replay after a crash is no rare path; in memory is one batch. Only while the journal itself cannot
+be used do effects wait in memory, and move to the journal when it is back.
 """
 
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from itertools import islice
 
 import asyncpg
@@ -22,11 +26,17 @@ from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.db.migrate import migrate
 from ivrd.db.store import Storable, Store
 from ivrd.errors import PeerError
+from ivrd.journal.codec import encode
+from ivrd.journal.facts_journal import FACT_BYTES, FLUSH_S, FactsJournal, Kept
+from ivrd.journal.segments import Item
 from ivrd.retry import Backoff
 
-OUTBOX_EFFECTS_MAX = 50_000
-"""About 1 kB each, so 50 MB. A county of 100,000 calls a week makes some 6 effects a second in its
-peak hour: two hours without a database."""
+MEMORY_EFFECTS_MAX = 50_000
+"""For when the journal cannot be used. About 1 kB each, so 50 MB. A county of 100,000 calls a week
+makes some 6 effects a second in its peak hour: two hours without database and journal."""
+
+MOVED_PER_TURN = 1_000
+"""Effects that go from memory to a journal that is back, between two looks at others: 20 ms."""
 
 BATCH_EFFECTS_MAX = 500
 """Effects per transaction: one flush to disk for many rows, and still only milliseconds of work."""
@@ -39,6 +49,9 @@ RETRY_SLOWEST_S = 10.0
 
 HURRIED_PAUSE_S = 0.5
 """The longest pause between tries once we are asked to finish."""
+
+LAST_SAVE_S_MAX = 5.0
+"""What the database is doing when we are cancelled may take so long to end by itself."""
 
 TROUBLE = (*DATABASE_ERRORS, PeerError)
 
@@ -55,38 +68,52 @@ class StoreOutbox:
         store: Store,
         *,
         report: Callable[[Event], None],
-        bound: int = OUTBOX_EFFECTS_MAX,
+        journal: FactsJournal | None = None,
+        bound: int = MEMORY_EFFECTS_MAX,
     ) -> None:
-        """Make an empty outbox.
+        """Make an outbox.
 
         Args:
             store: Where the effects go.
             report: Takes `CaseSaved` events; must not block.
-            bound: Effects held at most; more are dropped, counted and logged.
+            journal: Where they wait, opened by whoever made it. None keeps them in memory only.
+            bound: Effects held in memory at most; more are dropped, counted and logged.
         """
         self._store = store
         self._report = report
-        self.bound = bound
-        self.dropped = 0
-        """Effects lost because the outbox was full."""
+        self._journal = journal
+        self._memory_max = bound
+        self.overflowed = 0
+        """Effects lost because there was no room, or no line could hold them."""
         self.refused = 0
-        """Effects lost because the database refused their content."""
+        """Effects that the database refused for their content; they are set aside."""
         self.saved = 0
-        """Effects that the database holds."""
-        self._waiting: deque[Storable] = deque()
+        """Effects that the database holds, repeats counted again."""
+        self._memory: deque[Storable] = deque()
         self._work = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._settled = asyncio.Event()
+        self._settled.set()
         self._hurry = asyncio.Event()
         self._is_dropping = False
         self._trouble: str | None = "it has not been reached yet"
-        self._is_loss_logged = False
+        self._is_away = False
         self._backoff = Backoff(random.Random().random, slowest_s=RETRY_SLOWEST_S)
 
     @property
     def depth(self) -> int:
         """Effects not yet committed."""
-        return len(self._waiting)
+        return len(self._memory) + (0 if self._journal is None else self._journal.waiting)
+
+    @property
+    def bound(self) -> int:
+        """About how many effects may wait; the journal's own bound is one of bytes."""
+        on_disk = 0 if self._journal is None else self._journal.bytes_max // FACT_BYTES
+        return on_disk + self._memory_max
+
+    @property
+    def dropped(self) -> int:
+        """Effects lost, here or with a file of the journal that was taken away."""
+        return self.overflowed + (0 if self._journal is None else self._journal.lost)
 
     @property
     def trouble(self) -> str | None:
@@ -94,37 +121,68 @@ class StoreOutbox:
         return self._trouble
 
     def put_nowait(self, effect: Storable) -> None:
-        """Take an effect. Never blocks and never raises; drops the effect when full."""
-        if len(self._waiting) >= self.bound:
-            self._drop(effect)
+        """Take an effect. Never waits for a peer and never raises; drops the effect when full."""
+        kept = Kept.FAILED if self._journal is None else self._journal.append(effect)
+        if kept is Kept.FAILED and len(self._memory) < self._memory_max:
+            self._memory.append(effect)
+        elif kept is not Kept.YES:
+            self._drop(effect, kept)
             return
-        self._waiting.append(effect)
-        self._empty.clear()
+        if self._is_dropping:
+            self._is_dropping = False
+            log.info("outbox_has_room", sink=self.sink, dropped=self.dropped)
+        self._settled.clear()
         self._work.set()
 
     async def run(self) -> None:
-        """Migrate the database, then save what comes, for ever."""
-        await self._until_well(self._migrate)
-        while True:
-            if not self._waiting:
-                await self._wait_for_work()
-            await self._until_well(self._save_batch if self._waiting else self._store.ping)
+        """Migrate the database, then save what comes; and look after the journal; for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write(), name="database-writer")
+            if self._journal is not None:
+                group.create_task(self._keep(self._journal), name="journal-keeper")
 
     async def drain(self, *, within_s: float) -> int:
-        """Wait until all is saved, and return how many effects are not; `run` must be running."""
+        """Wait until all is saved, and return how many effects the end of the process loses.
+
+        Does not wait for a database that is away when all is in the journal: it is safe there, and
+        goes into the database at the next start. `run` must be running.
+        """
         self._hurry.set()
+        self._settle()
         try:
             async with asyncio.timeout(within_s):
-                await self._empty.wait()
+                await self._settled.wait()
         except TimeoutError:
-            log.error("outbox_abandoned", sink=self.sink, lost=self.depth, reason=self._trouble)
-        return self.depth
+            log.warning("outbox_not_emptied", sink=self.sink, waiting=self.depth)
+        if self._memory:
+            log.error(
+                "outbox_abandoned", sink=self.sink, lost=len(self._memory), reason=self._trouble
+            )
+        if self._journal is not None and self._journal.waiting:
+            log.warning(
+                "facts_wait_in_journal", waiting=self._journal.waiting, reason=self._trouble
+            )
+        return len(self._memory)
+
+    async def _write(self) -> None:
+        await self._until_well(self._migrate)
+        while True:
+            await self._until_well(self._save_next)
+
+    async def _keep(self, journal: FactsJournal) -> None:
+        """Flush the journal now and then; bring to it what had to wait in memory."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            await journal.keep()
+            for _ in range(min(MOVED_PER_TURN, len(self._memory))):
+                if journal.append(self._memory[0]) is not Kept.YES:
+                    break
+                self._memory.popleft()
 
     async def _migrate(self) -> None:
-        await migrate(self._store.engine)
+        await _uncut(migrate(self._store.engine))
 
     async def _wait_for_work(self) -> None:
-        self._work.clear()
         try:
             async with asyncio.timeout(PROBE_S):
                 await self._work.wait()
@@ -143,36 +201,42 @@ class StoreOutbox:
                 self._note_health()
                 return
 
-    async def _save_batch(self) -> None:
-        batch = tuple(islice(self._waiting, BATCH_EFFECTS_MAX))
+    async def _save_next(self) -> None:
+        """Save a batch of what has waited longest; when nothing waits, wait, and say hello."""
+        self._work.clear()
+        items = await self._next_items()
+        if not items:
+            await self._wait_for_work()
+            await _uncut(self._store.ping())
+            return
         try:
-            await self._save(batch)
+            await _uncut(self._save(items))
         except (*TROUBLE, OverflowError) as error:
             if not _is_refusal(error):
                 raise
-            await self._save_one_by_one(batch)
+            await self._save_one_by_one(items)
 
-    async def _save_one_by_one(self, batch: Sequence[Storable]) -> None:
+    async def _next_items(self) -> Sequence[Item]:
+        items: Sequence[Item] = ()
+        if self._journal is not None:
+            items = await self._journal.read(BATCH_EFFECTS_MAX)
+        return items or [Item(fact=fact) for fact in islice(self._memory, BATCH_EFFECTS_MAX)]
+
+    async def _save_one_by_one(self, items: Sequence[Item]) -> None:
         """Save what can be saved of a batch with an effect that the database refuses."""
-        for effect in batch:
+        for item in items:
             try:
-                await self._save((effect,))
+                await _uncut(self._save((item,)))
             except (*TROUBLE, OverflowError) as error:
-                if not _is_refusal(error):
+                if not _is_refusal(error) or item.fact is None:
                     raise
-                self.refused += 1
-                self._remove(1)
-                log.error(
-                    "effect_refused",
-                    sink=self.sink,
-                    effect=type(effect).__name__,
-                    call_id=effect.call_id,
-                    reason=reason_of(error),
-                )
+                self._refuse(item.fact, reason_of(error))
+                self._remove((item,))
 
-    async def _save(self, batch: Sequence[Storable]) -> None:
+    async def _save(self, items: Sequence[Item]) -> None:
+        batch = [item.fact for item in items if item.fact is not None]
         case_ids = await self._store.save_batch(batch)
-        self._remove(len(batch))
+        self._remove(items)
         self.saved += len(batch)
         for effect in batch:
             if isinstance(effect, OpenCase):
@@ -186,24 +250,48 @@ class StoreOutbox:
                     )
                 )
 
-    def _remove(self, count: int) -> None:
-        for _ in range(count):
-            self._waiting.popleft()
-        if not self._waiting:
-            self._empty.set()
-        self._is_dropping = False
+    def _remove(self, items: Sequence[Item]) -> None:
+        """Let go of what the database holds, wherever it waited."""
+        if items[0].after is not None and self._journal is not None:
+            self._journal.commit(items)
+        else:
+            for item in items:
+                # What has moved to the journal meanwhile is saved from there once more.
+                if self._memory and self._memory[0] is item.fact:
+                    self._memory.popleft()
+        self._settle()
 
-    def _drop(self, effect: Storable) -> None:
-        self.dropped += 1
+    def _refuse(self, effect: Storable, reason: str) -> None:
+        self.refused += 1
+        if self._journal is not None:
+            self._journal.set_aside(encode(effect))
+        log.error(
+            "effect_refused",
+            sink=self.sink,
+            effect=type(effect).__name__,
+            call_id=effect.call_id,
+            reason=reason,
+        )
+
+    def _drop(self, effect: Storable, kept: Kept) -> None:
+        self.overflowed += 1
         if not self._is_dropping:
             self._is_dropping = True
             log.error(
                 "outbox_overflowed",
                 sink=self.sink,
-                bound=self.bound,
+                journal=None if self._journal is None else kept.value,
+                waiting=self.depth,
                 effect=type(effect).__name__,
                 call_id=effect.call_id,
             )
+
+    def _settle(self) -> None:
+        """Say whether an end now would lose nothing that waiting could save."""
+        if not self.depth or (self._is_away and not self._memory):
+            self._settled.set()
+        else:
+            self._settled.clear()
 
     async def _pause(self) -> None:
         """Wait before the next try; shorter when we are asked to finish."""
@@ -218,17 +306,36 @@ class StoreOutbox:
             return
 
     def _note_trouble(self, reason: str) -> None:
-        if not self._is_loss_logged:
+        if not self._is_away:
             log.warning("database_lost", reason=reason, waiting=self.depth)
-        self._is_loss_logged = True
+        self._is_away = True
         self._trouble = reason
+        self._settle()
 
     def _note_health(self) -> None:
         if self._trouble is not None:
             log.info("database_reached", waiting=self.depth, dropped=self.dropped)
         self._trouble = None
-        self._is_loss_logged = False
+        self._is_away = False
         self._backoff.reset()
+        self._settle()
+
+
+async def _uncut(work: Coroutine[object, object, None]) -> None:
+    """Do something with the database; a cancellation waits for it, within LAST_SAVE_S_MAX.
+
+    Cut in the middle, an SQLite connection may keep its lock until Python happens to collect the
+    cursor: measured up to 20 s. No task group, because that would pass the cut on.
+    """
+    task = asyncio.create_task(work, name="database-work")
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=LAST_SAVE_S_MAX)
+        if not task.cancel() and not task.cancelled():
+            # Looked at, or asyncio would complain: what is not saved is repeated at the next start.
+            task.exception()
+        raise
 
 
 def _is_refusal(error: BaseException) -> bool:

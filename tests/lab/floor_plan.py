@@ -134,6 +134,9 @@ port = {web_port}
 url = "{url}"
 {password}
 
+[journal]
+directory = "{Path(sqlite).parent / "journal"}"
+
 {mqtt}
 [[queues]]
 name = "{SWITCHBOARD}"
