@@ -68,6 +68,7 @@ from ivrd.core.events import (
     MoveRefused,
     QueueExited,
 )
+from ivrd.core.ids import QueueName
 from ivrd.core.stay import Closed, EntryState, Leaving, Move, Stay, Talking, Waiting
 
 HANGUP_RACE = timedelta(milliseconds=500)
@@ -348,8 +349,9 @@ def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) ->
         disposition = Disposition.REDIRECTED
     elif event.status == "WITHDRAW":
         if event.info.startswith(MOVE_MARK):
+            move = state.move or move_told(event)
             return _close(
-                state, Disposition.MOVED, ended_at=event.at, left_at=left_at, move=state.move
+                state, Disposition.MOVED, ended_at=event.at, left_at=left_at, move=move
             )
         disposition = Disposition.WITHDRAWN
     else:
@@ -357,6 +359,18 @@ def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) ->
         disposition = DISPOSITION_BY_STATUS.get(event.status, Disposition.REDIRECTED)
     step = _close(state, disposition, ended_at=event.at, left_at=left_at)
     return _with_move_end(step, state, event.at, MoveEnd.REFUSED)
+
+
+def move_told(event: QueueExited) -> Move | None:
+    """Return the move that a withdraw's info tells of: asked by us, before a restart or a lapse.
+
+    The info is "ivrd-move QUEUE RULE" (ami/actions.py); the rule may be cut.
+    """
+    _, _, told = event.info.partition(" ")
+    to_queue, _, rule = told.partition(" ")
+    if not to_queue:
+        return None
+    return Move(rule=rule, to_queue=QueueName(to_queue), asked_at=event.at, lapses_at=event.at)
 
 
 def _hang_up_leaving(state: Leaving, at: datetime) -> Step:

@@ -259,3 +259,8 @@ def test_events_told_by_both_in_the_same_second_count_once(count: int) -> None:
     )
     effects = run([journal, snapshot, *events[count:], *ending(())])
     assert said(effects) == said(run([*events, *ending(())]))
+
+
+def test_a_move_asked_before_a_restart_is_told_by_its_info() -> None:
+    [call] = [effect for effect in run(ending(rows(MOVED[1]))) if isinstance(effect, RecordCall)]
+    assert call.moves == 1
