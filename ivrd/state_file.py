@@ -9,6 +9,7 @@ what an older one wrote.
 """
 
 import dataclasses
+import functools
 import json
 import types
 from collections.abc import Mapping
@@ -116,11 +117,17 @@ def _read_one_of(kinds: tuple[object, ...], value: object) -> object:
 
 def _read_record(kind: type, value: object) -> object:
     record: Mapping[str, object] = _checked(dict, value)
-    hints = get_type_hints(kind)
-    names = {field.name for field in dataclasses.fields(kind)}
-    if record.get("type") != kind.__name__ or set(record) != {"type", *names}:
+    hints = _hints(kind)
+    if record.get("type") != kind.__name__ or set(record) != {"type", *hints}:
         raise StateRefused(f"no {kind.__name__}: {sorted(record)}")
-    return kind(**{name: _read(hints[name], record[name]) for name in names})
+    return kind(**{name: _read(hint, record[name]) for name, hint in hints.items()})
+
+
+@functools.cache
+def _hints(kind: type) -> Mapping[str, object]:
+    """Return the kind of each field of a record; looking it up costs more than reading one."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _read_datetime(text: str) -> datetime:
