@@ -10,8 +10,10 @@ The rules
     2. Rotated files are ordered by the stamp of their first row, then by their last change. So all
        strategies read alike: sequential (highest number newest), rotate (.0 newest), timestamp, and
        logrotate's (numbers or dates, gzip or not).
-    3. A last line without its end is not read yet, unless its file is a rotated one.
-    4. Nothing in the file makes us fail: what is no row is counted, and told once for each reading.
+    3. A place has at least a line before it. An empty file has none, and could not be known again
+       once it was compressed and its inode reused: the place in the file before it stands.
+    4. A last line without its end is not read yet, unless its file is a rotated one.
+    5. Nothing in the file makes us fail: what is no row is counted, and told once for each reading.
 
 Source:
     logger.c, `ast_queue_log`: "epoch|callid|queue|agent|event|data...", at most 8192 bytes. A "|"
@@ -135,7 +137,7 @@ class QueueLog:
         self._rows_max = rows_max
 
     def end(self) -> Position | None:
-        """Return the place after the last whole row; None when the file cannot be read.
+        """Return the place after the last whole row; None without one, or unreadable.
 
         Cheap: looks at the file's beginning and at its last bytes.
         """
@@ -148,7 +150,7 @@ class QueueLog:
             self._note(error)
             return None
         self._note(None)
-        return Position(inode=stat.st_ino, offset=offset, head=head)
+        return Position(inode=stat.st_ino, offset=offset, head=head) if offset else None
 
     def read(self, since: Position | None) -> Reading:
         """Return the rows after a place, at most `rows_max` of them.
@@ -408,7 +410,8 @@ class _Walk:
             if len(rows) >= self._rows_max:
                 self._is_cut = True
                 break
-        self._position = Position(inode=inode, offset=offset, head=_head_of(file, offset))
+        if offset:
+            self._position = Position(inode=inode, offset=offset, head=_head_of(file, offset))
 
 
 def open_log(path: Path) -> BinaryIO:
