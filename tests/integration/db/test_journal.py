@@ -46,7 +46,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MB = 1_000_000
 ROUNDS = 12
 LIFE_S_MAX = 0.3
-"""Of a child that is killed, from its first file on; thousands of facts."""
+"""Of a child that is killed, from its first file on; it puts some 5,000 facts a second."""
 
 
 def a_journal(directory: Path, *, bytes_max: int = 50 * MB) -> FactsJournal:
@@ -287,7 +287,7 @@ async def main(directory, first):
                 outbox.put_nowait(fact)
             os.write(1, b"%d\\n" % call)
             if call % 7 == 0:
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0.005)
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
@@ -320,8 +320,9 @@ async def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) ->
         killed_while_waiting += journal.waiting > 0
         die(journal)
     await nothing_is_missing(tmp_path, put, seed)
+    print(f"{len(put)} calls put; {killed_while_waiting} of {ROUNDS} lives left some; seed {seed}")
     assert put
-    assert killed_while_waiting > ROUNDS // 4
+    assert killed_while_waiting > ROUNDS // 4, f"seed {seed}"
 
 
 async def child_writes(directory: Path) -> None:
