@@ -35,7 +35,7 @@ from typing import BinaryIO, cast
 import structlog
 
 from ivrd.core.ids import CallId, QueueName, SystemName, channel_id
-from ivrd.core.journal import JournalRow
+from ivrd.core.journal import QUEUE_START, JournalRow
 
 LINE_BYTES_MAX = 16_384
 """Asterisk writes at most 8192 bytes a line; a longer one is no row, and is skipped in pieces."""
@@ -62,10 +62,6 @@ STAMP_DIGITS_MAX = 10
 
 NOT_A_CALL = frozenset({"NONE", "MANAGER", "CLI", "REALTIME", ""})
 """What stands in the call's field when a row is about a queue or member."""
-
-QUEUE_START = "QUEUESTART"
-"""Asterisk has started: all calls open until here have ended, nobody knows how. The one row that is
-delivered although it is about no call; its call id is "system/NONE"."""
 
 EVENTS = frozenset(
     "ENTERQUEUE CONNECT COMPLETEAGENT COMPLETECALLER ABANDON EXITWITHTIMEOUT EXITEMPTY EXITWITHKEY "

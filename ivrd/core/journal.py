@@ -21,6 +21,10 @@ CHOICE = "IVRDCHOICE"
 EXIT = "IVRDEXIT"
 END = "IVRDEND"
 
+QUEUE_START = "QUEUESTART"
+"""Asterisk has started: all calls open until here have ended, nobody knows how. The one row that is
+delivered although it is about no call; its call id is "system/NONE"."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalRow:

@@ -26,10 +26,8 @@ from enum import StrEnum
 from ivrd.core import journal as rows_of_ours
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, QueueName
-from ivrd.core.journal import JournalRow
+from ivrd.core.journal import QUEUE_START, JournalRow
 from ivrd.core.rules import Role
-
-QUEUE_START = "QUEUESTART"
 
 SETTLED = timedelta(seconds=60)
 """A call is decided 2 s after its end, and stored soon after; earlier its absence says nothing."""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ivrd.core.ids import SystemName
-from ivrd.queue_log import QUEUE_START, Position, QueueLog, Reading, rotated_files
+from ivrd.core.journal import QUEUE_START
+from ivrd.queue_log import Position, QueueLog, Reading, rotated_files
 from tests.lab.pbx import Pbx, PbxPlan
 from tests.lab.processes import POLL_S
 

@@ -6,13 +6,16 @@ overloaded, is answered by a guide, and the resolved call becomes a case. Ends b
 
 import argparse
 import asyncio
+import contextlib
 import json
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -20,11 +23,13 @@ from rich.live import Live
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.reconcile import Difference
 from ivrd.db.facts import CallFacts
+from tests.lab.chaos import Chaos
 from tests.lab.demo_citizens import Stream, wants
 from tests.lab.demo_screen import Picture, summary_lines, table
 from tests.lab.floor_plan import GUIDES, SWITCHBOARD, Department, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Phone, Ring, Talk, TransferAttended, TransferBlind
+from tests.lab.postgres import Postgres
 from tests.lab.processes import LabError
 
 OPERATORS = 2
@@ -56,6 +61,8 @@ class Result:
     in_journal: int
     deaths: int
     """How often ivrd died and was started again."""
+    troubles: str
+    """What chaos made; empty without."""
     seconds: float
 
     def as_json(self) -> dict[str, object]:
@@ -89,6 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     for line in summary_lines(result.as_json(), result.differences, result.in_journal):
         console.print(line, markup=False)
+    if result.troubles:
+        console.print(result.troubles)
     if result.deaths:
         console.print(f"ivrd dog och startades om / died and was restarted: {result.deaths}")
     if options.json:
@@ -96,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return INTERRUPTED if is_interrupted else 0
 
 
-def floor() -> FloorPlan:
-    """Return the municipality of the demo."""
+def floor(database: Postgres | None, password_file: Path) -> FloorPlan:
+    """Return the municipality of the demo; with a database it has a wire too, for the chaos."""
     operators = [
         Desk(name=f"vaxel{number}", queue=SWITCHBOARD, answer=Ring(after_s=0.3), talk=Talk(s=3.0))
         for number in range(1, OPERATORS + 1)
@@ -130,7 +139,15 @@ def floor() -> FloorPlan:
         stop_waiting=2,
         stay_after_s=2,
         prompts=True,
+        has_wire=database is not None,
+        database_url=None if database is None else _url_without_password(database),
+        database_password_file=None if database is None else password_file,
     )
+
+
+def _url_without_password(database: Postgres) -> str:
+    place = f"{database.host}:{database.port}"
+    return f"postgresql+asyncpg://{database.user}@{place}/{database.user}"
 
 
 async def _run(options: argparse.Namespace, console: Console) -> tuple[Result, bool]:
@@ -140,23 +157,48 @@ async def _run(options: argparse.Namespace, console: Console) -> tuple[Result, b
         loop.add_signal_handler(number, stop.set)
     console.print("Startar växel och ivrd … / Starting PBX and ivrd …")
     started_s = time.monotonic()
-    async with (
-        Municipality.start(floor()) as town,
-        Phone("medborgare") as citizens,
-        asyncio.TaskGroup() as group,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        database = None
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ivrd-demo-")))
+        password_file = scratch / "database-password"
+        if options.chaos:
+            database = await stack.enter_async_context(Postgres.start())
+            password_file.write_text(database.password, encoding="utf-8")
+        plan = floor(database, password_file)
+        town = await stack.enter_async_context(Municipality.start(plan))
+        citizens = await stack.enter_async_context(Phone("medborgare"))
+        chaos = None if database is None else Chaos(town, database, seed=options.seed)
+        return await _play(options, console, town, citizens, chaos, stop, started_s)
+
+
+async def _play(
+    options: argparse.Namespace,
+    console: Console,
+    town: Municipality,
+    citizens: Phone,
+    chaos: Chaos | None,
+    stop: asyncio.Event,
+    started_s: float,
+) -> tuple[Result, bool]:
+    calm = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
         assert town.daemon is not None, "the municipality starts ivrd"
         console.print(
             f"Asterisk {town.pbx.version} (pid {town.pbx.pid}), ivrd (pid {town.daemon.pid}) · "
             f"{town.web}/metrics · {town.web}/api/queues · {town.daemon_log}"
         )
         keeper = Keeper(town)
-        keeping = group.create_task(keeper.run(), name="keep ivrd")
+        keeping = group.create_task(
+            keeper.run() if chaos is None else chaos.run(calm), name="keep ivrd, or trouble it"
+        )
         stream = Stream(town, citizens, wants(options.calls), rate_per_s=options.rate)
         drawing = group.create_task(_draw(town, stream, console), name="draw")
         bound = group.create_task(_stop_after(options.seconds, stop), name="bound")
         await stream.run(stop)
         bound.cancel()
+        calm.set()
+        if chaos is not None:
+            await keeping
         await keeper.wait_until_alive()
         try:
             within_s = STORED_S_AFTER_DEATH if keeper.deaths else STORED_S_MAX
@@ -172,6 +214,7 @@ async def _run(options: argparse.Namespace, console: Console) -> tuple[Result, b
             dialled=stream.dialled,
             in_journal=len(town.journal()),
             deaths=keeper.deaths,
+            troubles="" if chaos is None else f"frö / seed {options.seed}: {chaos.troubles.text()}",
             seconds=time.monotonic() - started_s,
         )
     return result, stop.is_set() and options.seconds is None
@@ -237,6 +280,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=_positive, default=None, help="no new calls after so long"
     )
+    parser.add_argument(
+        "--chaos", action="store_true", help="kill ivrd, cut AMI, stop the database, at random"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the chaos (default 1)")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     return parser.parse_args(arguments)
 

@@ -37,6 +37,9 @@ class Department:
     number: str
     answer: AnswerPolicy = field(default_factory=Ring)
     talk: Talk | None = None
+    ring_s: int = 20
+    otherwise: str = "Hangup()"
+    """What the site's dialplan does with a caller whom the official did not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +63,18 @@ class FloorPlan:
     """None for SQLite in the lab's own directory."""
     database_password_file: Path | None = None
     mqtt_port: int | None = None
+    has_wire: bool = False
+    """Whether AMI goes over a wire that can be cut."""
     is_verbose: bool = False
     """Whether each dialplan step goes into the log of the PBX."""
     prompts: bool = False
     """Whether the menus speak; without, Asterisk goes on at once."""
+    features: str = ""
+    """More of features.conf, in its section [featuremap]."""
+    more_dialplan: str = ""
+    """More of the site's own extensions.conf."""
+    local_members: Mapping[str, str] = field(default_factory=dict)
+    """Desks that the queue reaches through a Local channel, as on a mobile: name to "n" or ""."""
 
 
 def queues_conf(plan: FloorPlan) -> str:
@@ -71,7 +82,7 @@ def queues_conf(plan: FloorPlan) -> str:
     parts = ["[general]\npersistentmembers = no\n"]
     for queue in (SWITCHBOARD, GUIDES):
         members = "".join(
-            f"member => PJSIP/{desk.name},0,{desk.name}\n"
+            f"member => {_interface(plan, desk)},0,{desk.name}\n"
             for desk in plan.desks
             if desk.queue == queue
         )
@@ -86,7 +97,9 @@ def queues_conf(plan: FloorPlan) -> str:
 def site_dialplan(plan: FloorPlan) -> str:
     """Return what the site itself has in extensions.conf: ways in, and the departments."""
     departments = "".join(
-        f"exten => {department.number},1,Dial(PJSIP/department-{department.number},20)\n"
+        f"exten => {department.number},1,"
+        f"Dial(PJSIP/department-{department.number},{department.ring_s})\n"
+        f" same => n,{department.otherwise}\n"
         for department in plan.departments
     )
     queues = "".join(
@@ -95,8 +108,22 @@ def site_dialplan(plan: FloorPlan) -> str:
     )
     return (
         "[from-citizens]\ninclude => ivrd-lines\n\n"
-        f"[from-agents]\ninclude => ivrd-lines\n{departments}{queues}"
+        f"[from-agents]\ninclude => ivrd-lines\n{departments}{queues}\n"
+        "[mobiles]\nexten => _X!,1,Hangup()\nexten => _[a-z].,1,Dial(PJSIP/${EXTEN})\n\n"
+        f"{plan.more_dialplan}"
     )
+
+
+def features_conf(plan: FloorPlan) -> str:
+    """Return features.conf: no feature code unless the plan has one."""
+    return f"[general]\n[featuremap]\n{plan.features}"
+
+
+def _interface(plan: FloorPlan, desk: Desk) -> str:
+    options = plan.local_members.get(desk.name)
+    if options is None:
+        return f"PJSIP/{desk.name}"
+    return f"Local/{desk.name}@mobiles" + (f"/{options}" if options else "")
 
 
 def ivrd_toml(plan: FloorPlan, *, ami_port: int, agi_port: int, web_port: int, sqlite: str) -> str:

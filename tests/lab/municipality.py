@@ -32,6 +32,7 @@ from tests.lab.phone import Call, Phone
 from tests.lab.ports import LOOPBACK, reserve_port
 from tests.lab.processes import Child, LabError
 from tests.lab.prompts import Prompt, make_prompts
+from tests.lab.wire import Wire
 
 SYSTEM = SystemName("pbx1")
 
@@ -64,6 +65,8 @@ class Municipality:
         self.directory = directory
         self.web = f"http://{LOOPBACK}:{web_port}"
         self.daemon: Child | None = None
+        self.wire: Wire | None = None
+        """Between ivrd and AMI, to be cut; None unless the plan has one."""
         self._http = httpx.AsyncClient(base_url=self.web, timeout=5.0)
 
     @classmethod
@@ -94,7 +97,11 @@ class Municipality:
             pbx = await stack.enter_async_context(
                 Pbx.start(_pbx_plan(plan, settings, phones, secret))
             )
-            known = f'port = {pbx.ami_port}\nqueue_log_file = "{pbx.queue_log}"\n'
+            wire = None
+            if plan.has_wire:
+                wire = await stack.enter_async_context(Wire.to(pbx.ami_port))
+            ami_port = wire.port if wire else pbx.ami_port
+            known = f'port = {ami_port}\nqueue_log_file = "{pbx.queue_log}"\n'
             texts = texts.replace("port = 1\n", known, 1)
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             if plan.prompts:
@@ -107,6 +114,7 @@ class Municipality:
                     pbx.sounds_dir,
                 )
             town = cls(plan=plan, pbx=pbx, phones=phones, directory=directory, web_port=web_port)
+            town.wire = wire
             stack.push_async_callback(town._close)
             try:
                 if with_daemon:
@@ -290,6 +298,7 @@ def _pbx_plan(
             **{name: text for name, text in files.items() if name != "ivrd.conf"},
         },
         queues_text=floor_plan.queues_conf(plan),
+        more_files={"features.conf": floor_plan.features_conf(plan)},
         log_verbose=plan.is_verbose,
         agents=tuple(
             Agent(name=phone.name, sip_port=phone.address[1]) for phone in phones.values()
