@@ -22,6 +22,7 @@ from ivrd import rules
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.agi.session import SessionEnd
 from ivrd.ami.client import AmiClient
+from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
 from ivrd.core.effects import MoveCaller
@@ -34,10 +35,12 @@ from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
 from ivrd.engine import INBOX_EVENTS_MAX, Engine
 from ivrd.errors import PeerError
+from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
 from ivrd.metrics import AmiState, Metrics
 from ivrd.mqtt import Publisher
 from ivrd.notify import Notifier
+from ivrd.queue_log import QueueLog
 from ivrd.reconciliation import GAUGES as RECONCILE_GAUGES
 from ivrd.reconciliation import ResultFile, last_results
 from ivrd.web.pages import create_app
@@ -139,6 +142,7 @@ class App:
             store=self._outbox,
             publisher=self._publisher,
         )
+        self._gaps: dict[SystemName, GapFiller] = {}
         self._clients = [self._client(pbx) for pbx in config.pbx]
         self._statuses = StatusBook(self._engine, now=self._now, titles=_titles(config))
         self._web_place = ""
@@ -185,6 +189,7 @@ class App:
             work["mqtt"] = self._publisher.run()
         for client in self._clients:
             work[f"ami-{client.system}"] = client.run()
+            work[f"gap-{client.system}"] = self._gaps[client.system].run()
         return work
 
     async def _announce(self) -> None:
@@ -202,9 +207,8 @@ class App:
             await _cancel(tasks[name])
         self._engine.apply_inbox()
         lost = await self._outbox.drain(within_s=DRAIN_S_MAX)
-        for name in ("engine", "database", "mqtt", "web", "watchdog"):
-            if name in tasks:
-                await _cancel(tasks[name])
+        for name in [name for name in tasks if name not in first]:
+            await _cancel(tasks[name])
         log.info("ivrd_stopped", facts_lost=lost, facts_in_journal=self._journal.waiting)
 
     async def _serve_web(self) -> None:
@@ -235,8 +239,18 @@ class App:
         return faults
 
     def _client(self, pbx: PbxConfig) -> AmiClient:
-        clock = self._clocks[SystemName(pbx.name)]
-        client = AmiClient(pbx, self._engine.submit, clock)
+        system = SystemName(pbx.name)
+        clock = self._clocks[system]
+        gap = GapFiller(
+            system=system,
+            queue_log=QueueLog(pbx.queue_log_file, system=system),
+            file=CheckpointFile(self._config.state_directory, system),
+            calls=self._trackers[system],
+            now=clock.now,
+        )
+        self._engine.observe(gap.observe)
+        self._gaps[system] = gap
+        client = AmiClient(pbx, self._engine.submit, clock, read_journal=gap.read)
         self._engine.connect(client.system, PbxLink(client, clock))
         return client
 
@@ -348,6 +362,12 @@ class App:
             "Events whose stamp was older than one seen before, and was lifted to it.",
             ("system",),
             lambda: {(system,): self._trackers[system].clamps},
+        )
+        self._metrics.register_counter_source(
+            "ivrd_gap_rows_total",
+            "Rows of queue_log that were read to learn what happened in a gap.",
+            ("system",),
+            lambda: {(system,): self._gaps[system].rows_read},
         )
         self._metrics.register_gauge_source(
             "ivrd_calls_live",

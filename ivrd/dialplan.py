@@ -128,7 +128,7 @@ def _line(line: LineConfig) -> str:
             f"Set(CALLERID(num)=${{FILTER({NUMBER_CHARACTERS},${{CALLERID(num)}})}})",
             f"Set(CALLERID(name)=${{FILTER({NAME_CHARACTERS},${{CALLERID(name)}})}})",
             "Set(CHANNEL(hangup_handler_push)=ivrd-end,s,1)",
-            "; Told before Answer(), which waits for sound: who hangs up meanwhile has rung us too.",
+            "; Told before Answer(), which waits for sound: who hangs up meanwhile has rung us.",
             f"UserEvent(IvrdArrived,Line: {line.name})",
             f"QueueLog(NONE,${{UNIQUEID}},NONE,{journal.ARRIVED},{line.name}|${{CHANNEL}})",
             "Answer()",
