@@ -72,7 +72,9 @@ class MenuCounts:
         return {labels: spent / 1000 for labels, spent in self._milliseconds.items()}
 
     def prompt_missing(self, *, menu: MenuName, prompt: str) -> None:
-        """Count a prompt that Asterisk could not play."""
+        """Count a prompt that Asterisk could not play; log the first time."""
+        if (menu, prompt) not in self.missing_prompts:
+            log.warning("prompt_missing", menu=menu, prompt=prompt)
         self.missing_prompts[(menu, prompt)] += 1
 
     def session_ended(self, *, end: SessionEnd) -> None:

@@ -7,6 +7,7 @@ telephone number are cut to their last two wherever they stand, except under key
 hold ids and stamps.
 """
 
+import functools
 import logging
 import re
 import sys
@@ -49,6 +50,9 @@ NESTING_MAX = 4
 """Values nested deeper are shown as masked text; our own lines are flat."""
 
 HIDDEN = "<hidden>"
+
+KEYS_KNOWN_MAX = 1_000
+"""Keys of our own lines are some hundred; a library's may hold anything."""
 
 _UNIQUEID = r"(?<![\d+])1\d{9}\.\d+"
 """Asterisk's ids, epoch.counter (channel_internal_api.c): ten digits that are no number."""
@@ -118,12 +122,13 @@ def mask_text(text: str) -> str:
 
 
 def _masked(key: str, value: object, *, depth: int) -> object:
-    lowered = key.lower()
-    if any(word in lowered for word in SECRET_WORDS):
+    is_secret, is_number = _kind_of(key)
+    if is_secret:
         return None if value is None else HIDDEN
-    is_number = any(word in lowered for word in NUMBER_WORDS)
     if value is None or isinstance(value, bool | float):
         return value
+    if isinstance(value, str) and value.isalpha():
+        return value  # Most values of our own lines; letters alone hide neither number nor URL.
     if isinstance(value, int):
         return _cut(str(value)) if is_number and abs(value) > COUNT_MAX else value
     if depth < NESTING_MAX and isinstance(value, Mapping):
@@ -132,6 +137,16 @@ def _masked(key: str, value: object, *, depth: int) -> object:
         return [_masked(key, item, depth=depth + 1) for item in value]
     text = value if isinstance(value, str) else repr(value)
     return _ANY_NUMBER.sub(lambda found: _cut(found[0]), text) if is_number else mask_text(text)
+
+
+@functools.lru_cache(maxsize=KEYS_KNOWN_MAX)
+def _kind_of(key: str) -> tuple[bool, bool]:
+    """Return whether a key names a secret, and whether it names a number."""
+    lowered = key.lower()
+    return (
+        any(word in lowered for word in SECRET_WORDS),
+        any(word in lowered for word in NUMBER_WORDS),
+    )
 
 
 def _cut(number: str) -> str:

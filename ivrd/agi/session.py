@@ -244,7 +244,7 @@ class AgiSession:
         """Count a prompt as missing, now that its -1 is known not to have been a hang-up."""
         if self._unplayed_prompt is not None:
             self._report.prompt_missing(menu=menu.name, prompt=self._unplayed_prompt)
-            log.warning("agi_prompt_missing", menu=menu.name, prompt=self._unplayed_prompt)
+            log.debug("agi_prompt_missing", menu=menu.name, prompt=self._unplayed_prompt)
             self._unplayed_prompt = None
 
     async def _hand_over(self, finished: Finished) -> bool:

@@ -396,7 +396,7 @@ def _is_trouble(line: str) -> bool:
     if not line.startswith("{"):
         return True
     entry = json.loads(line)
-    is_expected = entry["event"] == "agi_prompt_missing"  # Most towns have no sounds.
+    is_expected = entry["event"] == "prompt_missing"  # Most towns have no sounds.
     return "exception" in entry or (entry["level"] != "info" and not is_expected)
 
 

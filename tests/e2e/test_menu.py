@@ -128,6 +128,6 @@ async def test_a_citizen_of_sipp_presses_a_key(town: Municipality) -> None:
 
 async def test_the_prompts_are_there(town: Municipality) -> None:
     def is_quiet() -> bool:
-        return "agi_prompt_missing" not in town.daemon_log.read_text(encoding="utf-8")
+        return "prompt_missing" not in town.daemon_log.read_text(encoding="utf-8")
 
     await until_true(is_quiet, what="no prompt is missing")
