@@ -83,6 +83,8 @@ class GapFiller:
         """
         place = self._keeper.safe(self._calls.oldest_arrival_at)
         if place is None:
+            # The very first start. From here on nothing is missed, however soon we are killed.
+            self._sample(at)
             return None
         rows = await asyncio.to_thread(self._read_all, place)
         self.rows_read += len(rows)
@@ -93,14 +95,14 @@ class GapFiller:
         """Sample the journal's end, and keep the safe place, until cancelled."""
         while True:
             if self._calls.is_synced:
-                self._sample()
+                self._sample(self._now())
             await asyncio.sleep(SAMPLE_S)
 
-    def _sample(self) -> None:
+    def _sample(self, at: datetime) -> None:
         end = self._queue_log.end()
         if end is None:
             return
-        self._keeper.sample(self._now(), end)
+        self._keeper.sample(at, end)
         checkpoint = self._keeper.checkpoint(self._calls.oldest_arrival_at)
         if checkpoint is not None:
             self._file.save(checkpoint)

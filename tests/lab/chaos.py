@@ -49,14 +49,15 @@ class Chaos:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make one trouble after the other; one that has begun is also ended."""
+        kinds = [self._kill, self._cut, self._stop_database]
         while True:
-            try:
-                async with asyncio.timeout(self._random.uniform(*GAP_S)):
-                    await stop.wait()
-                return
-            except TimeoutError:
-                kind = self._random.choice((self._kill, self._cut, self._stop_database))
-            await kind()
+            for kind in self._random.sample(kinds, k=len(kinds)):
+                try:
+                    async with asyncio.timeout(self._random.uniform(*GAP_S)):
+                        await stop.wait()
+                    return
+                except TimeoutError:
+                    await kind()
 
     async def _kill(self) -> None:
         self.troubles.kills += 1

@@ -112,8 +112,8 @@ def summary_lines(
         f"{result['unreconciled']} skiljer sig / differ",
     ]
     lines += [
-        f"  {difference.call_id}: ivrd {_story(difference.ours)} · "
-        f"queue_log {_story(difference.journal)}"
+        f"  {difference.call_id} ({', '.join(sorted(difference.kinds))}): "
+        f"ivrd {_story(difference.ours)} · queue_log {_story(difference.journal)}"
         for difference in differences[:DIFFERENCES_SHOWN]
     ]
     if len(differences) > DIFFERENCES_SHOWN:
@@ -123,7 +123,8 @@ def summary_lines(
 
 def _story(story: Story) -> str:
     stays = ", ".join(f"{stay.queue} {stay.end.value}" for stay in story.stays)
-    return f"[{stays or '-'}; {story.transfers} transfers]"
+    outcomes = "/".join(sorted(outcome.value for outcome in story.outcomes))
+    return f"[{stays or '-'}; {story.transfers} transfers; {outcomes or '?'}]"
 
 
 def _row(status: Mapping[str, object]) -> list[str]:
