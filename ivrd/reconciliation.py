@@ -20,6 +20,7 @@ import structlog
 
 from ivrd.checkpoint import read_bounded, write_atomically
 from ivrd.config import DatabaseConfig
+from ivrd.core.effects import Reach
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.journal import JournalRow
 from ivrd.core.reconcile import (
@@ -66,11 +67,20 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 def story_of(call: CallFacts) -> Story:
     """Return one of our calls in the journal's words."""
     return Story(
-        stays=tuple(stay_of_ours(entry.queue, entry.disposition) for entry in call.entries),
+        stays=tuple(
+            stay_of_ours(entry.queue, entry.disposition)
+            for entry in call.entries
+            if entry.joined_by is None
+        ),
         transfers=call.transfers,
         choice=call.choice,
         outcomes=frozenset({call.outcome}),
         cases=len(call.cases),
+        is_half_seen=call.hand_over in (Reach.CAME_BACK, Reach.CONFERENCE)
+        or any(
+            entry.joined_by is not None or (entry.interface or "").startswith("Local/")
+            for entry in call.entries
+        ),
     )
 
 
@@ -248,10 +258,16 @@ class Reconciliation:
             if not call.is_over(self._interval.known_until):
                 self.tally.open += 1
                 continue
-            self.tally.calls += 1
-            difference = difference_of(call.call_id, None, call.story(self._roles))
-            assert difference is not None, "a call that is not stored is a difference"
-            yield difference
+            marked_since = self._book.marked_since
+            difference = difference_of(
+                call.call_id,
+                None,
+                call.story(self._roles),
+                is_marked=marked_since is not None and marked_since <= call.first_at,
+            )
+            if difference is not None:
+                self.tally.calls += 1
+                yield difference
 
     def _count(self, difference: Difference) -> Difference:
         self.tally.differences += 1

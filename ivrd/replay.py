@@ -128,6 +128,7 @@ def _call_json(story: CallStory) -> Json:
         "wait_s": _seconds(call.wait),
         "moves": call.moves,
         "transfers": call.transfers,
+        "hand_over": None if call.hand_over is None else call.hand_over.value,
         "outcome": call.outcome.value,
         "case": None if story.case is None else _case_json(story.case),
     }

@@ -7,6 +7,7 @@ Filters act on events only, not on answers and lists (manager.c, `process_events
 """
 
 import re
+from collections.abc import Mapping
 
 from ivrd.ami.parse import WANTED
 
@@ -22,6 +23,11 @@ NARROWED = {
     "BridgeEnter": (",header(SwapUniqueid)", ""),
 }
 """Events of which only some are wanted: criteria and expression of the advanced syntax."""
+
+EXCLUDED = {"DialEnd": (",header(Context),method(starts_with)", "ivrd-queue-")}
+"""Events of which some are not wanted: a queue of ours dials its agents, and AgentConnect tells."""
+
+EXCLUDED_LEGACY = {"DialEnd": ".*[[:cntrl:]]Context: ivrd-queue-"}
 
 NARROWED_LEGACY = {
     "UserEvent": ".*UserEvent: Ivrd",
@@ -39,7 +45,15 @@ def event_filter_lines(version: tuple[int, ...]) -> list[str]:
         manager.conf.sample, "eventfilter"; manager.c, `manager_add_filter` and `filter_cmp_fn`.
     """
     names = sorted({*CLIENT_EVENTS, *(name.decode() for name in WANTED)})
-    return [_advanced(name) if has_advanced_filters(version) else _legacy(name) for name in names]
+    if has_advanced_filters(version):
+        return [
+            *(_advanced("include", name, NARROWED) for name in names),
+            *(_advanced("exclude", name, EXCLUDED) for name in EXCLUDED),
+        ]
+    return [
+        *(f"eventfilter = {_legacy(name, NARROWED_LEGACY)}" for name in names),
+        *(f"eventfilter = !{_legacy(name, EXCLUDED_LEGACY)}" for name in EXCLUDED_LEGACY),
+    ]
 
 
 def has_advanced_filters(version: tuple[int, ...]) -> bool:
@@ -61,11 +75,11 @@ def asterisk_version(text: str) -> tuple[int, ...] | None:
     return tuple(int(part) for part in found.group().split(".")) if found else None
 
 
-def _advanced(name: str) -> str:
-    criteria, expression = NARROWED.get(name, ("", ""))
-    return f"eventfilter(action(include),name({name}){criteria}) = {expression}".rstrip(" ")
+def _advanced(action: str, name: str, narrowed: Mapping[str, tuple[str, str]]) -> str:
+    criteria, expression = narrowed.get(name, ("", ""))
+    return f"eventfilter(action({action}),name({name}){criteria}) = {expression}".rstrip(" ")
 
 
-def _legacy(name: str) -> str:
+def _legacy(name: str, narrowed: Mapping[str, str]) -> str:
     # The expression meets the whole event; without an anchor any header could match.
-    return f"eventfilter = ^Event: {name}[[:cntrl:]]{NARROWED_LEGACY.get(name, '')}"
+    return f"^Event: {name}[[:cntrl:]]{narrowed.get(name, '')}"

@@ -13,17 +13,33 @@ The rules
        did, *handed on*; the switchboard, *switchboard*, unless a guide had handed the caller there.
     4. A transfer made by the caller is not a hand-over.
     5. What we did not see is *unknown*, never guessed.
+    6. What became of a hand-over is kept beside the outcome (hand_over.py). One that came back to
+       the same agent is undone: that agent decides again.
+    7. An agent's own channel that asks in a queue of ours is no call (consultation.py).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ivrd.core.effects import Disposition, Outcome, RecordCall
-from ivrd.core.events import ChoiceMade
-from ivrd.core.ids import CallId, LineName, QueueName, SystemName
+from ivrd.core.effects import Disposition, Outcome, Reach, RecordCall
+from ivrd.core.events import (
+    AgentCompleted,
+    AgentConnected,
+    AgentRang,
+    AgentRingEnded,
+    CallerAbandonNoted,
+    CallerLeft,
+    ChoiceMade,
+)
+from ivrd.core.ids import CallId, ChannelId, Interface, LineName, QueueName, SystemName
 from ivrd.core.rules import QueueRules, Role
 from ivrd.core.stay import Closed, EntryState, Move, Talking
+
+QueueEvent = (
+    CallerLeft | CallerAbandonNoted | AgentRang | AgentRingEnded | AgentConnected | AgentCompleted
+)
+"""What a queue tells of a caller who is in it already."""
 
 ENDING_GRACE = timedelta(seconds=2)
 """How long after the hang-up late facts may come: AgentComplete came after Hangup in 5 of 10 calls,
@@ -39,6 +55,13 @@ class HandOver:
     """Which entry's agent did it, from 1."""
     extension: str | None
     """Where to, for a blind transfer; None for an attended one."""
+    reach: Reach = Reach.UNKNOWN
+    is_undone: bool = False
+    """The caller came back to the same agent."""
+    recalls: Interface | None = None
+    """The agent's phone, which Asterisk rings if the target does not answer; None when not so."""
+    carrier: CallId | None = None
+    """The channel that carries the caller on in the caller's stead; None when it is their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +87,15 @@ class Call:
     """When the caller's channel was gone; the call then only waits for late facts."""
     is_gap: bool = False
     """Its end happened while we were not looking."""
+    consults_for: CallId | None = None
+    """The call whose agent asks here; None for an ordinary call."""
+    aliases: tuple[CallId, ...] = ()
+    """Channels that wait, or talk, in a queue of ours in the caller's stead."""
+    answered_dials: tuple[ChannelId, ...] = ()
+    """Phones that answered when dialled for this call, lately: an agent's behind a Local channel,
+    or one whom the agent consults."""
+    third: ChannelId | None = None
+    """The third party in a talk of three, while there."""
 
 
 def outcome_of(call: Call, queues: Mapping[QueueName, QueueRules]) -> Outcome:
@@ -104,6 +136,20 @@ def last_answered(call: Call) -> Closed | Talking | None:
     return None
 
 
+def entry_of(call: Call, event: QueueEvent) -> EntryState | None:
+    """Return the entry that a queue's event is about: the last one there, or none.
+
+    The end of an agent's part by a transfer is about the entry handed on, also when the caller has
+    come back into the same queue by then.
+    """
+    if isinstance(event, AgentCompleted) and event.reason == "transfer":
+        for over in reversed(call.hand_overs):
+            entry = call.entries[over.entry_number - 1]
+            if entry.stay.queue == event.queue:
+                return entry
+    return last_in(call, event.queue)
+
+
 def last_in(call: Call, queue: QueueName) -> EntryState | None:
     """Return the call's last entry in a queue, or None."""
     for stay in reversed(call.entries):
@@ -138,6 +184,7 @@ def record_of(
         last_queue=call.entries[-1].stay.queue if call.entries else None,
         moves=call.moves_landed,
         transfers=len(call.hand_overs),
+        hand_over=call.hand_overs[-1].reach if call.hand_overs else None,
         is_from_journal=is_from_journal,
     )
 
@@ -180,4 +227,6 @@ def _is_unseen(call: Call, answered: Closed | Talking | None) -> bool:
 
 
 def _is_handed_on(call: Call, entry: EntryState) -> bool:
-    return any(over.entry_number == entry.stay.number for over in call.hand_overs)
+    return any(
+        over.entry_number == entry.stay.number and not over.is_undone for over in call.hand_overs
+    )

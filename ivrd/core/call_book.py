@@ -5,23 +5,54 @@ and the effects gathered while one event is applied. Not here: what an event mea
 entry.py) and who should move (mover.py).
 
 What must stay true: a queue's waiting list holds exactly the calls whose last entry is `Waiting`
-there; a leg points to a live call; every call with `hung_up_at`, or with a move, has a deadline.
+there, consultations left out; a leg, an alias, a third or a recall points to a live call; every
+call with `hung_up_at`, or with a move, has a deadline. Of a consultation nothing is counted.
 """
 
 import heapq
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from ivrd.core import entry as entries
-from ivrd.core.call import Call
+from ivrd.core.call import ENDING_GRACE, Call
 from ivrd.core.effects import CountEntry, Effect, MoveEnd, ReportUnexpected
 from ivrd.core.entry import EntryEvent
-from ivrd.core.events import AgentRingEnded, Event
+from ivrd.core.events import (
+    AgentCompleted,
+    AgentConnected,
+    AgentRang,
+    AgentRingEnded,
+    CallerAbandonNoted,
+    CallerJoined,
+    CallerLeft,
+    Event,
+    MemberChanged,
+    QueueExited,
+)
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
 from ivrd.core.stay import Closed, EntryState, Stay, Talking, Waiting, legs_of
+from ivrd.core.tracker_state import TrackerState
+
+_Key = TypeVar("_Key")
+
+
+def device_of(interface: str) -> str:
+    """Return what a channel of a member's interface is named after.
+
+    >>> device_of("Local/anna@mobiles/n")
+    'Local/anna@mobiles'
+    """
+    return interface.removesuffix("/n")
+
+
+def _forget_in(index: dict[_Key, CallId], key: _Key, call_id: CallId) -> None:
+    """Take a key out of an index, if it still points to that call."""
+    if index.get(key) == call_id:
+        del index[key]
 
 
 class CallBook:
@@ -33,6 +64,14 @@ class CallBook:
         self.calls: dict[CallId, Call] = {}
         self.legs: dict[ChannelId, CallId] = {}
         """Every channel an agent of ours answered a live call with, replaced ones included."""
+        self.aliases: dict[CallId, CallId] = {}
+        """Channels that stand in a queue in the stead of a caller."""
+        self.thirds: dict[ChannelId, CallId] = {}
+        """Third parties in a talk of three."""
+        self.recalls: dict[str, CallId] = {}
+        """Agents' phones that ring again if a hand-over does not reach its target."""
+        self.talkers: dict[str, CallId] = {}
+        """Phones of agents in talk; an entry may be stale."""
         self.queues: dict[QueueName, QueueFloor] = {}
         self.deadlines: list[tuple[datetime, CallId]] = []
         """A heap; an entry may be stale, and is looked up again when it passes."""
@@ -73,6 +112,25 @@ class CallBook:
             self.calls[call_id] = call
         return call
 
+    def named(self, event: Event) -> Event:
+        """Return an event about a channel that stands for a caller as one about the caller."""
+        if not self.aliases:
+            return event
+        match event:
+            case (
+                CallerJoined()
+                | CallerLeft()
+                | CallerAbandonNoted()
+                | QueueExited()
+                | AgentRang()
+                | AgentRingEnded()
+                | AgentConnected()
+                | AgentCompleted()
+            ) if event.call_id in self.aliases:
+                return replace(event, call_id=self.aliases[event.call_id])
+            case _:
+                return event
+
     def floor(self, queue: QueueName) -> QueueFloor:
         """Return a queue; one that is not configured is watched, and not counted."""
         floor = self.queues.get(queue)
@@ -84,8 +142,15 @@ class CallBook:
     def keep(self, call: Call) -> None:
         """Remember a call, who waits in which queue, and whose phone its agent answered with."""
         self.calls[call.call_id] = call
+        self.aliases.update(dict.fromkeys(call.aliases, call.call_id))
+        if call.third is not None:
+            self.thirds[call.third] = call.call_id
+        if call.hand_overs and (phone := call.hand_overs[-1].recalls) is not None:
+            self.recalls[device_of(phone)] = call.call_id
         for stay in call.entries:
-            if isinstance(stay, Waiting):
+            if isinstance(stay, Talking):
+                self.talkers[device_of(stay.interface)] = call.call_id
+            if isinstance(stay, Waiting) and call.consults_for is None:
                 waiting = self.floor(stay.stay.queue).waiting
                 waiting[call.call_id] = stay.stay.first_joined_at
             for leg in legs_of(stay):
@@ -98,7 +163,7 @@ class CallBook:
             call = self.with_entry(call, old, step.state)
             if isinstance(event, AgentRingEnded):
                 self.touch(old.stay.queue)  # The caller may be moved again.
-        self.emit(step.effects)
+        self.emit_of(call, step.effects)
         return call
 
     def with_entry(self, call: Call, old: EntryState, new: EntryState) -> Call:
@@ -110,6 +175,11 @@ class CallBook:
             self.floor(old.stay.queue).waiting.pop(call.call_id, None)
             self.touch(old.stay.queue)
         return call
+
+    def emit_of(self, call: Call, effects: Iterable[Effect]) -> None:
+        """Gather the effects of one call's entry; a consultation has none."""
+        if call.consults_for is None:
+            self.emit(effects)
 
     def emit(self, effects: Iterable[Effect]) -> None:
         """Gather effects, and count what they say is counted."""
@@ -123,8 +193,9 @@ class CallBook:
         """Begin a stay in a queue."""
         stay = self.stay(call, queue, at)
         self.keep(replace(call, entries=(*call.entries, Waiting(stay=stay))))
-        self.floor(queue).count_join(is_move=is_move)
-        self.touch(queue)
+        if call.consults_for is None:
+            self.floor(queue).count_join(is_move=is_move)
+            self.touch(queue)
 
     def stay(self, call: Call, queue: QueueName, at: datetime) -> Stay:
         """Return the facts of a call's next stay."""
@@ -181,8 +252,47 @@ class CallBook:
             if isinstance(stay, Waiting):
                 self.floor(stay.stay.queue).waiting.pop(call.call_id, None)
             for leg in legs_of(stay):
-                if self.legs.get(leg) == call.call_id:
-                    del self.legs[leg]
+                _forget_in(self.legs, leg, call.call_id)
+            if isinstance(stay, Talking | Closed) and stay.interface is not None:
+                _forget_in(self.talkers, device_of(stay.interface), call.call_id)
+        for alias in call.aliases:
+            _forget_in(self.aliases, alias, call.call_id)
+        for over in call.hand_overs:
+            if over.recalls is not None:
+                self.forget_recall(call, over.recalls)
+        if call.third is not None:
+            _forget_in(self.thirds, call.third, call.call_id)
+
+    def forget_recall(self, call: Call, phone: Interface) -> None:
+        """Note that an agent's phone will not ring again for a call."""
+        _forget_in(self.recalls, device_of(phone), call.call_id)
+
+    def change_member(self, event: MemberChanged) -> None:
+        """Remember how a member is now, and whether that makes its queue look different."""
+        members = self.floor(event.queue).members
+        known = members.get(event.interface)
+        members[event.interface] = event
+        if (
+            known is None
+            or known.device_state != event.device_state
+            or known.is_paused != event.is_paused
+            or known.is_in_call != event.is_in_call
+        ):
+            self.touch(event.queue)
+
+    def take_over(self, state: TrackerState) -> None:
+        """Take over the calls and queues that an earlier book held."""
+        for kept in state.queues:
+            floor = self.floor(kept.queue)
+            floor.counts = kept.counts
+            floor.members = {member.interface: member for member in kept.members}
+        for call in state.calls:
+            self.keep(call)
+            if call.hung_up_at is not None:
+                self.set_deadline(call.hung_up_at + ENDING_GRACE, call.call_id)
+            for stay in call.entries:
+                if isinstance(stay, Waiting) and stay.move is not None:
+                    self.set_deadline(stay.move.lapses_at, call.call_id)
 
     def lose_entries(self, call: Call, at: datetime) -> Call:
         """Close what is open of a call that ended, or went on, while we were not looking."""
@@ -190,7 +300,7 @@ class CallBook:
             step = entries.lose(stay, at)
             if step.state is not stay:
                 call = self.with_entry(call, stay, step.state)
-            self.emit(step.effects)
+            self.emit_of(call, step.effects)
         return call
 
     def report(self, state: str, event: Event, call_id: CallId) -> None:

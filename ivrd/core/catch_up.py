@@ -310,6 +310,7 @@ def _transfer(row: JournalRow, leg: ChannelId) -> BlindTransferred | AttendedTra
         second_transferer_id=leg,
         transferee_id=ChannelId(row.call_id),
         target_id=None,
+        destination=row.data[0].capitalize() if row.data else "",
         is_success=True,
     )
 

@@ -54,6 +54,23 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Reach(StrEnum):
+    """What became of a hand-over."""
+
+    UNKNOWN = "unknown"
+    """No word came of the target: left at once, or dialled in a way that Asterisk does not tell."""
+    REACHED = "reached"
+    """The target answered."""
+    RANG_OUT = "rang_out"
+    """No answer, busy, unavailable, or the caller gave up while it rang."""
+    CAME_BACK = "came_back"
+    """Reached nobody, and the caller came back: to a queue of ours, or to the agent."""
+    QUEUE = "queue"
+    """Into another queue of ours."""
+    CONFERENCE = "conference"
+    """The agent left a talk of three; the caller stayed with the third."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountEntry:
     """Count an entry whose disposition is now fixed: at the answer, or at the unanswered exit."""
@@ -90,6 +107,9 @@ class RecordEntry:
     answered_at: datetime | None
     talk: timedelta | None
     """Answer to the end of the agent's part; None when nobody answered or the end is unknown."""
+    joined_by: CallId | None = None
+    """The channel of an agent who asked there first, and under whose id queue_log has the stay;
+    None when the caller joined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +137,9 @@ class RecordCall:
     moves: int
     """Moves between queues that were proven by events."""
     transfers: int
+    """Hand-overs, whatever became of them."""
+    hand_over: Reach | None = None
+    """What became of the last hand-over; None when there was none."""
     is_from_journal: bool = False
     """A part of it was learnt from queue_log after a gap, to the whole second."""
 

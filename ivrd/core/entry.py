@@ -318,15 +318,20 @@ def _answer(state: Waiting | Leaving, event: AgentConnected) -> Step:
         agent=event.member_name,
         agent_leg=event.agent_leg,
     )
+    step = Step(talking, (count_answer(talking),))
+    return _with_move_end(step, state, event.at, MoveEnd.ANSWERED_FIRST)
+
+
+def count_answer(state: Talking) -> CountEntry:
+    """Return the count of an answered entry."""
     stay = state.stay
-    counted = CountEntry(
+    return CountEntry(
         system=stay.system,
         queue=stay.queue,
         disposition=Disposition.ANSWERED,
-        entry_wait=event.at - stay.joined_at,
-        wait=event.at - stay.first_joined_at,
+        entry_wait=state.answered_at - stay.joined_at,
+        wait=state.answered_at - stay.first_joined_at,
     )
-    return _with_move_end(Step(talking, (counted,)), state, event.at, MoveEnd.ANSWERED_FIRST)
 
 
 def _replace_leg(state: Talking | Closed, event: AgentLegReplaced) -> Step:
@@ -350,9 +355,7 @@ def _exit(state: Waiting | Leaving, event: QueueExited, *, left_at: datetime) ->
     elif event.status == "WITHDRAW":
         if event.info.startswith(MOVE_MARK):
             move = state.move or move_told(event)
-            return _close(
-                state, Disposition.MOVED, ended_at=event.at, left_at=left_at, move=move
-            )
+            return _close(state, Disposition.MOVED, ended_at=event.at, left_at=left_at, move=move)
         disposition = Disposition.WITHDRAWN
     else:
         # No named reason and no hang-up: the caller was taken away, by whom we cannot tell.
@@ -456,6 +459,7 @@ def _record(closed: Closed, *, talk: timedelta | None) -> RecordEntry:
         agent=closed.agent,
         answered_at=closed.answered_at,
         talk=talk,
+        joined_by=stay.joined_by,
     )
 
 

@@ -196,7 +196,28 @@ class AttendedTransferred:
     second_transferer_id: ChannelId
     transferee_id: ChannelId | None
     target_id: ChannelId | None
+    """Whom the caller is with now; None when Asterisk did not say."""
+    destination: str
+    """Asterisk's DestType: "Bridge" or "Link", with the target; "App", into what the consulting leg
+    ran, such as Dial or Queue; "Threeway", all of them together. "" when not known."""
     is_success: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialEnded:
+    """One phone was dialled, by other than a queue of ours, and that came to an end (DialEnd)."""
+
+    at: datetime
+    system: SystemName
+    channel_id: ChannelId | None
+    """Who dialled; None when Asterisk itself did, as to give a caller back to the agent."""
+    linked_id: ChannelId
+    """Linkedid of the phone dialled: the caller's, when the caller or the agent's code dialled."""
+    dialled_id: ChannelId
+    device: str
+    """What was dialled, such as "PJSIP/anna"."""
+    status: str
+    """DIALSTATUS of this phone: ANSWER, NOANSWER, BUSY, CANCEL, CONGESTION, CHANUNAVAIL, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,6 +355,7 @@ Event = (
     | ChannelHungUp
     | BlindTransferred
     | AttendedTransferred
+    | DialEnded
     | AgentLegReplaced
     | MemberChanged
     | MemberRemoved

@@ -1,38 +1,89 @@
 """Hand-overs: an agent of ours passes the caller on, and agents' channels that take turns.
 
-Here: whose leg did it, and what is noted on the call. Not here: what that makes of the call's
-outcome (call.py).
+Here: whose leg did it, and what became of it. Not here: what that makes of the call's outcome
+(call.py), and agents who ask in another queue of ours (consultation.py).
 
-A transfer that the caller makes is none of ours: only an agent's leg counts (call.py, rule 4).
+The rules
+    1. Only an agent's leg hands over (call.py, rule 4). Every channel that the agent was on is the
+       agent's leg, and so is the phone behind a Local channel, which answers when it is dialled
+       for a waiting caller: with "/n", or before it is optimised away, the queue sees no transfer.
+    2. A blind transfer is *unknown* at first; so is an attended one whose target still rings.
+       Whose target has answered is *reached*: two legs of the agent that end in a bridge, or a
+       dial for this call that was answered before.
+    3. Then each phone that is dialled for the caller tells: ANSWER is *reached*, and final; any
+       other end is *rang out*, until another phone answers.
+    4. A caller who comes to a queue of ours came back after *rang out*; else it was *queue*.
+    5. After a feature code's transfer that rang out Asterisk rings the agent again. An answer there
+       undoes the hand-over: *came back*, and the agent has the caller as before.
+    6. A talk of three is no hand-over. If the agent leaves while caller and third party are there,
+       it is one: *conference*. Asterisk calls it COMPLETEAGENT then.
+    7. *Unknown* it stays when nobody was dialled: an announcement, a voice mailbox, a parking lot,
+       an outside target by REFER; Asterisk's events do not tell these apart.
+
+Source:
+    Measured on 22.10.1 by tests/e2e/test_leaving_*.py: AttendedTransfer says DestType "Bridge" for
+    a feature code's target that still rings (bridge_basic.c, attended transfer's blond state), and
+    "App" for REFER with Replaces of a leg that rings. DialEnd carries the caller's Linkedid for
+    whatever the caller, or the agent's feature code, dials; and no dialling channel for a recall.
 """
 
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from ivrd.core.call import HandOver
+from ivrd.core import consultation
+from ivrd.core.call import Call, HandOver
 from ivrd.core.call_book import CallBook
-from ivrd.core.events import AgentLegReplaced, AttendedTransferred, BlindTransferred
+from ivrd.core.effects import Reach
+from ivrd.core.events import (
+    AgentConnected,
+    AgentLegReplaced,
+    AttendedTransferred,
+    BlindTransferred,
+    DialEnded,
+)
 from ivrd.core.ids import CallId, ChannelId
-from ivrd.core.stay import legs_of
+from ivrd.core.stay import Closed, Talking, legs_of
+
+ANSWERED = "ANSWER"
+
+RANG_OUT = frozenset({"NOANSWER", "BUSY", "CANCEL", "CONGESTION", "CHANUNAVAIL"})
+"""Of DIALSTATUS; app_dial.c. Others say that the dialplan took over, and tell of nobody."""
+
+ANSWERED_DIALS_MAX = 4
+"""A phone behind a Local channel, and the two channels of one consultation, with one to spare."""
+
+OPEN = frozenset({Reach.UNKNOWN, Reach.RANG_OUT})
+"""Nobody has answered yet."""
+
+WITH_TARGET = frozenset({"Bridge", "Link"})
 
 
-def note(book: CallBook, event: BlindTransferred | AttendedTransferred) -> None:
-    """Note a successful hand-over by an agent of ours on its call."""
+def note(book: CallBook, event: BlindTransferred | AttendedTransferred) -> CallId | None:
+    """Note a successful hand-over by an agent of ours on its call.
+
+    Returns:
+        The consultation that became a stay of that call; None when there was none.
+    """
     if not event.is_success:
-        return
+        return None
     match event:
         case BlindTransferred():
-            _add(book, event.at, (event.transferer_id,), event.extension)
+            carrier = None if event.transferee_id is None else CallId(event.transferee_id)
+            over = _over(event.at, event.extension)
+            _add(book, event.transferer_id, replace(over, carrier=carrier))
+            return None
         case AttendedTransferred():
-            legs = (event.orig_transferer_id, event.second_transferer_id)
-            _add(book, event.at, legs, None)
+            return _note_attended(book, event)
         case _:
             assert_never(event)
 
 
 def replace_leg(book: CallBook, event: AgentLegReplaced) -> None:
-    """Follow an agent whose channel was replaced by another."""
+    """Follow an agent, or a third party, whose channel was replaced by another."""
+    with_third = book.thirds.pop(event.old_id, None)
+    if with_third is not None:
+        book.keep(replace(book.calls[with_third], third=event.new_id))
     call_id = book.legs.get(event.old_id)
     if call_id is None:
         return
@@ -41,14 +92,145 @@ def replace_leg(book: CallBook, event: AgentLegReplaced) -> None:
         call = book.step(call, stay, event)
 
 
-def _add(book: CallBook, at: datetime, legs: tuple[ChannelId, ...], extension: str | None) -> None:
-    for leg in legs:
+def dialled(book: CallBook, event: DialEnded) -> None:
+    """Note what came of a dial on the call that it was for; one for no call of ours is nothing."""
+    if event.channel_id is None:
+        _recall(book, event)
+        return
+    own = book.calls.get(CallId(event.channel_id))
+    call = own or book.calls.get(CallId(event.linked_id))
+    if call is None or not call.entries:
+        return
+    over = _open_over(call)
+    if over is not None:
+        if event.status == ANSWERED:
+            _set_last(book, call, replace(over, reach=Reach.REACHED, recalls=None))
+        elif event.status in RANG_OUT and over.reach is Reach.UNKNOWN:
+            _set_last(book, call, replace(over, reach=Reach.RANG_OUT))
+    elif own is None and event.status == ANSWERED:
+        answered = (*call.answered_dials, event.dialled_id)[-ANSWERED_DIALS_MAX:]
+        book.calls[call.call_id] = replace(call, answered_dials=answered)
+
+
+def connected(book: CallBook, event: AgentConnected) -> None:
+    """Take the phone that answered behind a Local channel for the agent's leg too (rule 1)."""
+    call = book.calls.get(event.call_id)
+    if call is None or not event.interface.startswith("Local/"):
+        return
+    for stay in call.entries:
+        if isinstance(stay, Talking) and stay.agent_leg == event.agent_leg:
+            legs = (*call.answered_dials, *stay.former_legs)
+            book.with_entry(call, stay, replace(stay, former_legs=legs))
+
+
+def joined(book: CallBook, call: Call) -> Call:
+    """Note that a caller has come to a queue of ours; return the call as it is then."""
+    if call.answered_dials:
+        call = replace(call, answered_dials=())
+        book.calls[call.call_id] = call
+    over = _open_over(call)
+    if over is None:
+        return call
+    reach = Reach.QUEUE if over.reach is Reach.UNKNOWN else Reach.CAME_BACK
+    return _set_last(book, call, replace(over, reach=reach, recalls=None))
+
+
+def leg_gone(book: CallBook, leg: ChannelId, at: datetime) -> None:
+    """Note that a channel is gone: a third party's, or an agent's who leaves two others behind."""
+    with_third = book.thirds.pop(leg, None)
+    if with_third is not None:
+        book.keep(replace(book.calls[with_third], third=None))
+    call = book.calls.get(book.legs.get(leg, CallId("")))
+    if call is None or call.third is None or call.hung_up_at is not None:
+        return
+    if any(isinstance(s, Talking | Closed) and s.agent_leg == leg for s in call.entries):
+        _add(book, leg, replace(_over(at, None), reach=Reach.CONFERENCE))
+
+
+def _over(at: datetime, extension: str | None) -> HandOver:
+    return HandOver(at=at, entry_number=0, extension=extension)
+
+
+def _note_attended(book: CallBook, event: AttendedTransferred) -> CallId | None:
+    legs = (event.orig_transferer_id, event.second_transferer_id)
+    if event.destination == "Threeway":
+        call = book.calls.get(book.legs.get(legs[0], CallId("")))
+        if call is not None and event.target_id is not None:
+            book.keep(replace(call, third=event.target_id))
+        return None
+    merged = None
+    for leg in dict.fromkeys(legs):
         call = book.calls.get(book.legs.get(leg, CallId("")))
-        if call is None:
+        if call is None or not _add(book, leg, _attended(call, event)):
             continue
-        for stay in call.entries:
-            if leg in legs_of(stay):
-                over = HandOver(at=at, entry_number=stay.stay.number, extension=extension)
-                if over not in call.hand_overs:
-                    book.keep(replace(call, hand_overs=(*call.hand_overs, over)))
-                return
+        merged = consultation.merge(book, book.calls[call.call_id], event) or merged
+    return merged
+
+
+def _attended(call: Call, event: AttendedTransferred) -> HandOver:
+    over = _over(event.at, None)
+    is_by_code = event.orig_transferer_id == event.second_transferer_id
+    is_with_target = event.destination in WITH_TARGET
+    if event.target_id in call.answered_dials or (is_with_target and not is_by_code):
+        return replace(over, reach=Reach.REACHED)
+    interface = next((s.interface for s in reversed(call.entries) if isinstance(s, Talking)), None)
+    return replace(over, recalls=interface if is_by_code else None)
+
+
+def _add(book: CallBook, leg: ChannelId, over: HandOver) -> bool:
+    """Note a hand-over by an agent's leg; return whether it was news."""
+    call = book.calls.get(book.legs.get(leg, CallId("")))
+    if call is None:
+        return False
+    for stay in call.entries:
+        if leg not in legs_of(stay):
+            continue
+        number = stay.stay.number
+        if any(
+            (o.at, o.extension, o.entry_number) == (over.at, over.extension, number)
+            for o in call.hand_overs
+        ):
+            return False
+        if number < len(call.entries) and over.reach is Reach.UNKNOWN:
+            over = replace(over, reach=Reach.QUEUE)  # Told late: the caller is there already.
+        book.keep(replace(call, hand_overs=(*call.hand_overs, replace(over, entry_number=number))))
+        return True
+    return False
+
+
+def _open_over(call: Call) -> HandOver | None:
+    """Return the hand-over whose end is still open; None when there is no such."""
+    over = call.hand_overs[-1] if call.hand_overs else None
+    if over is None or over.reach not in OPEN or over.entry_number != len(call.entries):
+        return None
+    return over
+
+
+def _set_last(book: CallBook, call: Call, over: HandOver) -> Call:
+    old = call.hand_overs[-1]
+    if old.recalls is not None and over.recalls is None:
+        book.forget_recall(call, old.recalls)
+    call = replace(call, hand_overs=(*call.hand_overs[:-1], over))
+    book.keep(call)
+    return call
+
+
+def _recall(book: CallBook, event: DialEnded) -> None:
+    call = book.calls.get(book.recalls.get(event.device, CallId("")))
+    over = None if call is None else _open_over(call)
+    if call is None or over is None or event.status != ANSWERED:
+        return
+    undone = replace(over, reach=Reach.CAME_BACK, is_undone=True, recalls=None)
+    call = _set_last(book, call, undone)
+    stay = call.entries[over.entry_number - 1]
+    if isinstance(stay, Closed | Talking) and stay.agent_leg is not None:
+        book.step(
+            call,
+            stay,
+            AgentLegReplaced(
+                at=event.at,
+                system=event.system,
+                old_id=stay.agent_leg,
+                new_id=event.dialled_id,
+            ),
+        )

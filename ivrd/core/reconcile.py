@@ -15,6 +15,13 @@ What the journal cannot tell
     difference in hand-overs, and somebody should look at it. What it has no word for differs: an
     unknown end of ours is a difference, when the journal knows.
 
+    An agent who asks in a queue of ours is one more caller to it, under the id of the agent's own
+    channel (consultation.py). So an id that came by no line of ours, and that we have not stored,
+    is no difference where the journal has our rows; and a stay that such a channel began is left
+    out of the caller's. Nor does it see how an agent behind a Local channel hands on, who leaves a
+    talk of three, and that a transfer came back to the agent (hand_over.py): hand-overs and outcome
+    of such a call are not compared.
+
 Asterisk's start (QUEUESTART) ends every call before it, nobody knows how.
 """
 
@@ -75,6 +82,8 @@ class Story:
     """Ours only: how many are stored; None when nobody looked."""
     is_marked: bool = False
     """The journal's only: has our own rows, and so tells choice, refusals, calls without queue."""
+    is_half_seen: bool = False
+    """Ours only: the journal cannot see all of how the call left its agents."""
 
 
 NO_STORY = Story(stays=(), transfers=0)
@@ -384,7 +393,8 @@ def difference_of(
         is_marked: Whether the journal would tell of a call that came into no queue.
     """
     if ours is None:
-        kinds = [] if journal is None else [Kind.NOT_STORED]
+        is_call = journal is not None and (journal.is_marked or not is_marked)
+        kinds = [Kind.NOT_STORED] if is_call else []
     else:
         kinds = list(_kinds(ours, journal, is_marked=is_marked))
     if not kinds:
@@ -422,11 +432,13 @@ def _kinds(ours: Story, journal: Story | None, *, is_marked: bool) -> Iterator[K
         yield Kind.UNKNOWN
     elif _ends(stays) != _ends(told.stays) and len(stays) == len(told.stays):
         yield Kind.DISPOSITION
-    if ours.transfers != told.transfers:
+    if ours.transfers != told.transfers and not ours.is_half_seen:
         yield Kind.TRANSFERS
     if told.is_marked and ours.choice != told.choice:
         yield Kind.CHOICE
-    if not is_unknown and ours.outcomes and told.outcomes and not ours.outcomes & told.outcomes:
+    if is_unknown or ours.is_half_seen or not (ours.outcomes and told.outcomes):
+        return
+    if not ours.outcomes & told.outcomes:
         yield Kind.OUTCOME
 
 

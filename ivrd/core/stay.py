@@ -23,6 +23,8 @@ class Stay:
     joined_at: datetime
     first_joined_at: datetime
     """First arrival of the call in any queue: a move does not restart the wait."""
+    joined_by: CallId | None = None
+    """The consulting channel of an agent that joined in the caller's stead; see consultation.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Talking:
     agent: str
     agent_leg: ChannelId
     former_legs: tuple[ChannelId, ...] = ()
-    """Channels whose place the agent's leg took."""
+    """Channels whose place the agent's leg took, and phones behind it (hand_over.py, rule 1)."""
     is_sure: bool = True
     """False after a gap in which the agent's channel went: how the talk ended was not seen."""
 

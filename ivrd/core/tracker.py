@@ -11,6 +11,8 @@ The rules
        little late, and a replay, which has none, decide alike.
     3. Nothing is moved while we are not sure who waits (before the first snapshot, after PeerLost).
     4. A call is forgotten when it has ended; memory returns to zero when all calls have.
+    5. A channel that stands in a queue in a caller's stead is taken for the caller
+       (consultation.py, rule 3).
 """
 
 import heapq
@@ -19,9 +21,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from ivrd.core import consultation, hand_over, resync
 from ivrd.core import entry as entries
-from ivrd.core import hand_over, resync
-from ivrd.core.call import ENDING_GRACE, Call, last_in, record_of
+from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, last_in, record_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import case_for
 from ivrd.core.catch_up import catch_up
@@ -48,6 +50,7 @@ from ivrd.core.events import (
     ChannelHungUp,
     ChoiceMade,
     DeadlinePassed,
+    DialEnded,
     Event,
     HangupRequested,
     JournalRead,
@@ -62,7 +65,7 @@ from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
-from ivrd.core.stay import Closed, Talking, Waiting
+from ivrd.core.stay import Closed, Leaving, Talking, Waiting
 from ivrd.core.tracker_state import QueueState, TrackerState
 
 JOURNAL_RESOLUTION = timedelta(seconds=1)
@@ -226,17 +229,7 @@ class Tracker:
         self._mover.active_rules = set(state.active_rules)
         self._from_journal = set(state.from_journal)
         self.remember_finished(state.finished)
-        for kept in state.queues:
-            floor = self._book.floor(kept.queue)
-            floor.counts = kept.counts
-            floor.members = {member.interface: member for member in kept.members}
-        for call in state.calls:
-            self._book.keep(call)
-            if call.hung_up_at is not None:
-                self._book.set_deadline(call.hung_up_at + ENDING_GRACE, call.call_id)
-            for stay in call.entries:
-                if isinstance(stay, Waiting) and stay.move is not None:
-                    self._book.set_deadline(stay.move.lapses_at, call.call_id)
+        self._book.take_over(state)
 
     def _settle(self, at: datetime) -> None:
         """Say which queues look different now, and plan again for them.
@@ -250,9 +243,10 @@ class Tracker:
         self._book.settle()
 
     def _route(self, event: Event) -> None:
+        event = self._book.named(event)
         match event:
             case MemberChanged():
-                self._change_member(event)
+                self._book.change_member(event)
             case AgentRang() | AgentRingEnded() | CallerLeft() | CallerAbandonNoted():
                 self._route_to_queue(event)
             case AgentConnected() | AgentCompleted():
@@ -260,7 +254,7 @@ class Tracker:
             case ChannelHungUp():
                 self._hang_up(event)
             case HangupRequested():
-                self._request_hangup(event)
+                self._step_last(CallId(event.channel_id), event)
             case CallArrived():
                 self._arrive(event)
             case ChoiceMade():
@@ -270,11 +264,15 @@ class Tracker:
             case QueueExited():
                 self._exit(event)
             case BlindTransferred() | AttendedTransferred():
-                hand_over.note(self._book, event)
+                merged = hand_over.note(self._book, event)
+                if merged is not None:
+                    self._remember(merged)
+            case DialEnded():
+                hand_over.dialled(self._book, event)
             case AgentLegReplaced():
                 hand_over.replace_leg(self._book, event)
             case MoveRefused():
-                self._refuse_move(event)
+                self._step_last(event.call_id, event)
             case JournalRead():
                 pass  # Its events were applied one by one before it, see `catch_up`.
             case DeadlinePassed():
@@ -331,7 +329,7 @@ class Tracker:
         )
 
     def _join(self, event: CallerJoined) -> None:
-        call = self._book.get_or_open(event.call_id, at=event.at, channel=event.channel)
+        call = consultation.call_of(self._book, event)
         if call.hung_up_at is not None:
             self._book.report("hung up", event, event.call_id)
             return
@@ -344,7 +342,7 @@ class Tracker:
         if last is not None:
             call = self._book.step(call, last, event)
         is_move = self._book.land(call, event.queue, event.at)
-        call = self._book.calls[event.call_id]
+        call = hand_over.joined(self._book, self._book.calls[call.call_id])
         self._book.open_entry(
             replace(call, channel=event.channel), event.queue, event.at, is_move=is_move
         )
@@ -384,28 +382,24 @@ class Tracker:
         self._book.keep(replace(call, entries=(*call.entries, step.state)))
         self._book.emit(step.effects)
 
-    def _route_to_queue(
-        self,
-        event: CallerLeft
-        | CallerAbandonNoted
-        | AgentRang
-        | AgentRingEnded
-        | AgentConnected
-        | AgentCompleted,
-    ) -> None:
+    def _route_to_queue(self, event: QueueEvent) -> None:
         call = self._book.calls.get(event.call_id)
-        last = None if call is None else last_in(call, event.queue)
+        last = None if call is None else entry_of(call, event)
         if call is None or last is None:
             self._book.report("no entry", event, event.call_id)
             return
         self._book.step(call, last, event)
+        if isinstance(event, AgentConnected):
+            hand_over.connected(self._book, event)
 
-    def _request_hangup(self, event: HangupRequested) -> None:
-        call = self._book.calls.get(CallId(event.channel_id))
+    def _step_last(self, call_id: CallId, event: HangupRequested | MoveRefused) -> None:
+        call = self._book.calls.get(self._book.aliases.get(call_id, call_id))
         if call is not None and call.entries:
             self._book.step(call, call.entries[-1], event)
 
     def _hang_up(self, event: ChannelHungUp) -> None:
+        hand_over.leg_gone(self._book, event.channel_id, event.at)
+        self._hang_up_alias(event)
         call_id = self._book.legs.get(event.channel_id)
         if call_id is not None:
             call = self._book.calls[call_id]
@@ -422,21 +416,10 @@ class Tracker:
         self._book.calls[ended.call_id] = replace(ended, hung_up_at=event.at)
         self._book.set_deadline(event.at + ENDING_GRACE, ended.call_id)
 
-    def _change_member(self, event: MemberChanged) -> None:
-        members = self._book.floor(event.queue).members
-        known = members.get(event.interface)
-        members[event.interface] = event
-        if (
-            known is None
-            or known.device_state != event.device_state
-            or known.is_paused != event.is_paused
-            or known.is_in_call != event.is_in_call
-        ):
-            self._book.touch(event.queue)
-
-    def _refuse_move(self, event: MoveRefused) -> None:
-        call = self._book.calls.get(event.call_id)
-        if call is not None and call.entries:
+    def _hang_up_alias(self, event: ChannelHungUp) -> None:
+        """End the wait of a channel that stood for a caller; a talk ends with its agent."""
+        call = self._book.calls.get(self._book.aliases.get(CallId(event.channel_id), CallId("")))
+        if call is not None and isinstance(call.entries[-1], Waiting | Leaving):
             self._book.step(call, call.entries[-1], event)
 
     def _pass_deadline(self, at: datetime, call_id: CallId) -> None:
@@ -453,6 +436,10 @@ class Tracker:
             self._book.touch(last.stay.queue)
 
     def _finish(self, call: Call, at: datetime) -> None:
+        if call.consults_for is not None:
+            self._book.forget(call)
+            self._remember(call.call_id)
+            return
         is_from_journal = call.call_id in self._from_journal
         record = record_of(call, at, self._rules.queues, is_from_journal=is_from_journal)
         self._book.effects.append(record)
@@ -462,12 +449,17 @@ class Tracker:
             self._book.floor(case.queue).count_case()
             self._book.touch(case.queue)
         self._book.forget(call)
-        self._from_journal.discard(call.call_id)
-        self._finished[call.call_id] = None
+        self._remember(call.call_id)
+
+    def _remember(self, call_id: CallId) -> None:
+        """Remember that a call, or a consultation, is over."""
+        self._from_journal.discard(call_id)
+        self._finished[call_id] = None
         if len(self._finished) > FINISHED_CALLS_MAX:
             del self._finished[next(iter(self._finished))]
 
     def _resync(self, event: SnapshotTaken) -> None:
+        event = consultation.renamed(self._book, event)
         differences = resync.compare(self._book.calls, event)
         for call_id in differences.ended_calls:
             call = self._book.lose_entries(self._book.calls[call_id], event.at)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from ivrd.core.effects import Disposition, MoveEnd, Outcome
+from ivrd.core.effects import Disposition, MoveEnd, Outcome, Reach
 from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
@@ -40,6 +40,8 @@ class EntryFacts:
     agent: str | None
     answered_at: datetime | None
     talk: timedelta | None
+    joined_by: CallId | None = None
+    """The consulting channel of an agent, under whose id queue_log has the stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class CaseFacts:
     agent: str
     department: str | None
     opened_at: datetime
+    is_from_journal: bool = False
+    """A part of the call was learnt from queue_log after a gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,9 @@ class CallFacts:
     """By time."""
     cases: tuple[CaseFacts, ...]
     """By id; at most one per rule."""
+    hand_over: Reach | None = None
+    """What became of the last hand-over; None when there was none."""
+    is_from_journal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +226,8 @@ def _call(
         wait=_duration(row.wait_ms),
         moves=row.moves,
         transfers=row.transfers,
+        hand_over=None if row.hand_over is None else Reach(row.hand_over),
+        is_from_journal=row.is_from_journal,
         entries=tuple(_entry(entry) for entry in entries),
         move_attempts=tuple(_move(move) for move in moves),
         cases=tuple(_case(case) for case in cases),
@@ -238,6 +247,7 @@ def _entry(row: EntryRow) -> EntryFacts:
         agent=row.agent,
         answered_at=row.answered_at,
         talk=_duration(row.talk_ms),
+        joined_by=None if row.joined_by is None else CallId(row.joined_by),
     )
 
 
@@ -259,6 +269,7 @@ def _case(row: CaseRow) -> CaseFacts:
         agent=row.agent,
         department=row.department,
         opened_at=row.opened_at,
+        is_from_journal=row.is_from_journal,
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -107,6 +108,10 @@ class CallRow(Base):
     last_queue: Mapped[str | None]
     moves: Mapped[int]
     transfers: Mapped[int]
+    hand_over: Mapped[str | None]
+    """What became of the last hand-over; NULL when there was none, and in rows older than it."""
+    is_from_journal: Mapped[bool] = mapped_column(server_default=false())
+    """A part of it was learnt from queue_log after a gap."""
 
 
 class EntryRow(Base):
@@ -132,6 +137,8 @@ class EntryRow(Base):
     agent: Mapped[str | None]
     answered_at: Mapped[datetime | None]
     talk_ms: Mapped[int | None] = mapped_column(BigInteger)
+    joined_by: Mapped[str | None]
+    """The consulting channel of an agent, under whose id queue_log has the stay; mostly NULL."""
 
 
 class MoveRow(Base):
@@ -177,3 +184,4 @@ class CaseRow(Base):
     """NULL when it must be labelled by hand."""
     answered_at: Mapped[datetime]
     opened_at: Mapped[datetime]
+    is_from_journal: Mapped[bool] = mapped_column(server_default=false())

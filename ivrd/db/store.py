@@ -249,6 +249,7 @@ def _entry_row(entry: RecordEntry) -> Row:
         "agent": entry.agent,
         "answered_at": entry.answered_at,
         "talk_ms": milliseconds(entry.talk),
+        "joined_by": entry.joined_by,
     }
 
 
@@ -270,6 +271,8 @@ def _call_row(call: RecordCall) -> Row:
         "last_queue": call.last_queue,
         "moves": call.moves,
         "transfers": call.transfers,
+        "hand_over": None if call.hand_over is None else call.hand_over.value,
+        "is_from_journal": call.is_from_journal,
     }
 
 
@@ -297,4 +300,5 @@ def _case_row(case: OpenCase) -> Row:
         "department": case.department,
         "answered_at": case.answered_at,
         "opened_at": case.at,
+        "is_from_journal": case.is_from_journal,
     }

@@ -334,6 +334,7 @@ def as_json(facts: CallFacts) -> Json:
         "wait_s": _ms(facts.wait),
         "moves": facts.moves,
         "transfers": facts.transfers,
+        "hand_over": None if facts.hand_over is None else facts.hand_over.value,
         "outcome": facts.outcome.value,
         "case": None
         if case is None

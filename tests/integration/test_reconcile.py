@@ -206,6 +206,7 @@ def test_each_planted_difference_is_found_and_named(town: Town) -> None:
     planted = {
         "resolved": [],
         "not-stored": ["not stored"],
+        "consultation": [],
         "not-in-journal": ["not in queue_log"],
         "other-queue": ["stays"],
         "one-stay-less": ["stays", "outcome"],
@@ -224,7 +225,8 @@ def test_each_planted_difference_is_found_and_named(town: Town) -> None:
     }
     town.rows("resolved", at, kc, connect, done)
     town.store("resolved", at, answered, outcome=Outcome.RESOLVED)
-    town.rows("not-stored", at, kc, connect, done)
+    town.rows("not-stored", at, "NONE IVRDARRIVED main", kc, connect, done, "NONE IVRDEND")
+    town.rows("consultation", at, kc, "kc ABANDON")
     town.store("not-in-journal", at, answered, outcome=Outcome.RESOLVED)
     town.rows("other-queue", at, kc, "kc ABANDON")
     town.store("other-queue", at, (VAXEL, Disposition.ABANDONED), outcome=Outcome.ABANDONED)

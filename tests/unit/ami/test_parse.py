@@ -20,6 +20,7 @@ from ivrd.core.events import (
     CallerLeft,
     ChannelHungUp,
     ChoiceMade,
+    DialEnded,
     Event,
     HangupRequested,
     MemberChanged,
@@ -176,6 +177,7 @@ EXAMPLES = [
             **block("a.9", "SecondTransferer"),
             **block("a.1", "Transferee"),
             "IsExternal": "Yes",
+            "DestType": "Fail",
         },
         AttendedTransferred,
         {
@@ -184,7 +186,34 @@ EXAMPLES = [
             "second_transferer_id": "pbx1/a.9",
             "transferee_id": "pbx1/a.1",
             "target_id": None,
+            "destination": "Fail",
             "is_success": False,
+        },
+    ),
+    (
+        "DialEnd",
+        {**CALLER, **block("a.7", "Dest"), "DialStatus": "BUSY"},
+        DialEnded,
+        {
+            **COMMON,
+            "channel_id": "pbx1/a.1",
+            "linked_id": "pbx1/a.7",
+            "dialled_id": "pbx1/a.7",
+            "device": "PJSIP/x",
+            "status": "BUSY",
+        },
+    ),
+    (
+        "DialEnd",
+        {**block("a.7", "Dest"), "DialStatus": "ANSWER"},
+        DialEnded,
+        {
+            **COMMON,
+            "channel_id": None,
+            "linked_id": "pbx1/a.7",
+            "dialled_id": "pbx1/a.7",
+            "device": "PJSIP/x",
+            "status": "ANSWER",
         },
     ),
     (
@@ -271,6 +300,11 @@ def test_an_agent_complete_without_its_caller_is_of_no_interest() -> None:
 
 def test_entering_a_bridge_without_a_swap_is_of_no_interest() -> None:
     assert read("BridgeEnter", BridgeUniqueid="b", **CALLER) is None
+
+
+def test_a_dial_by_a_queue_of_ours_is_of_no_interest() -> None:
+    by_queue = {**block("a.1"), "Context": "ivrd-queue-kc"}
+    assert read("DialEnd", **by_queue, **DEST, DialStatus="ANSWER") is None
 
 
 def test_staying_on_the_line_has_no_digit() -> None:
@@ -370,7 +404,11 @@ def test_filter_lines_name_every_event_and_narrow_two() -> None:
         "eventfilter(action(include),name(UserEvent),header(UserEvent),method(starts_with)) = Ivrd"
         in lines
     )
-    assert len(lines) == len(WANTED) + 3
+    assert lines[-1] == (
+        "eventfilter(action(exclude),name(DialEnd),header(Context),method(starts_with))"
+        " = ivrd-queue-"
+    )
+    assert len(lines) == len(WANTED) + 4
 
 
 @pytest.mark.parametrize(
@@ -391,6 +429,8 @@ def test_old_versions_get_the_legacy_syntax(version: tuple[int, ...], is_advance
     assert all(line.startswith("eventfilter(") == is_advanced for line in lines)
     if not is_advanced:
         assert "eventfilter = ^Event: Hangup[[:cntrl:]]" in lines
+        excluded = "^Event: DialEnd[[:cntrl:]].*[[:cntrl:]]Context: ivrd-queue-"
+        assert lines[-1] == f"eventfilter = !{excluded}"
 
 
 def test_no_version_is_none() -> None:

@@ -144,8 +144,8 @@ def _joined(when: datetime, words: Words, named: Named) -> on.Event:
         at=when,
         system=SYSTEM,
         call_id=CallId(cid(words[0])),
-        linked_id=cid(words[0]),
-        channel=f"PJSIP/{words[0]}",
+        linked_id=cid(named.get("linked", words[0])),
+        channel=named.get("channel", f"PJSIP/{words[0]}"),
         queue=QueueName(words[1]),
         position=1,
     )
@@ -201,7 +201,7 @@ def _connected(when: datetime, words: Words, named: Named) -> on.Event:
         system=SYSTEM,
         call_id=CallId(cid(words[0])),
         queue=QueueName(words[1]),
-        interface=Interface(words[2]),
+        interface=Interface(named.get("at", words[2])),
         member_name=words[2],
         agent_leg=cid(named["leg"]),
     )
@@ -230,7 +230,7 @@ def _blind(when: datetime, words: Words, named: Named) -> on.Event:
         at=when,
         system=SYSTEM,
         transferer_id=cid(words[0]),
-        transferee_id=None,
+        transferee_id=cid(words[2]) if len(words) > 2 else None,
         extension=words[1],
         is_success=named.get("result") != "Fail",
     )
@@ -243,8 +243,21 @@ def _attended(when: datetime, words: Words, named: Named) -> on.Event:
         orig_transferer_id=cid(words[0]),
         second_transferer_id=cid(words[1]),
         transferee_id=None,
-        target_id=None,
+        target_id=cid(named["target"]) if "target" in named else None,
+        destination=named.get("to", "Bridge"),
         is_success=named.get("result") != "Fail",
+    )
+
+
+def _dial_ended(when: datetime, words: Words, named: Named) -> on.Event:
+    return on.DialEnded(
+        at=when,
+        system=SYSTEM,
+        channel_id=None if words[0] == "-" else cid(words[0]),
+        linked_id=cid(named.get("linked", words[0])),
+        dialled_id=cid(words[1]),
+        device=named.get("device", f"PJSIP/{words[1]}"),
+        status=words[2],
     )
 
 
@@ -329,6 +342,7 @@ READERS: dict[str, Callable[[datetime, Words, Named], on.Event]] = {
     "hung_up": _hung_up,
     "blind": _blind,
     "attended": _attended,
+    "dial_ended": _dial_ended,
     "replaced": _replaced,
     "member": _member,
     "member_gone": _member_gone,
@@ -389,6 +403,7 @@ def _line(effect: do.Effect) -> list[str]:
                 f" {effect.disposition}{_seconds('waited', effect.entry_wait)}"
                 f"{_seconds('total', effect.wait)}"
                 f"{_seconds('talked', effect.talk)}{_word('by', effect.agent)}"
+                f"{_word('joined_by', effect.joined_by and _short(effect.joined_by))}"
             ]
         case do.RecordCall():
             return [
@@ -396,6 +411,7 @@ def _line(effect: do.Effect) -> list[str]:
                 f"{_seconds('waited', effect.wait)}"
                 f"{_word('moves', effect.moves or None)}"
                 f"{_word('transfers', effect.transfers or None)}"
+                f"{_word('ended', effect.hand_over)}"
             ]
         case do.OpenCase():
             return [f"case {_short(effect.call_id)} {effect.queue} {effect.agent}"]

@@ -17,7 +17,7 @@ def test_attended_transfer_after_the_target_took_the_guides_place_opens_no_case(
        80    hung_up    c1
     """) == lines("""
         entry c1 1 guides answered waited 6 total 6 talked 32 by anna
-        call  c1 handed_on waited 6 transfers 1
+        call  c1 handed_on waited 6 transfers 1 ended reached
     """)
 
 
@@ -32,7 +32,7 @@ def test_leg_replaced_after_the_talk_ended_is_still_followed() -> None:
        60    hung_up    c1
     """) == lines("""
         entry c1 1 guides answered waited 5 total 5 talked 1 by anna
-        call  c1 handed_on waited 5 transfers 1
+        call  c1 handed_on waited 5 transfers 1 ended unknown
     """)
 
 
@@ -110,7 +110,7 @@ def test_answer_by_the_switchboard_opens_no_case() -> None:
        90    hung_up    c1
     """) == lines("""
         entry c1 1 switchboard answered waited 5 total 5 talked 15 by olle
-        call  c1 switchboard waited 5 transfers 1
+        call  c1 switchboard waited 5 transfers 1 ended unknown
     """)
 
 
@@ -125,7 +125,7 @@ def test_blind_transfer_by_the_guide_opens_no_case() -> None:
     told = tell(GUIDE_TALKS + "20 blind a1 3210\n20 completed c1 guides transfer\n90 hung_up c1")
     assert told == lines("""
         entry c1 1 guides answered waited 5 total 5 talked 15 by anna
-        call  c1 handed_on waited 5 transfers 1
+        call  c1 handed_on waited 5 transfers 1 ended unknown
     """)
 
 
@@ -166,7 +166,7 @@ def test_operator_who_hands_the_caller_to_the_guides_makes_a_second_entry() -> N
     """) == lines("""
         entry c1 1 switchboard answered waited 5 total 5 talked 15 by olle
         entry c1 2 guides answered waited 30 total 30 talked 40 by anna
-        call  c1 resolved waited 5 transfers 1
+        call  c1 resolved waited 5 transfers 1 ended queue
         case  c1 guides anna
     """)
 
@@ -184,7 +184,7 @@ def test_guide_who_hands_the_caller_to_the_switchboard_has_handed_on() -> None:
     ) == lines("""
         entry c1 1 guides answered waited 5 total 5 talked 15 by anna
         entry c1 2 switchboard answered waited 5 total 5 talked 65 by olle
-        call  c1 handed_on waited 5 transfers 1
+        call  c1 handed_on waited 5 transfers 1 ended queue
     """)
 
 

@@ -101,7 +101,7 @@ def test_hand_over_held_back_behind_the_snapshot_still_counts() -> None:
        90    hung_up    c1
     """) == lines("""
         entry c1 1 guides answered waited 5 total 5 by anna
-        call  c1 handed_on waited 5 transfers 1
+        call  c1 handed_on waited 5 transfers 1 ended unknown
     """)
 
 

@@ -1,0 +1,170 @@
+"""Agents who ask in another queue of ours while their caller waits.
+
+Here: telling an agent's own channel from a caller, and what becomes of its stay when the agent
+hands the caller on there. Not here: hand-overs as such (hand_over.py).
+
+To Asterisk such a channel is one more caller in the queue. It is no call: who gives up asking has
+not abandoned anything, and whom an operator answers so is no citizen.
+
+The rules
+    1. A channel that no line of ours has announced is a consultation when its Linkedid is that of a
+       caller in talk (a feature code's), or its phone is that of an agent in talk (a second SIP
+       call). Nothing of it is counted or stored.
+    2. If the agent then hands the caller on there, its last stay becomes the caller's next entry:
+       counted from then on, with the wait that the queue saw.
+    3. With DestType App the caller takes the channel's place, and the queue goes on under the
+       caller's id (asterisk#759). Else the channel stays in the queue, and stands for the caller.
+    4. A consultation that ends by itself is forgotten.
+    5. A channel of rule 1 whose agent uses another phone is told only by the transfer. What was
+       stored of it by then stays under its own name.
+
+Source:
+    tests/e2e/test_leaving_queues.py, on 22.10.1. AgentComplete of an answered consultation comes
+    just before AttendedTransfer, which ends no talk: the target is still there.
+"""
+
+from dataclasses import replace
+
+from ivrd.core import entry as entries
+from ivrd.core.call import Call
+from ivrd.core.call_book import CallBook, device_of
+from ivrd.core.effects import Reach
+from ivrd.core.events import AttendedTransferred, CallerJoined, SnapshotTaken
+from ivrd.core.ids import CallId
+from ivrd.core.stay import Closed, EntryState, Leaving, Talking, Waiting, legs_of
+
+INTO_APP = "App"
+
+
+def call_of(book: CallBook, event: CallerJoined) -> Call:
+    """Return the call that a channel in a queue belongs to; one never seen is opened."""
+    known = book.calls.get(event.call_id)
+    if known is not None:
+        return known
+    asking = _asks_for(book, event)
+    if asking is not None and asking.hand_overs and asking.hand_overs[-1].carrier == event.call_id:
+        asking = replace(asking, aliases=(*asking.aliases, event.call_id))
+        book.keep(asking)
+        return asking
+    call = book.get_or_open(event.call_id, at=event.at, channel=event.channel)
+    if asking is not None:
+        call = replace(call, consults_for=asking.call_id)
+        book.keep(call)
+    return call
+
+
+def _asks_for(book: CallBook, event: CallerJoined) -> Call | None:
+    """Return the call whose agent is behind a channel; None when it is a caller's own."""
+    linked = book.calls.get(CallId(event.linked_id))
+    if linked is None:
+        phone = event.channel.rpartition("-")[0]
+        linked = book.calls.get(book.talkers.get(phone, CallId("")))
+        if linked is None or not any(
+            isinstance(stay, Talking) and device_of(stay.interface) == phone
+            for stay in linked.entries
+        ):
+            return None
+    last = linked.entries[-1] if linked.entries else None
+    is_answered = isinstance(last, Talking | Closed) and last.answered_at is not None
+    return linked if is_answered and linked.hung_up_at is None else None
+
+
+def merge(book: CallBook, call: Call, event: AttendedTransferred) -> CallId | None:
+    """Give a call the stay of the consultation that its agent ends by handing on.
+
+    Returns:
+        The consultation, which is no more; None when there was none in a queue.
+    """
+    asking = _consultation_of(book, call, event)
+    last = None if asking is None else _going_on(asking, event)
+    if asking is None or last is None:
+        return None
+    is_counted = asking.consults_for is None
+    book.forget(asking)
+    joined = CallerJoined(
+        at=event.at,
+        system=event.system,
+        call_id=call.call_id,
+        linked_id=event.orig_transferer_id,
+        channel=call.channel,
+        queue=last.stay.queue,
+        position=0,
+    )
+    if call.entries:
+        call = book.step(call, call.entries[-1], joined)
+    state = _adopted(call, asking, last)
+    if (phone := call.hand_overs[-1].recalls) is not None:
+        book.forget_recall(call, phone)
+    overs = (*call.hand_overs[:-1], replace(call.hand_overs[-1], reach=Reach.QUEUE, recalls=None))
+    call = replace(call, entries=(*call.entries, state), hand_overs=overs)
+    if event.destination != INTO_APP:
+        aliases = (*call.aliases, asking.call_id)
+        call = replace(call, aliases=aliases, channel=asking.channel)
+    book.keep(call)
+    if not is_counted:
+        book.floor(last.stay.queue).count_join(is_move=False)
+        book.emit((entries.count_answer(state),) if isinstance(state, Talking) else ())
+    book.touch(last.stay.queue)
+    return asking.call_id
+
+
+def _consultation_of(book: CallBook, call: Call, event: AttendedTransferred) -> Call | None:
+    """Return the consultation that a transfer ends: named by it, or the one of this call."""
+    for leg in (event.second_transferer_id, event.orig_transferer_id):
+        named = book.calls.get(CallId(leg))
+        if named is not None and named.call_id != call.call_id and named.line is None:
+            return named
+    if event.orig_transferer_id != event.second_transferer_id:
+        return None
+    mine = [other for other in book.calls.values() if other.consults_for == call.call_id]
+    return mine[-1] if mine else None
+
+
+def _going_on(asking: Call, event: AttendedTransferred) -> EntryState | None:
+    """Return the stay that the caller takes over; None when it is over."""
+    last = asking.entries[-1] if asking.entries else None
+    if isinstance(last, Waiting | Leaving | Talking):
+        return last
+    if isinstance(last, Closed) and asking.consults_for is not None:
+        return last if event.target_id in legs_of(last) else None
+    return None
+
+
+def _adopted(call: Call, asking: Call, last: EntryState) -> EntryState:
+    stay = replace(
+        last.stay,
+        call_id=call.call_id,
+        number=len(call.entries) + 1,
+        first_joined_at=last.stay.joined_at,
+        joined_by=asking.call_id,
+    )
+    if not isinstance(last, Closed):
+        return replace(last, stay=stay)
+    assert last.answered_at is not None, "only an answered stay goes on"
+    assert last.interface is not None, "an answered stay knows its member"
+    assert last.agent_leg is not None, "an answered stay knows its leg"
+    return Talking(
+        stay=stay,
+        answered_at=last.answered_at,
+        interface=last.interface,
+        agent=last.agent or last.interface,
+        agent_leg=last.agent_leg,
+        former_legs=last.former_legs,
+    )
+
+
+def renamed(book: CallBook, event: SnapshotTaken) -> SnapshotTaken:
+    """Return a snapshot in which a channel that stands for a caller has the caller's name."""
+    if not book.aliases:
+        return event
+    queues = tuple(
+        replace(
+            queue,
+            callers=tuple(
+                replace(caller, call_id=book.aliases.get(caller.call_id, caller.call_id))
+                for caller in queue.callers
+            ),
+        )
+        for queue in event.queues
+    )
+    return replace(event, queues=queues)
