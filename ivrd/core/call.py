@@ -90,7 +90,9 @@ class Call:
     consults_for: CallId | None = None
     """The call whose agent asks here; None for an ordinary call."""
     aliases: tuple[CallId, ...] = ()
-    """Channels that wait, or talk, in a queue of ours in the caller's stead."""
+    """Channels by whose ids a queue speaks of the caller."""
+    stand_ins: tuple[CallId, ...] = ()
+    """Those of them that wait, or talk, in a queue of ours in the caller's stead."""
     answered_dials: tuple[ChannelId, ...] = ()
     """Phones that answered when dialled for this call, lately: an agent's behind a Local channel,
     or one whom the agent consults."""

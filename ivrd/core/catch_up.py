@@ -87,7 +87,8 @@ def catch_up(
     }
     readers: dict[CallId, _Reader] = {}
     events: list[Event] = []
-    for row in rows:
+    owners = journal.TalkOwners()
+    for row in map(owners.owned, rows):
         if row.call_id in finished:
             continue
         reader = readers.get(row.call_id)

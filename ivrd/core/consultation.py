@@ -14,6 +14,7 @@ The rules
        counted from then on, with the wait that the queue saw.
     3. With DestType App the caller takes the channel's place, and the queue goes on under the
        caller's id (asterisk#759). Else the channel stays in the queue, and stands for the caller.
+       In the first case too a late AgentComplete of the agent's own stay may name the channel.
     4. A consultation that ends by itself is forgotten.
     5. A channel of rule 1 whose agent uses another phone is told only by the transfer. What was
        stored of it by then stays under its own name.
@@ -43,7 +44,11 @@ def call_of(book: CallBook, event: CallerJoined) -> Call:
         return known
     asking = _asks_for(book, event)
     if asking is not None and asking.hand_overs and asking.hand_overs[-1].carrier == event.call_id:
-        asking = replace(asking, aliases=(*asking.aliases, event.call_id))
+        asking = replace(
+            asking,
+            aliases=(*asking.aliases, event.call_id),
+            stand_ins=(*asking.stand_ins, event.call_id),
+        )
         book.keep(asking)
         return asking
     call = book.get_or_open(event.call_id, at=event.at, channel=event.channel)
@@ -67,6 +72,13 @@ def _asks_for(book: CallBook, event: CallerJoined) -> Call | None:
     last = linked.entries[-1] if linked.entries else None
     is_answered = isinstance(last, Talking | Closed) and last.answered_at is not None
     return linked if is_answered and linked.hung_up_at is None else None
+
+
+def alias(book: CallBook, call: Call, event: AttendedTransferred) -> None:
+    """Let the channel whose place the caller takes name the caller too, for what comes late."""
+    other = event.second_transferer_id
+    if event.destination == INTO_APP and other not in book.legs:
+        book.keep(replace(call, aliases=(*call.aliases, CallId(other))))
 
 
 def merge(book: CallBook, call: Call, event: AttendedTransferred) -> CallId | None:
@@ -98,8 +110,12 @@ def merge(book: CallBook, call: Call, event: AttendedTransferred) -> CallId | No
     overs = (*call.hand_overs[:-1], replace(call.hand_overs[-1], reach=Reach.QUEUE, recalls=None))
     call = replace(call, entries=(*call.entries, state), hand_overs=overs)
     if event.destination != INTO_APP:
-        aliases = (*call.aliases, asking.call_id)
-        call = replace(call, aliases=aliases, channel=asking.channel)
+        call = replace(
+            call,
+            aliases=(*call.aliases, asking.call_id),
+            stand_ins=(*call.stand_ins, asking.call_id),
+            channel=asking.channel,
+        )
     book.keep(call)
     if not is_counted:
         book.floor(last.stay.queue).count_join(is_move=False)

@@ -94,10 +94,10 @@ def replace_leg(book: CallBook, event: AgentLegReplaced) -> None:
 
 def dialled(book: CallBook, event: DialEnded) -> None:
     """Note what came of a dial on the call that it was for; one for no call of ours is nothing."""
-    if event.channel_id is None:
+    if event.channel_id is None and event.device in book.recalls:
         _recall(book, event)
         return
-    own = book.calls.get(CallId(event.channel_id))
+    own = None if event.channel_id is None else book.calls.get(CallId(event.channel_id))
     call = own or book.calls.get(CallId(event.linked_id))
     if call is None or not call.entries:
         return
@@ -163,6 +163,7 @@ def _note_attended(book: CallBook, event: AttendedTransferred) -> CallId | None:
         call = book.calls.get(book.legs.get(leg, CallId("")))
         if call is None or not _add(book, leg, _attended(call, event)):
             continue
+        consultation.alias(book, book.calls[call.call_id], event)
         merged = consultation.merge(book, book.calls[call.call_id], event) or merged
     return merged
 

@@ -342,9 +342,11 @@ class JournalBook:
         self.marked_since: datetime | None = None
         """First row of ours in the journal; None while there is none."""
         self._calls: dict[CallId, CallJournal] = {}
+        self._owners = rows_of_ours.TalkOwners()
 
     def add(self, row: JournalRow) -> None:
         """Take the next row."""
+        row = self._owners.owned(row)
         if row.event == QUEUE_START:
             for call in self._calls.values():
                 call.cut(row.at)

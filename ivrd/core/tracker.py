@@ -418,8 +418,11 @@ class Tracker:
 
     def _hang_up_alias(self, event: ChannelHungUp) -> None:
         """End the wait of a channel that stood for a caller; a talk ends with its agent."""
-        call = self._book.calls.get(self._book.aliases.get(CallId(event.channel_id), CallId("")))
-        if call is not None and isinstance(call.entries[-1], Waiting | Leaving):
+        channel = CallId(event.channel_id)
+        call = self._book.calls.get(self._book.aliases.get(channel, CallId("")))
+        if call is None or channel not in call.stand_ins:
+            return
+        if isinstance(call.entries[-1], Waiting | Leaving):
             self._book.step(call, call.entries[-1], event)
 
     def _pass_deadline(self, at: datetime, call_id: CallId) -> None:

@@ -206,7 +206,6 @@ def test_each_planted_difference_is_found_and_named(town: Town) -> None:
     planted = {
         "resolved": [],
         "not-stored": ["not stored"],
-        "consultation": [],
         "not-in-journal": ["not in queue_log"],
         "other-queue": ["stays"],
         "one-stay-less": ["stays", "outcome"],

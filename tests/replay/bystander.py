@@ -1,11 +1,12 @@
 """What a PBX would answer if it were asked for a snapshot now, from the events that it sent."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, replace, replace
 from datetime import datetime, timedelta
 
 from ivrd.core.events import (
     AgentConnected,
     AgentLegReplaced,
+    AttendedTransferred,
     AgentRang,
     CallArrived,
     CallerJoined,
@@ -46,6 +47,8 @@ class Bystander:
                 self.lines.setdefault(event.queue, {}).pop(event.call_id, None)
             case AgentConnected():
                 self.channels.add(event.agent_leg)
+            case AttendedTransferred(destination="App"):
+                self._take_place(event)
             case AgentLegReplaced():
                 self.channels.add(event.new_id)
             case ChannelHungUp():
@@ -65,6 +68,16 @@ class Bystander:
                 self._take_over(event)
             case _:
                 pass
+
+    def _take_place(self, event: AttendedTransferred) -> None:
+        """Put the caller into the line in which the agent asked."""
+        if event.transferee_id is None:
+            return
+        for line in self.lines.values():
+            joined = line.pop(CallId(event.second_transferer_id), None)
+            if joined is not None:
+                caller = CallId(event.transferee_id)
+                line[caller] = replace(joined, call_id=caller)
 
     def _take_over(self, snapshot: SnapshotTaken) -> None:
         self.channels = set(snapshot.channels)

@@ -92,6 +92,25 @@ def test_handing_on_into_the_queue_where_the_agent_waits() -> None:
     """)
 
 
+def test_end_of_the_talk_may_come_under_the_name_of_the_asking_channel() -> None:
+    told = tell(
+        TALKS
+        + """
+        30  attended   a1  k1  to=App
+        30  completed  k1  guides  transfer
+        30  hung_up    k1
+        31  joined     c1  switchboard
+        45  connected  c1  switchboard  olle  leg=o1
+        60  hung_up    c1
+    """
+    )
+    assert told == lines("""
+        entry c1 1 guides answered waited 5 total 5 talked 25 by anna
+        entry c1 2 switchboard answered waited 14 total 14 talked 15 by olle
+        call  c1 handed_on waited 5 transfers 1 ended queue
+    """)
+
+
 BY_CODE = """
         20    joined     k2  guides  linked=c1  channel=Local/7002@x-01;2
         30    attended   a1  a1  target=k1

@@ -80,7 +80,12 @@ WAYS = {
     ),
     "by code, target answered": (
         "19 dial_ended l2 d1 ANSWER linked=c1\n19 dial_ended - l1 ANSWER linked=c1\n"
-        "20 attended a1 a1 target=d1",
+        "20 attended a1 a1 target=l1",
+        "handed_on transfers 1 ended reached none",
+    ),
+    "by code, handed on just as the target answers": (
+        "20 dial_ended l2 d1 ANSWER linked=c1\n20 attended a1 a1 target=l1\n"
+        "20 dial_ended - l1 ANSWER linked=c1",
         "handed_on transfers 1 ended reached none",
     ),
     "by code, target rings and answers": (
