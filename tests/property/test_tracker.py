@@ -26,6 +26,7 @@ from ivrd.core.effects import (
 from ivrd.core.events import (
     AgentConnected,
     AgentLegReplaced,
+    AttendedTransferred,
     CallArrived,
     CallerJoined,
     CallerLeft,
@@ -60,6 +61,10 @@ class Caller:
     rings: str = ""
     leg: str = ""
     move_to: str = ""
+    asks: str = ""
+    """The channel with which the agent asks in another queue, meanwhile."""
+    asks_in: str = ""
+    asks_since: float = 0.0
 
 
 @dataclass
@@ -136,21 +141,63 @@ class Pbx:
             if member != "somebody":
                 yield f"member {caller.queue} {member}"
 
+    def talking(self, number: int) -> Caller | None:
+        """Return a caller whose agent does nothing else."""
+        those = [caller for caller in self.at("talking") if not caller.asks]
+        return those[number % len(those)] if those else None
+
+    def asking(self, number: int) -> Caller | None:
+        those = [caller for caller in self.at("talking") if caller.asks]
+        return those[number % len(those)] if those else None
+
+    def _ask(self, number: int) -> Iterable[str]:
+        if caller := self.talking(number):
+            self.legs += 1
+            caller.asks, caller.asks_in = f"k{self.legs}", QUEUES[number % 2]
+            caller.asks_since = self.now
+            yield f"joined {caller.asks} {caller.asks_in} linked={caller.name}"
+
+    def _ask_in_vain(self, number: int) -> Iterable[str]:
+        if caller := self.asking(number):
+            yield from self._stop_asking(caller)
+
+    def _stop_asking(self, caller: Caller) -> Iterable[str]:
+        asks, caller.asks = caller.asks, ""
+        yield f"hangup_asked {asks}"
+        yield f"abandon {asks} {caller.asks_in}"
+        yield f"left {asks} {caller.asks_in}"
+        yield f"hung_up {asks}"
+
+    def _hand_to_asked(self, number: int) -> Iterable[str]:
+        if caller := self.asking(number):
+            asks, caller.asks = caller.asks, ""
+            yield f"attended {caller.leg} {asks} to=App"
+            yield f"hung_up {asks}"
+            yield f"completed {caller.name} {caller.queue} transfer"
+            yield f"hung_up {caller.leg}"
+            caller.place, caller.queue, caller.joined = "waiting", caller.asks_in, caller.asks_since
+            caller.rings = caller.leg = caller.move_to = ""
+
+    def _dial(self, number: int) -> Iterable[str]:
+        if caller := self.pick(number, "elsewhere"):
+            status = ("ANSWER", "NOANSWER", "BUSY")[number % 3]
+            yield f"dial_ended {caller.name} d{number} {status}"
+
     def _agent_ends(self, number: int) -> Iterable[str]:
-        if caller := self.pick(number, "talking"):
+        if caller := self.talking(number):
             yield f"completed {caller.name} {caller.queue} agent"
             yield f"hung_up {caller.leg}"
             caller.place = "elsewhere"
 
     def _swap(self, number: int) -> Iterable[str]:
-        if caller := self.pick(number, "talking"):
+        if caller := self.talking(number):
             self.legs += 1
             yield f"replaced {caller.leg} a{self.legs}"
             yield f"hung_up {caller.leg}"
             caller.leg = f"a{self.legs}"
 
     def _hand_out(self, number: int) -> Iterable[str]:
-        if caller := self.pick(number, "talking"):
+        if caller := self.talking(number):
             if number % 2:
                 yield f"replaced {caller.leg} x{caller.leg}"
             yield f"attended {caller.leg} y{caller.leg}"
@@ -159,7 +206,7 @@ class Pbx:
             caller.place = "elsewhere"
 
     def _hand_in(self, number: int) -> Iterable[str]:
-        if caller := self.pick(number, "talking"):
+        if caller := self.talking(number):
             yield f"blind {caller.leg} 3210"
             yield f"completed {caller.name} {caller.queue} transfer"
             yield f"hung_up {caller.leg}"
@@ -175,6 +222,8 @@ class Pbx:
                 yield f"hung_up {caller.leg}"
                 yield f"completed {caller.name} {caller.queue}"
             caller.place = "gone"
+            if caller.asks:
+                yield from self._stop_asking(caller)
 
     def _leave(self, caller: Caller) -> Iterable[str]:
         caller.rings = ""
@@ -224,10 +273,15 @@ class Pbx:
 
     def snapshot(self) -> str:
         """Return what the PBX says is there now."""
-        waiting = ",".join(f"{c.name}:{c.queue}:{self.now - c.joined}" for c in self.at("waiting"))
+        asking = [c for c in self.callers if c.asks]
+        waiting = ",".join(
+            [f"{c.name}:{c.queue}:{self.now - c.joined}" for c in self.at("waiting")]
+            + [f"{c.asks}:{c.asks_in}:{self.now - c.asks_since}" for c in asking]
+        )
         alive = ",".join(
             [c.name for c in self.callers if c.place != "gone"]
             + [c.leg for c in self.at("talking")]
+            + [c.asks for c in asking]
         )
         ringing = {caller.rings for caller in self.at("waiting")}
         members = ",".join(
@@ -242,7 +296,8 @@ OPERATIONS = [
     *("arrive",) * 5,
     *("answer", "move", "ring", "hand_in") * 3,
     *("hand_out", "agent_ends", "caller_ends", "again", "swap") * 2,
-    *("choose", "ring_out", "time_out", "redirect", "log_out", "wait"),
+    *("ask", "hand_to_asked", "dial") * 2,
+    *("choose", "ring_out", "time_out", "redirect", "log_out", "wait", "ask_in_vain"),
 ]
 operations = st.sampled_from(OPERATIONS)
 numbers = st.integers(0, 20)
@@ -348,6 +403,10 @@ class AnyLife(RuleBasedStateMachine):
                 "replaced z9 a1",
                 "blind {0} 1",
                 "attended {0} a2",
+                "attended a1 a1 target=l1 to=Threeway",
+                "attended a1 a1 target=l1",
+                "dial_ended l2 d1 ANSWER linked={0}",
+                "dial_ended - d1 NOANSWER device=anna",
                 "move_refused {0}",
                 "case_saved {0}",
                 "passed",
@@ -390,7 +449,7 @@ class AnyLife(RuleBasedStateMachine):
     def counts_conserve(self) -> None:
         inside: Counter[str] = Counter()
         for call in self.tracker.state().calls:
-            for stay in call.entries:
+            for stay in call.entries if call.consults_for is None else ():
                 inside[stay.stay.queue] += not isinstance(stay, Closed | Talking)
             assert all(isinstance(stay, Closed) for stay in call.entries[:-1])
         for view in self.tracker.views():
@@ -407,7 +466,7 @@ class AnyLife(RuleBasedStateMachine):
             (s.stay.queue, c.call_id)
             for c in book.calls.values()
             for s in c.entries
-            if isinstance(s, Waiting)
+            if isinstance(s, Waiting) and c.consults_for is None
         }
         assert waiting == {(f.queue, call) for f in book.queues.values() for call in f.waiting}
         assert set(book.legs.values()) <= set(book.calls)
@@ -420,7 +479,7 @@ class AnyLife(RuleBasedStateMachine):
         self.checks(pass_deadlines(self.tracker))
         book = self.tracker._book
         assert self.tracker.live_calls == 0
-        assert not book.legs
+        assert not any((book.legs, book.aliases, book.recalls, book.thirds, book.talkers))
         assert not book.deadlines
         assert not any(floor.waiting for floor in book.queues.values())
         assert self.counted == self.recorded
@@ -458,6 +517,7 @@ def snapshot_after(events: list[Event]) -> Event:
     """Return what the PBX would say just after some events."""
     waiting: dict[str, tuple[str, float]] = {}
     alive: dict[str, None] = {}
+    legs: dict[str, str] = {}
     members: dict[tuple[str, str], MemberChanged] = {}
     for event in events:
         match event:
@@ -469,12 +529,19 @@ def snapshot_after(events: list[Event]) -> Event:
                 alive[short(event.call_id)] = None
             case CallerJoined():
                 waiting[short(event.call_id)] = (event.queue, event.at.timestamp())
+                alive[short(event.call_id)] = None
             case CallerLeft():
                 waiting.pop(short(event.call_id), None)
             case AgentConnected():
                 alive[short(event.agent_leg)] = None
+                legs[short(event.call_id)] = event.agent_leg
             case AgentLegReplaced():
                 alive[short(event.new_id)] = None
+                legs |= {c: event.new_id for c, leg in legs.items() if leg == event.old_id}
+            case AttendedTransferred(destination="App"):
+                # The caller has taken the place of the channel that asked.
+                [caller] = [c for c, leg in legs.items() if leg == event.orig_transferer_id]
+                waiting[caller] = waiting.pop(short(event.second_transferer_id))
             case ChannelHungUp():
                 alive.pop(short(event.channel_id), None)
             case _:
