@@ -26,6 +26,7 @@ from tests.integration.db.samples import (
     REPOSITORY,
     Database,
     a_postgres_config,
+    all_facts,
     all_of_a_call,
     an_engine,
     rows_in,
@@ -63,6 +64,18 @@ async def test_a_second_migration_keeps_the_facts(engine: AsyncEngine) -> None:
     await Store(engine).save_batch(all_of_a_call(1))
     await migrate(engine)
     assert await rows_in(engine, CallRow) == 1
+
+
+async def test_facts_from_before_hand_overs_go_up_and_down_whole(engine: AsyncEngine) -> None:
+    await Store(engine).save_batch(all_of_a_call(1))
+    before = await all_facts(engine)
+    await downgrade(engine, revision="0001")
+    await migrate(engine)
+    [call] = await all_facts(engine)
+    assert [call] == before
+    assert (call.hand_over, call.is_from_journal) == (None, False)
+    assert [case.is_from_journal for case in call.cases] == [False]
+    assert [entry.joined_by for entry in call.entries] == [None]
 
 
 async def test_simultaneous_starts_migrate_once(database: Database) -> None:

@@ -1,0 +1,124 @@
+"""A floor where a guide lets callers go in every way, and what is told of it; for test_leaving_*.
+
+One guide, one operator, and officials of four kinds. The scenarios of a module share the floor, so
+each gives the guide its orders anew.
+"""
+
+from ivrd.core.events import CallerJoined
+from tests.e2e.lab_ami import LabAmi
+from tests.e2e.scene import Caller, Scene
+from tests.lab.floor_plan import Department, Desk, FloorPlan
+from tests.lab.municipality import Municipality
+from tests.lab.phone import Busy, Call, NoAnswer, Ring, Talk, Then
+from tests.lab.phone.phone import Phone
+
+ANSWERS, IS_BUSY, RINGS_OUT, SENDS_BACK, NOBODY = "8100", "8101", "8102", "8104", "8999"
+"""Officials, by what becomes of a call to them; the last number does not exist."""
+
+TO_SWITCHBOARD = "7001"
+ANSWERED_SWITCHBOARD, ANSWERED_GUIDES = "7011", "7012"
+"""As 7001 and 7002, but the site's dialplan answers first: so one hears that one waits."""
+
+MORE_DIALPLAN = f"""
+[from-agents](+)
+exten => {ANSWERED_SWITCHBOARD},1,Answer()
+ same => n,Goto(ivrd-queue-vaxel,s,1)
+exten => {ANSWERED_GUIDES},1,Answer()
+ same => n,Goto(ivrd-queue-kc,s,1)
+"""
+
+SOON = Talk(s=0.5)
+
+CALL_S_MAX = 10.0
+
+FLOOR = FloorPlan(
+    desks=(
+        Desk(name="guide", queue="kc", answer=Ring(after_s=0.1)),
+        Desk(name="op", queue="vaxel", answer=Ring(after_s=0.1), talk=SOON),
+    ),
+    departments=(
+        Department(number=ANSWERS, answer=Ring(after_s=0.3), talk=SOON),
+        Department(number=IS_BUSY, answer=Busy()),
+        Department(number=RINGS_OUT, answer=NoAnswer(), ring_s=1),
+        Department(
+            number=SENDS_BACK, answer=NoAnswer(), ring_s=1, otherwise="Goto(ivrd-queue-kc,s,1)"
+        ),
+    ),
+    features="blindxfer => ##\natxfer => *2\n",
+    more_dialplan=MORE_DIALPLAN,
+)
+
+
+async def talk_to_guide(played: Scene, then: Then | None, *, after_s: float = 0.2) -> Caller:
+    """Return a caller in talk with the guide, who then does as told, and next only talks."""
+    guide = played.town.phones["guide"]
+    for phone in played.town.phones.values():
+        phone.forget_incoming()
+    guide.talk = None if then is None else Talk(s=after_s, then=then)
+    caller = await played.ring()
+    await caller.talking("kc")
+    guide.talk = SOON
+    return caller
+
+
+def call_of(phone: Phone) -> Call:
+    """Return the call that a phone is in."""
+    [call] = phone.live_calls
+    return call
+
+
+async def press_code(caller: Caller, phone: Phone, code: str, number: str) -> Call:
+    """Use a feature code: the caller hears music when it is understood."""
+    call = call_of(phone)
+    await call.press(code)
+    await caller.hears(0.1)
+    for key in number:
+        if call.is_live:
+            await call.press(key)
+    return call
+
+
+async def official(town: Municipality, number: str, *, is_up: bool = True) -> Call:
+    """Return the call that an official gets, once it rings, or is up."""
+    call = await town.phones[f"department-{number}"].next_call(CALL_S_MAX)
+    if is_up:
+        await call.answered(CALL_S_MAX)
+    return call
+
+
+async def transfer_by_ami(town: Municipality, number: str) -> None:
+    """Hand the guide's caller on by AMI BlindTransfer."""
+    channels = (await town.pbx.cli("core show channels concise")).splitlines()
+    [name] = [line.partition("!")[0] for line in channels if line.startswith("PJSIP/guide-")]
+    async with LabAmi.connect(town.pbx) as ami:
+        answer = await ami.ask("BlindTransfer", Channel=name, Context="from-agents", Exten=number)
+    assert answer["Response"] == "Success"
+
+
+async def joined_again(caller: Caller, queue: str) -> CallerJoined:
+    """Wait until the caller has entered a queue after an agent's answer."""
+    connected = await caller.talking("kc")
+    return await caller.watch.first(
+        CallerJoined,
+        lambda e: e.call_id == caller.call_id and e.queue == queue and e.at > connected.at,
+    )
+
+
+def ended(played: Scene, caller: Caller) -> str:
+    """Return what a call came to: outcome, hand-over, transfers, case; after the scene."""
+    facts = played.of(caller)
+    case = "case" if facts.cases else "no case"
+    return f"{facts.outcome} {facts.hand_over or '-'} {facts.transfers} {case}"
+
+
+def stays(played: Scene, caller: Caller) -> str:
+    """Return the stays of a call: queue, disposition, agent."""
+    return " | ".join(
+        f"{entry.queue} {entry.disposition} {entry.agent or '-'}"
+        for entry in played.of(caller).entries
+    )
+
+
+async def check_all_agree(town: Municipality) -> None:
+    """See that the journal and what is stored agree on everybody of the town so far."""
+    assert town.unreconciled(await town.facts()) == ()

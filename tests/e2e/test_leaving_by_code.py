@@ -1,0 +1,139 @@
+"""How a call leaves a guide by a feature code: blind, attended, given up, and a talk of three."""
+
+import pytest
+
+from ivrd.core.events import AttendedTransferred, ChannelHungUp, DialEnded
+from tests.e2e import leaving
+from tests.e2e.leaving import ANSWERS, IS_BUSY, RINGS_OUT, SENDS_BACK, TO_SWITCHBOARD
+from tests.e2e.scene import Caller, Scene, scene
+from tests.e2e.towns import town_fixture
+from tests.lab.municipality import Municipality
+from tests.lab.phone import Call
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+town = town_fixture(leaving.FLOOR)
+
+BLIND, ATTENDED = "##", "*2"
+
+ABORT, THREEWAY = "*1", "*3"
+"""Asterisk's defaults of atxferabort and atxferthreeway."""
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "stays", "ended"),
+    [
+        (ANSWERS, "reached", "kc answered guide", "handed_on reached 1 no case"),
+        (IS_BUSY, "busy", "kc answered guide", "handed_on rang_out 1 no case"),
+        (
+            SENDS_BACK,
+            "came_back",
+            "kc answered guide | kc answered guide",
+            "resolved came_back 1 case",
+        ),
+        (
+            TO_SWITCHBOARD,
+            "to_switchboard",
+            "kc answered guide | vaxel answered op",
+            "handed_on queue 1 no case",
+        ),
+    ],
+)
+async def test_blind(town: Municipality, number: str, name: str, stays: str, ended: str) -> None:
+    async with scene(town, f"leaving_code_blind_{name}") as played:
+        caller = await leaving.talk_to_guide(played, None)
+        await leaving.press_code(caller, town.phones["guide"], BLIND, number)
+        await caller.gone()
+    assert (leaving.stays(played, caller), leaving.ended(played, caller)) == (stays, ended)
+    await leaving.check_all_agree(town)
+
+
+async def consulting(played: Scene, number: str) -> tuple[Caller, Call]:
+    """Return a caller on hold, and the guide's call, which now rings an official."""
+    caller = await leaving.talk_to_guide(played, None)
+    guide = await leaving.press_code(caller, played.town.phones["guide"], ATTENDED, number)
+    return caller, guide
+
+
+async def test_attended_and_the_official_answered(town: Municipality) -> None:
+    async with scene(town, "leaving_code_attended_reached") as played:
+        caller, guide = await consulting(played, ANSWERS)
+        await leaving.official(town, ANSWERS)
+        await guide.hang_up()
+        await caller.gone()
+    assert leaving.ended(played, caller) == "handed_on reached 1 no case"
+
+
+async def test_guide_drops_out_while_it_rings_and_the_official_answers(town: Municipality) -> None:
+    async with scene(town, "leaving_code_ringing_reached") as played:
+        caller, guide = await consulting(played, ANSWERS)
+        await leaving.official(town, ANSWERS, is_up=False)
+        await guide.hang_up()
+        await caller.gone()
+    handed = await played.watch.first(AttendedTransferred)
+    assert handed.destination == "Bridge", "as if the official had answered already"
+    assert leaving.ended(played, caller) == "handed_on reached 1 no case"
+
+
+async def test_guide_drops_out_while_it_rings_and_takes_the_caller_back(town: Municipality) -> None:
+    async with scene(town, "leaving_code_ringing_came_back") as played:
+        caller, guide = await consulting(played, RINGS_OUT)
+        await leaving.official(town, RINGS_OUT, is_up=False)
+        await guide.hang_up()
+        await caller.gone()
+    recalled = await played.watch.first(DialEnded, lambda e: e.device == "PJSIP/guide")
+    assert (recalled.channel_id, recalled.status) == (None, "ANSWER")
+    assert leaving.stays(played, caller) == "kc answered guide"
+    assert leaving.ended(played, caller) == "resolved came_back 1 case"
+    await leaving.check_all_agree(town)
+
+
+async def test_consultation_that_the_guide_gives_up(town: Municipality) -> None:
+    async with scene(town, "leaving_code_consultation_given_up") as played:
+        town.phones[f"department-{ANSWERS}"].talk = None
+        caller, guide = await consulting(played, ANSWERS)
+        asked = await leaving.official(town, ANSWERS)
+        await guide.press(ABORT)
+        await asked.ended(leaving.CALL_S_MAX)
+        assert guide.is_live
+        await guide.hang_up()
+        await caller.gone()
+        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
+    assert leaving.ended(played, caller) == "resolved - 0 case"
+
+
+async def test_consultation_with_somebody_busy(town: Municipality) -> None:
+    async with scene(town, "leaving_code_consultation_busy") as played:
+        caller, guide = await consulting(played, IS_BUSY)
+        await played.watch.first(DialEnded, lambda e: e.status == "BUSY")
+        await guide.hang_up()
+        await caller.gone()
+    assert leaving.ended(played, caller) == "resolved - 0 case"
+
+
+@pytest.mark.parametrize(
+    ("first", "ended"),
+    [
+        ("guide", "handed_on conference 1 no case"),
+        ("official", "resolved - 0 case"),
+        ("caller", "resolved - 0 case"),
+    ],
+)
+async def test_talk_of_three(town: Municipality, first: str, ended: str) -> None:
+    async with scene(town, f"leaving_three_{first}_left_first") as played:
+        town.phones[f"department-{ANSWERS}"].talk = None
+        caller, guide = await consulting(played, ANSWERS)
+        third = await leaving.official(town, ANSWERS)
+        await guide.press(THREEWAY)
+        joined = await played.watch.first(AttendedTransferred)
+        assert joined.destination == "Threeway"
+        parties = {"guide": guide, "official": third, "caller": caller.line}
+        await parties[first].hang_up()
+        await played.watch.first(ChannelHungUp, start=played.watch.events.index(joined))
+        for party in parties.values():
+            if party.is_live:
+                await party.hang_up()
+        await caller.gone()
+        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
+    assert leaving.ended(played, caller) == ended
+    await leaving.check_all_agree(town)
