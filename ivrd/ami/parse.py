@@ -253,6 +253,8 @@ def _queue_exit(frame: Frame) -> Event:
         queue=QueueName(frame.last(QUEUE)),
         status=frame.last(b"\r\nStatus: "),
         info=frame.last(b"\r\nInfo: "),
+        linked_id=frame.linked_id(),
+        channel=frame.first(CHANNEL),
     )
 
 

@@ -209,6 +209,7 @@ class CallBook:
             joined_at=at,
             # A caller who was answered and handed to a queue of ours begins a new wait.
             first_joined_at=at if last is None or is_answered else last.stay.first_joined_at,
+            joined_by=call.stand_ins[-1] if call.stand_ins else None,
         )
 
     def end_landing(self, call: Call, at: datetime, end: MoveEnd) -> Call:

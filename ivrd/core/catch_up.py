@@ -328,4 +328,6 @@ def _exit(row: JournalRow, status: str, info: str) -> QueueExited:
         queue=row.queue,
         status=status,
         info=info,
+        linked_id=ChannelId(row.call_id),
+        channel="",
     )

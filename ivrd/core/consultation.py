@@ -30,14 +30,14 @@ from ivrd.core import entry as entries
 from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook, device_of
 from ivrd.core.effects import Reach
-from ivrd.core.events import AttendedTransferred, CallerJoined, SnapshotTaken
+from ivrd.core.events import AttendedTransferred, CallerJoined, QueueExited, SnapshotTaken
 from ivrd.core.ids import CallId
 from ivrd.core.stay import Closed, EntryState, Leaving, Talking, Waiting, legs_of
 
 INTO_APP = "App"
 
 
-def call_of(book: CallBook, event: CallerJoined) -> Call:
+def call_of(book: CallBook, event: CallerJoined | QueueExited) -> Call:
     """Return the call that a channel in a queue belongs to; one never seen is opened."""
     known = book.calls.get(event.call_id)
     if known is not None:
@@ -58,7 +58,7 @@ def call_of(book: CallBook, event: CallerJoined) -> Call:
     return call
 
 
-def _asks_for(book: CallBook, event: CallerJoined) -> Call | None:
+def _asks_for(book: CallBook, event: CallerJoined | QueueExited) -> Call | None:
     """Return the call whose agent is behind a channel; None when it is a caller's own."""
     linked = book.calls.get(CallId(event.linked_id))
     if linked is None:

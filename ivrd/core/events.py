@@ -103,6 +103,9 @@ class QueueExited:
     """QUEUESTATUS, or "KEY" when a key led out of the queue; "" when Asterisk named no reason."""
     info: str
     """QUEUE_WITHDRAW_INFO; "" when the caller was not withdrawn."""
+    linked_id: ChannelId
+    channel: str
+    """Both as in CallerJoined: of a refused caller nothing else tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -368,7 +368,7 @@ class Tracker:
             self._book.report("no entry", event, event.call_id)
 
     def _refuse_caller(self, event: QueueExited) -> None:
-        call = self._book.get_or_open(event.call_id, at=event.at, channel="")
+        call = consultation.call_of(self._book, event)
         last = call.entries[-1] if call.entries else None
         if isinstance(last, Closed) and last.disposition in entries.REFUSED:
             known_at = last.stay.joined_at
@@ -380,7 +380,7 @@ class Tracker:
             call = self._book.end_landing(call, event.at, MoveEnd.REFUSED)
         step = entries.refuse(self._book.stay(call, event.queue, event.at), event.status)
         self._book.keep(replace(call, entries=(*call.entries, step.state)))
-        self._book.emit(step.effects)
+        self._book.emit_of(call, step.effects)
 
     def _route_to_queue(self, event: QueueEvent) -> None:
         call = self._book.calls.get(event.call_id)

@@ -6,7 +6,7 @@ import pytest
 
 from ivrd.core.events import AgentLegReplaced
 from tests.e2e import leaving
-from tests.e2e.leaving import ANSWERS, RINGS_OUT
+from tests.e2e.leaving import ANSWERS, RINGS_OUT, TO_SWITCHBOARD
 from tests.e2e.scene import scene
 from tests.e2e.towns import town_fixture
 from tests.lab.municipality import Municipality
@@ -33,6 +33,17 @@ async def test_local_channel_that_stays(stays_town: Municipality, way: str) -> N
         caller = await leaving.talk_to_guide(played, then)
         await caller.gone()
     assert leaving.ended(played, caller) == ended
+    await leaving.check_all_agree(stays_town)
+
+
+async def test_mobile_hands_on_to_the_switchboard(stays_town: Municipality) -> None:
+    """The Local channel goes into the queue, and carries the caller."""
+    async with scene(stays_town, "leaving_mobile_n_to_switchboard") as played:
+        caller = await leaving.talk_to_guide(played, TransferBlind(TO_SWITCHBOARD))
+        await caller.gone()
+    assert leaving.stays(played, caller) == "kc answered guide | vaxel answered op"
+    assert leaving.ended(played, caller) == "handed_on queue 1 no case"
+    assert played.of(caller).entries[1].joined_by is not None
     await leaving.check_all_agree(stays_town)
 
 

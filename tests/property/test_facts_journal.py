@@ -24,6 +24,7 @@ from ivrd.core.effects import (
     MoveEnd,
     OpenCase,
     Outcome,
+    Reach,
     RecordCall,
     RecordEntry,
     RecordMove,
@@ -59,6 +60,7 @@ facts: st.SearchStrategy[Fact] = st.one_of(
         agent=maybe_text,
         answered_at=st.none() | moments,
         talk=maybe_duration,
+        joined_by=maybe_text,
     ),
     st.builds(
         RecordCall,
@@ -78,6 +80,8 @@ facts: st.SearchStrategy[Fact] = st.one_of(
         last_queue=maybe_text,
         moves=numbers,
         transfers=numbers,
+        hand_over=st.none() | st.sampled_from(Reach),
+        is_from_journal=st.booleans(),
     ),
     st.builds(
         RecordMove,
@@ -101,6 +105,7 @@ facts: st.SearchStrategy[Fact] = st.one_of(
         interface=texts,
         department=maybe_text,
         answered_at=moments,
+        is_from_journal=st.booleans(),
     ),
 )
 

@@ -17,6 +17,7 @@ from ivrd.core.effects import (
     Disposition,
     MoveEnd,
     Outcome,
+    Reach,
 )
 from ivrd.core.ids import SystemName
 from ivrd.db.facts import counts, facts_of
@@ -54,6 +55,19 @@ async def test_a_call_comes_back_as_it_was(engine: AsyncEngine) -> None:
     assert entry.talk is None
     assert [move.end for move in call.move_attempts] == [MoveEnd.LANDED]
     assert [case.rule for case in call.cases] == ["resolved-by-guide"]
+
+
+async def test_hand_over_and_where_the_knowledge_came_from_come_back(engine: AsyncEngine) -> None:
+    facts = [
+        replace(an_entry(), joined_by=a_call_id(7)),
+        replace(a_recorded_call(), hand_over=Reach.CAME_BACK, is_from_journal=True),
+        replace(a_case(), is_from_journal=True),
+    ]
+    await Store(engine).save_batch(facts)
+    [call] = await all_facts(engine)
+    assert (call.hand_over, call.is_from_journal) == (Reach.CAME_BACK, True)
+    assert [entry.joined_by for entry in call.entries] == [a_call_id(7)]
+    assert [case.is_from_journal for case in call.cases] == [True]
 
 
 async def test_a_wait_just_over_the_threshold_is_not_stored_as_the_threshold(

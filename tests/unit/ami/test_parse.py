@@ -98,7 +98,13 @@ EXAMPLES = [
             "Info": "ivrd-move guides x",
         },
         QueueExited,
-        {**IN_QUEUE, "status": "WITHDRAW", "info": "ivrd-move guides x"},
+        {
+            **IN_QUEUE,
+            "status": "WITHDRAW",
+            "info": "ivrd-move guides x",
+            "linked_id": "pbx1/a.1",
+            "channel": "PJSIP/x-a.1",
+        },
     ),
     (
         "QueueCallerJoin",

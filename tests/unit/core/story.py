@@ -172,6 +172,8 @@ def _exited(when: datetime, words: Words, named: Named) -> on.Event:
         queue=QueueName(words[1]),
         status=status,
         info=f"ivrd-move guides {info}" if info == "relief" else info,
+        linked_id=cid(named.get("linked", words[0])),
+        channel=named.get("channel", f"PJSIP/{words[0]}"),
     )
 
 

@@ -32,6 +32,42 @@ def test_asking_in_a_queue_and_giving_up_is_no_abandoned_call() -> None:
     """)
 
 
+def test_asking_in_a_full_queue_is_no_refused_call() -> None:
+    told = tell(
+        TALKS
+        + """
+        30  exited   k1  switchboard  FULL  channel=anna-01
+        30  hung_up  k1
+        60  hung_up  c1
+    """
+    )
+    assert told.splitlines()[1:] == ["call c1 resolved waited 5", "case c1 guides anna"]
+
+
+def test_blind_transfer_by_a_mobile_carries_the_caller_in_a_local_channel() -> None:
+    told = tell("""
+         0  arrived     c1  main
+         0  joined      c1  guides
+         4  dial_ended  l2  m1  ANSWER  linked=c1
+         4  connected   c1  guides  anna  leg=l1  at=Local/anna@mobiles/n
+        20  blind       m1  7001  l2
+        20  hung_up     m1
+        20  joined      l2  switchboard  linked=c1  channel=Local/anna@mobiles-01;2
+        25  left        l2  switchboard
+        25  connected   l2  switchboard  olle  leg=o1
+        40  completed   l2  switchboard  agent
+        40  completed   c1  guides  agent
+        40  hung_up     l1
+        40  hung_up     c1
+        40  hung_up     l2
+    """)
+    assert told == lines("""
+        entry c1 1 guides answered waited 4 total 4 talked 16 by anna
+        entry c1 2 switchboard answered waited 5 total 5 talked 15 by olle joined_by l2
+        call  c1 handed_on waited 4 transfers 1 ended queue
+    """)
+
+
 def test_asking_an_operator_and_coming_back_is_no_answered_call() -> None:
     told = tell(
         TALKS
