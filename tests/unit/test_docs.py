@@ -15,7 +15,8 @@ from ivrd import config
 from ivrd.app import App
 from ivrd.cli import cli
 from ivrd.config import Supervision
-from ivrd.core.effects import Outcome
+from ivrd.core import journal
+from ivrd.core.effects import Outcome, Reach
 from ivrd.web.status import FORMULAS, CountsStatus, MembersStatus, QueueStatus
 from tests.lab import demo
 
@@ -195,12 +196,13 @@ def metric_names(tmp_path: Path) -> set[str]:
 
 def metrics_in(page: Path) -> set[str]:
     """Return the metrics that a page names; a histogram's parts stand for the whole."""
-    codes = " ".join(inline(page))
+    queries = re.findall(r"^```promql\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    codes = " ".join([*inline(page), *queries])
     return {name.removesuffix("_bucket") for name in re.findall(r"\bivrd_[a-z_]+", codes)}
 
 
-def test_ops_names_every_metric_and_no_other(metric_names: set[str]) -> None:
-    assert metrics_in(REPOSITORY / "docs" / "ops.md") == metric_names
+def test_metrics_names_every_metric_and_no_other(metric_names: set[str]) -> None:
+    assert metrics_in(REPOSITORY / "docs" / "metrics.md") == metric_names
 
 
 def test_no_page_names_a_metric_that_is_not_there(metric_names: set[str]) -> None:
@@ -239,21 +241,37 @@ def test_guide_names_every_outcome_and_no_other() -> None:
     assert set(named) == {outcome.value for outcome in Outcome}
 
 
+def test_guide_names_every_reach_and_no_other() -> None:
+    table = text_of("docs/guide.md").partition("| Reach |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == {reach.value for reach in Reach}
+
+
+def test_away_names_every_row_that_the_dialplan_writes() -> None:
+    rows = set(re.findall(r"`(IVRD[A-Z]+)`", text_of("docs/away.md")))
+    assert rows == {journal.ARRIVED, journal.CHOICE, journal.EXIT, journal.END}
+
+
 # The sample configuration.
 
 Keys = Mapping[str, Mapping[str, object]]
 
 
 def known_keys() -> Keys:
-    """Return section, key, and what the schema says of it; secrets are not in the schema."""
+    """Return section, key, and what the schema says of it; secrets are not in the schema.
+
+    Keys that stand above all tables are in section "".
+    """
     schema = config.json_schema()
     definitions = schema["$defs"]
-    sections = {}
-    for section, place in schema["properties"].items():
+    sections: dict[str, Mapping[str, object]] = {}
+    plain: dict[str, object] = {}
+    for name, place in schema["properties"].items():
         found = re.search(r"#/\$defs/(\w+)", str(place))
-        assert found, f"{section} is a table or an array of tables"
-        sections[section] = definitions[found[1]]["properties"]
-    return sections
+        if found:
+            sections[name] = definitions[found[1]]["properties"]
+        else:
+            plain[name] = place
+    return {"": plain, **sections}
 
 
 def sample_lines() -> Iterator[tuple[str, str, str, str]]:
