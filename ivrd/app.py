@@ -371,6 +371,18 @@ class App:
             ("system",),
             lambda: {(system,): self._gaps[system].rows_read},
         )
+        self._metrics.register_counter_source(
+            "ivrd_gap_faults_total",
+            "What was wrong with queue_log, or with the kept place in it.",
+            ("system", "kind"),
+            lambda: self._gaps[system].damages(),
+        )
+        self._metrics.register_gauge_source(
+            "ivrd_gap_journal_usable",
+            "1 while queue_log can be read; at 0 what happens in a gap stays unknown.",
+            ("system",),
+            lambda: {(system,): self._gaps[system].is_usable},
+        )
         self._metrics.register_gauge_source(
             "ivrd_calls_live",
             "Calls remembered now.",

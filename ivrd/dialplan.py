@@ -153,7 +153,8 @@ def _menu(menu: MenuConfig, agi: AgiConfig) -> str:
         f"Menu {menu.name}: asks ivrd, and falls back on ivrd-static-{menu.name} when ivrd is not",
         "there, does not answer in time, freezes, or ends without a result.",
         "Relies on: AGI route /menu/, read by ivrd/agi/session.py; global IVRD_HEARTBEAT, set by",
-        "ivrd/ami/client.py. Tells: UserEvent IvrdChoice, read by ivrd/ami/parse.py.",
+        "ivrd/ami/client.py. Tells: UserEvent IvrdChoice, read by ivrd/ami/parse.py; row",
+        "IVRDCHOICE in queue_log, read by ivrd/core/catch_up.py after a gap.",
     )
     static = f"ivrd-static-{menu.name},s,1"
     steps = [
@@ -184,7 +185,8 @@ def _menu(menu: MenuConfig, agi: AgiConfig) -> str:
 def _static_menu(menu: MenuConfig) -> str:
     head = _head(
         f"Menu {menu.name} without ivrd: the same keys, the same silence, the same queues.",
-        "Tells: UserEvent IvrdChoice, read by ivrd/ami/parse.py when it is back in time.",
+        "Tells: UserEvent IvrdChoice, read by ivrd/ami/parse.py when it is back in time; else row",
+        "IVRDCHOICE in queue_log, read by ivrd/core/catch_up.py.",
     )
     stay = f"ivrd-queue-{menu.stay_choice},s,1"
     parts = [
@@ -240,7 +242,8 @@ def _queue(queue: QueueConfig) -> str:
     head = _head(
         f"Queue {queue.name}: waits for an agent, and tells why when none came.",
         "Tells: UserEvent IvrdQueueExit, read by ivrd/ami/parse.py. A caller whom ivrd withdraws",
-        "carries where to in QUEUE_WITHDRAW_INFO (ivrd/ami/actions.py).",
+        "carries where to in QUEUE_WITHDRAW_INFO (ivrd/ami/actions.py). Row IVRDEXIT in queue_log",
+        "says the same to ivrd/core/catch_up.py.",
     )
     if queue.fallback is not None:
         after = _extension("onward", f"Goto(ivrd-queue-{queue.fallback},s,1)")

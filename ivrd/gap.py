@@ -67,6 +67,23 @@ class GapFiller:
         if kept is not None:
             calls.remember_finished(kept.finished)
 
+    def damages(self) -> dict[tuple[str, ...], int]:
+        """Return what was wrong with the journal, or with the kept place, by system and kind."""
+        log_, file = self._queue_log, self._file
+        kinds = {
+            "broken_line": log_.broken,
+            "misencoded_row": log_.misencoded,
+            "missing_rows": log_.gaps,
+            "checkpoint_refused": file.refused,
+            "checkpoint_not_written": file.failures,
+        }
+        return {(self._system, kind): count for kind, count in kinds.items()}
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the journal can be read: without it, a gap cannot be filled."""
+        return self._queue_log.trouble is None
+
     def observe(self, effect: Effect) -> None:
         """Note a call that was decided: the journal need not tell it again."""
         if isinstance(effect, RecordCall) and effect.system == self._system:

@@ -7,7 +7,7 @@ Beside app_queue's own rows the dialplan writes four of ours with QueueLog(), be
 otherwise silent on how a call came, what it chose, why it was refused, and when it ended:
     IVRDARRIVED  line, channel
     IVRDCHOICE   menu, outcome, choice, digit, tries, source
-    IVRDEXIT     status of a refused caller (QUEUESTATUS), in the row's queue
+    IVRDEXIT     QUEUESTATUS of a Queue() that ended without an agent, in the row's queue
     IVRDEND      nothing: the caller's channel is gone
 """
 
