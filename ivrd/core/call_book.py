@@ -5,7 +5,7 @@ and the effects gathered while one event is applied. Not here: what an event mea
 entry.py) and who should move (mover.py).
 
 What must stay true: a queue's waiting list holds exactly the calls whose last entry is `Waiting`
-there, consultations left out; a leg, an alias, a third or a recall points to a live call; every
+there, consultations left out; whatever points to a call points to a live one; every
 call with `hung_up_at`, or with a move, has a deadline. Of a consultation nothing is counted.
 """
 
@@ -68,6 +68,8 @@ class CallBook:
         """Channels that stand in a queue in the stead of a caller."""
         self.thirds: dict[ChannelId, CallId] = {}
         """Third parties in a talk of three."""
+        self.answered: dict[ChannelId, CallId] = {}
+        """Phones that answered when dialled for a live call, while they live."""
         self.recalls: dict[str, CallId] = {}
         """Agents' phones that ring again if a hand-over does not reach its target."""
         self.talkers: dict[str, CallId] = {}
@@ -143,6 +145,7 @@ class CallBook:
         """Remember a call, who waits in which queue, and whose phone its agent answered with."""
         self.calls[call.call_id] = call
         self.aliases.update(dict.fromkeys(call.aliases, call.call_id))
+        self.answered.update(dict.fromkeys(call.answered_dials, call.call_id))
         if call.third is not None:
             self.thirds[call.third] = call.call_id
         if call.hand_overs and (phone := call.hand_overs[-1].recalls) is not None:
@@ -256,6 +259,8 @@ class CallBook:
                 _forget_in(self.legs, leg, call.call_id)
             if isinstance(stay, Talking | Closed) and stay.interface is not None:
                 _forget_in(self.talkers, device_of(stay.interface), call.call_id)
+        for phone in call.answered_dials:
+            _forget_in(self.answered, phone, call.call_id)
         for alias in call.aliases:
             _forget_in(self.aliases, alias, call.call_id)
         for over in call.hand_overs:

@@ -9,7 +9,7 @@ The rules
        for a waiting caller: with "/n", or before it is optimised away, the queue sees no transfer.
     2. A blind transfer is *unknown* at first; so is an attended one whose target still rings.
        Whose target has answered is *reached*: two legs of the agent that end in a bridge, or a
-       dial for this call that was answered before.
+       dial for this call that was answered before, by somebody who is still there.
     3. Then each phone that is dialled for the caller tells: ANSWER is *reached*, and final; any
        other end is *rang out*, until another phone answers.
     4. A caller who comes to a queue of ours came back after *rang out*; else it was *queue*.
@@ -109,7 +109,8 @@ def dialled(book: CallBook, event: DialEnded) -> None:
             _set_last(book, call, replace(over, reach=Reach.RANG_OUT))
     elif own is None and event.status == ANSWERED:
         answered = (*call.answered_dials, event.dialled_id)[-ANSWERED_DIALS_MAX:]
-        book.calls[call.call_id] = replace(call, answered_dials=answered)
+        call = _without_dials(book, call)
+        book.keep(replace(call, answered_dials=answered))
 
 
 def connected(book: CallBook, event: AgentConnected) -> None:
@@ -120,14 +121,13 @@ def connected(book: CallBook, event: AgentConnected) -> None:
     for stay in call.entries:
         if isinstance(stay, Talking) and stay.agent_leg == event.agent_leg:
             legs = (*call.answered_dials, *stay.former_legs)
+            call = _without_dials(book, call)
             book.with_entry(call, stay, replace(stay, former_legs=legs))
 
 
 def joined(book: CallBook, call: Call) -> Call:
     """Note that a caller has come to a queue of ours; return the call as it is then."""
-    if call.answered_dials:
-        call = replace(call, answered_dials=())
-        book.calls[call.call_id] = call
+    call = _without_dials(book, call)
     over = _open_over(call)
     if over is None:
         return call
@@ -140,6 +140,11 @@ def leg_gone(book: CallBook, leg: ChannelId, at: datetime) -> None:
     with_third = book.thirds.pop(leg, None)
     if with_third is not None:
         book.keep(replace(book.calls[with_third], third=None))
+    dialled_for = book.answered.pop(leg, None)
+    if dialled_for is not None:
+        asked = book.calls[dialled_for]
+        rest = tuple(phone for phone in asked.answered_dials if phone != leg)
+        book.keep(replace(asked, answered_dials=rest))
     call = book.calls.get(book.legs.get(leg, CallId("")))
     if call is None or call.third is None or call.hung_up_at is not None:
         return
@@ -172,7 +177,13 @@ def _attended(call: Call, event: AttendedTransferred) -> HandOver:
     over = _over(event.at, None)
     is_by_code = event.orig_transferer_id == event.second_transferer_id
     is_with_target = event.destination in WITH_TARGET
-    if event.target_id in call.answered_dials or (is_with_target and not is_by_code):
+    if is_by_code:
+        # Asterisk leaves the target out now and then, in the same scenario (measured).
+        target = call.answered_dials[-1:] if event.target_id is None else (event.target_id,)
+        is_up = not set(target).isdisjoint(call.answered_dials)
+    else:
+        is_up = is_with_target
+    if is_up:
         return replace(over, reach=Reach.REACHED)
     interface = next((s.interface for s in reversed(call.entries) if isinstance(s, Talking)), None)
     return replace(over, recalls=interface if is_by_code else None)
@@ -197,6 +208,15 @@ def _add(book: CallBook, leg: ChannelId, over: HandOver) -> bool:
         book.keep(replace(call, hand_overs=(*call.hand_overs, replace(over, entry_number=number))))
         return True
     return False
+
+
+def _without_dials(book: CallBook, call: Call) -> Call:
+    """Forget which phones answered for a call; return the call as it is then."""
+    for phone in call.answered_dials:
+        book.answered.pop(phone, None)
+    call = replace(call, answered_dials=())
+    book.calls[call.call_id] = call
+    return call
 
 
 def _open_over(call: Call) -> HandOver | None:

@@ -479,7 +479,9 @@ class AnyLife(RuleBasedStateMachine):
         self.checks(pass_deadlines(self.tracker))
         book = self.tracker._book
         assert self.tracker.live_calls == 0
-        assert not any((book.legs, book.aliases, book.recalls, book.thirds, book.talkers))
+        assert not any(
+            (book.legs, book.aliases, book.recalls, book.thirds, book.talkers, book.answered)
+        )
         assert not book.deadlines
         assert not any(floor.waiting for floor in book.queues.values())
         assert self.counted == self.recorded

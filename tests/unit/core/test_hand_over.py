@@ -88,6 +88,16 @@ WAYS = {
         "20 dial_ended - l1 ANSWER linked=c1",
         "handed_on transfers 1 ended reached none",
     ),
+    "by code, target answered and not named": (
+        "19 dial_ended l2 d1 ANSWER linked=c1\n19 dial_ended - l1 ANSWER linked=c1\n"
+        "20 attended a1 a1",
+        "handed_on transfers 1 ended reached none",
+    ),
+    "by code, after another was asked, target rings and is not named": (
+        "11 dial_ended l2 d1 ANSWER linked=c1\n11 dial_ended - l1 ANSWER linked=c1\n"
+        "15 hung_up d1\n15 hung_up l1\n20 attended a1 a1",
+        "handed_on transfers 1 ended unknown none",
+    ),
     "by code, target rings and answers": (
         "20 attended a1 a1 target=l1\n25 dial_ended l2 d1 ANSWER linked=c1",
         "handed_on transfers 1 ended reached none",
@@ -176,5 +186,7 @@ def test_nothing_is_left_of_hand_overs_when_calls_have_ended() -> None:
         tracker = new_tracker()
         play(tracker, read(TALKS + text + ENDED + "\n95 hung_up a1\n95 hung_up a9"))
         book = tracker._book
-        assert not any((book.calls, book.legs, book.aliases, book.thirds, book.recalls))
+        assert not any(
+            (book.calls, book.legs, book.aliases, book.thirds, book.recalls, book.answered)
+        )
         assert not book.talkers
