@@ -32,6 +32,7 @@ from ivrd.core.events import (
     QueueExited,
 )
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
+from ivrd.core.line import Candidate
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
 from ivrd.core.stay import Closed, EntryState, Stay, Talking, Waiting, legs_of
@@ -53,6 +54,17 @@ def _forget_in(index: dict[_Key, CallId], key: _Key, call_id: CallId) -> None:
     """Take a key out of an index, if it still points to that call."""
     if index.get(key) == call_id:
         del index[key]
+
+
+def _candidate(call: Call, waiting: Waiting) -> Candidate:
+    """Return a waiting caller as the overflow policy sees them."""
+    return Candidate(
+        call_id=call.call_id,
+        first_joined_at=waiting.stay.first_joined_at,
+        is_offered=bool(waiting.offered_to),
+        is_moving=waiting.move is not None,
+        moves_asked=call.moves_asked,
+    )
 
 
 class CallBook:
@@ -154,8 +166,7 @@ class CallBook:
             if isinstance(stay, Talking):
                 self.talkers[device_of(stay.interface)] = call.call_id
             if isinstance(stay, Waiting) and call.consults_for is None:
-                waiting = self.floor(stay.stay.queue).waiting
-                waiting[call.call_id] = stay.stay.first_joined_at
+                self.floor(stay.stay.queue).waiting.put(_candidate(call, stay))
             for leg in legs_of(stay):
                 self.legs[leg] = call.call_id
 
@@ -175,7 +186,7 @@ class CallBook:
         call = replace(call, entries=(*call.entries[:number], new, *call.entries[number + 1 :]))
         self.keep(call)
         if isinstance(old, Waiting) and not isinstance(new, Waiting):
-            self.floor(old.stay.queue).waiting.pop(call.call_id, None)
+            self.floor(old.stay.queue).waiting.remove(call.call_id)
             self.touch(old.stay.queue)
         return call
 
@@ -254,7 +265,7 @@ class CallBook:
         del self.calls[call.call_id]
         for stay in call.entries:
             if isinstance(stay, Waiting):
-                self.floor(stay.stay.queue).waiting.pop(call.call_id, None)
+                self.floor(stay.stay.queue).waiting.remove(call.call_id)
             for leg in legs_of(stay):
                 _forget_in(self.legs, leg, call.call_id)
             if isinstance(stay, Talking | Closed) and stay.interface is not None:

@@ -33,19 +33,21 @@ class Mover:
 
     def ask_moves(self, at: datetime) -> None:
         """Plan again for each rule whose queues look different now."""
+        if not self._book.touched:
+            return
         for rule in self._rules.overflow:
             if rule.from_queue in self._book.touched or rule.to_queue in self._book.touched:
                 self._plan_rule(rule, at)
 
     def _plan_rule(self, rule: OverflowRule, at: datetime) -> None:
         was_active = rule.name in self.active_rules
-        waiting = self._book.floor(rule.from_queue).waiting
-        if not was_active and len(waiting) < rule.start_waiting:
+        line = self._book.floor(rule.from_queue).waiting
+        if not was_active and len(line) < rule.start_waiting:
             return
         plan = overflow.plan(
             rule,
             was_active=was_active,
-            line=[self._candidate(call_id) for call_id in waiting],
+            line=line,
             has_target_agents=self._book.floor(rule.to_queue).has_agents(),
         )
         if plan.is_active:
@@ -54,18 +56,6 @@ class Mover:
             self.active_rules.discard(rule.name)
         for call_id in plan.moves:
             self._ask_move(call_id, rule, at)
-
-    def _candidate(self, call_id: CallId) -> overflow.Candidate:
-        call = self._book.calls[call_id]
-        last = call.entries[-1]
-        assert isinstance(last, Waiting), "the waiting list holds waiting callers only"
-        return overflow.Candidate(
-            call_id=call_id,
-            first_joined_at=last.stay.first_joined_at,
-            is_offered=bool(last.offered_to),
-            is_moving=last.move is not None,
-            moves_asked=call.moves_asked,
-        )
 
     def _ask_move(self, call_id: CallId, rule: OverflowRule, at: datetime) -> None:
         call = self._book.calls[call_id]

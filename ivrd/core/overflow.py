@@ -14,24 +14,12 @@ The invariants
     5. Hysteresis: begins at `start_waiting`, goes on until `stop_waiting` or fewer are left.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import islice
 
 from ivrd.core.ids import CallId
+from ivrd.core.line import Line
 from ivrd.core.rules import OverflowRule
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One caller in a line, as the policy sees them."""
-
-    call_id: CallId
-    first_joined_at: datetime
-    is_offered: bool
-    is_moving: bool
-    """A move of this caller is outstanding; they count as gone from the queue they are leaving."""
-    moves_asked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +34,20 @@ def plan(
     rule: OverflowRule,
     *,
     was_active: bool,
-    line: Sequence[Candidate],
+    line: Line,
     has_target_agents: bool,
 ) -> Plan:
     """Return what a rule wants now.
 
     Args:
-        line: Everybody in the source queue, in any order.
+        line: Everybody in the source queue.
         has_target_agents: Whether the target has a member who is logged in and not paused.
     """
-    staying = [caller for caller in line if not caller.is_moving]
-    waiting = len(staying)
+    waiting = line.staying
     is_active = waiting >= rule.start_waiting or (was_active and waiting > rule.stop_waiting)
     if not is_active or not has_target_agents:
         return Plan(is_active=is_active)
-    movable = [c for c in staying if not c.is_offered and c.moves_asked < rule.moves_per_call]
-    # The id decides between equal arrivals: the order of `line` does not survive a restart.
-    movable.sort(key=lambda caller: (caller.first_joined_at, caller.call_id))
-    moves = movable[: waiting - rule.stop_waiting]
+    moves = tuple(islice(line.movable(rule.moves_per_call), waiting - rule.stop_waiting))
     # Judged as if the moves had landed, so that planning again without news changes nothing.
     is_active = waiting - len(moves) > rule.stop_waiting
-    return Plan(is_active=is_active, moves=tuple(caller.call_id for caller in moves))
+    return Plan(is_active=is_active, moves=moves)

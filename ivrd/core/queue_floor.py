@@ -9,7 +9,8 @@ from datetime import datetime
 from ivrd.core.effects import CountEntry
 from ivrd.core.events import MemberChanged
 from ivrd.core.floor import QueueView
-from ivrd.core.ids import CallId, Interface, QueueName, SystemName
+from ivrd.core.ids import Interface, QueueName, SystemName
+from ivrd.core.line import Line
 from ivrd.core.rules import QueueRules
 from ivrd.core.service_level import Counts, counted
 
@@ -29,8 +30,7 @@ class QueueFloor:
     queue: QueueName
     rules: QueueRules | None
     """None for a queue that the configuration does not name: watched, and not counted."""
-    waiting: dict[CallId, datetime] = field(default_factory=dict)
-    """First arrival of everybody in the waiting list."""
+    waiting: Line = field(default_factory=Line)
     members: dict[Interface, MemberChanged] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
 
@@ -84,7 +84,7 @@ class QueueFloor:
             queue=self.queue,
             is_synced=is_synced,
             waiting=len(self.waiting),
-            oldest_arrival_at=min(self.waiting.values(), default=None),
+            oldest_arrival_at=self.waiting.oldest_arrival_at,
             members_available=available,
             members_busy=busy,
             members_paused=paused,

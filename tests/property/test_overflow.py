@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivrd.core.ids import CallId
-from ivrd.core.overflow import Candidate, plan
+from ivrd.core.line import Candidate, Line
+from ivrd.core.overflow import Plan, plan
 from tests.unit.core.story import at, cid, overflow_rule
 
 candidates = st.builds(
@@ -29,7 +30,7 @@ limits = settings(deadline=None, print_blob=True, max_examples=200)
 def test_a_plan_moves_the_oldest_who_may_go_and_no_more_than_needed(
     rule, line: list[Candidate], was_active: bool, has_agents: bool
 ) -> None:
-    planned = plan(rule, was_active=was_active, line=line, has_target_agents=has_agents)
+    planned = plan(rule, was_active=was_active, line=Line(line), has_target_agents=has_agents)
     staying = [caller for caller in line if not caller.is_moving]
     by_id = {caller.call_id: caller for caller in line}
     moved = [by_id[call_id] for call_id in planned.moves]
@@ -53,7 +54,7 @@ def test_a_plan_moves_the_oldest_who_may_go_and_no_more_than_needed(
 def test_a_rule_begins_at_its_start_and_holds_until_its_stop(
     rule, line: list[Candidate], was_active: bool, has_agents: bool
 ) -> None:
-    planned = plan(rule, was_active=was_active, line=line, has_target_agents=has_agents)
+    planned = plan(rule, was_active=was_active, line=Line(line), has_target_agents=has_agents)
     waiting = sum(not caller.is_moving for caller in line)
     if waiting <= rule.stop_waiting or (waiting < rule.start_waiting and not was_active):
         assert not planned.is_active
@@ -67,13 +68,54 @@ def test_a_rule_begins_at_its_start_and_holds_until_its_stop(
 def test_planning_again_without_news_changes_nothing(
     rule, line: list[Candidate], was_active: bool, has_agents: bool
 ) -> None:
-    first = plan(rule, was_active=was_active, line=line, has_target_agents=has_agents)
+    first = plan(rule, was_active=was_active, line=Line(line), has_target_agents=has_agents)
     asked = [
         replace(caller, is_moving=True, moves_asked=caller.moves_asked + 1)
         if caller.call_id in first.moves
         else caller
         for caller in line
     ]
-    again = plan(rule, was_active=first.is_active, line=asked, has_target_agents=has_agents)
+    again = plan(rule, was_active=first.is_active, line=Line(asked), has_target_agents=has_agents)
     assert again.moves == ()
     assert again.is_active == first.is_active
+
+
+@limits
+@given(
+    rule=rules,
+    steps=st.lists(st.tuples(candidates, st.booleans()), max_size=40),
+    has_agents=st.booleans(),
+)
+def test_a_line_that_changed_plans_like_one_counted_anew(
+    rule, steps: list[tuple[Candidate, bool]], has_agents: bool
+) -> None:
+    line = Line()
+    callers: dict[CallId, Candidate] = {}
+    for step, is_leaving in steps:
+        caller = replace(step, call_id=CallId(f"{step.call_id}"[:-1]))
+        if is_leaving:
+            line.remove(caller.call_id)
+            callers.pop(caller.call_id, None)
+        else:
+            line.put(caller)
+            callers[caller.call_id] = caller
+    assert set(line) == set(callers)
+    assert len(line) == len(callers)
+    arrivals = [caller.first_joined_at for caller in callers.values()]
+    assert line.oldest_arrival_at == min(arrivals, default=None)
+    planned = plan(rule, was_active=False, line=line, has_target_agents=has_agents)
+    assert planned == _counted_anew(rule, list(callers.values()), has_agents)
+
+
+def _counted_anew(rule, line: list[Candidate], has_agents: bool) -> Plan:
+    """Return the plan by looking at everybody."""
+    staying = [caller for caller in line if not caller.is_moving]
+    if len(staying) < rule.start_waiting:
+        return Plan(is_active=False)
+    movable = [c for c in staying if not c.is_offered and c.moves_asked < rule.moves_per_call]
+    movable.sort(key=lambda caller: (caller.first_joined_at, caller.call_id))
+    moves = movable[: len(staying) - rule.stop_waiting] if has_agents else []
+    return Plan(
+        is_active=len(staying) - len(moves) > rule.stop_waiting,
+        moves=tuple(caller.call_id for caller in moves),
+    )

@@ -469,6 +469,15 @@ class AnyLife(RuleBasedStateMachine):
             if isinstance(s, Waiting) and c.consults_for is None
         }
         assert waiting == {(f.queue, call) for f in book.queues.values() for call in f.waiting}
+        for queue, call_id in waiting:
+            call, caller = book.calls[call_id], book.queues[queue].waiting.get(call_id)
+            last = call.entries[-1]
+            assert isinstance(last, Waiting)
+            assert caller is not None
+            assert caller.first_joined_at == last.stay.first_joined_at
+            assert caller.is_offered == bool(last.offered_to)
+            assert caller.is_moving == (last.move is not None)
+            assert caller.moves_asked == call.moves_asked
         assert set(book.legs.values()) <= set(book.calls)
         assert not book.effects
 

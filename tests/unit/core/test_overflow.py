@@ -1,7 +1,8 @@
 """The overflow policy, and what it is asked to look at."""
 
 from ivrd.core.ids import CallId
-from ivrd.core.overflow import Candidate, Plan, plan
+from ivrd.core.line import Candidate, Line
+from ivrd.core.overflow import Plan, plan
 from tests.unit.core.story import at, cid, new_tracker, overflow_rule, play, read, tell
 
 RULE = overflow_rule(start=3, stop=1)
@@ -23,43 +24,43 @@ LINE = [caller("c3", 3), caller("c1", 1), caller("c2", 2)]
 
 
 def test_rule_begins_at_its_start_and_moves_the_longest_waiting_down_to_its_stop() -> None:
-    planned = plan(RULE, was_active=False, line=LINE, has_target_agents=True)
+    planned = plan(RULE, was_active=False, line=Line(LINE), has_target_agents=True)
     assert planned == Plan(is_active=False, moves=(CallId(cid("c1")), CallId(cid("c2"))))
 
 
 def test_equal_arrivals_move_in_the_same_order_however_they_are_listed() -> None:
     line = [caller("c1", 1), caller("c2", 1), caller("c3", 1)]
     plans = [
-        plan(RULE, was_active=False, line=listed, has_target_agents=True)
+        plan(RULE, was_active=False, line=Line(listed), has_target_agents=True)
         for listed in (line, line[::-1])
     ]
     assert plans[0] == plans[1]
 
 
 def test_rule_does_not_begin_below_its_start() -> None:
-    planned = plan(RULE, was_active=False, line=LINE[:2], has_target_agents=True)
+    planned = plan(RULE, was_active=False, line=Line(LINE[:2]), has_target_agents=True)
     assert planned == Plan(is_active=False)
 
 
 def test_rule_in_force_goes_on_until_its_stop() -> None:
-    planned = plan(RULE, was_active=True, line=LINE[:2], has_target_agents=True)
+    planned = plan(RULE, was_active=True, line=Line(LINE[:2]), has_target_agents=True)
     assert planned.moves == (CallId(cid("c1")),)
 
 
 def test_rule_stays_in_force_while_it_may_move_nobody() -> None:
     line = [caller("c1", 1, offered=True), caller("c2", 2, asked=1), caller("c3", 3, offered=True)]
-    planned = plan(RULE, was_active=False, line=line, has_target_agents=True)
+    planned = plan(RULE, was_active=False, line=Line(line), has_target_agents=True)
     assert planned == Plan(is_active=True)
 
 
 def test_nobody_is_moved_to_a_queue_without_agents() -> None:
-    planned = plan(RULE, was_active=False, line=LINE, has_target_agents=False)
+    planned = plan(RULE, was_active=False, line=Line(LINE), has_target_agents=False)
     assert planned == Plan(is_active=True)
 
 
 def test_callers_on_their_way_out_count_as_gone() -> None:
     line = [caller("c1", 1, moving=True), caller("c2", 2, moving=True), caller("c3", 3)]
-    planned = plan(RULE, was_active=True, line=line, has_target_agents=True)
+    planned = plan(RULE, was_active=True, line=Line(line), has_target_agents=True)
     assert planned == Plan(is_active=False)
 
 
