@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from tests.bench import ami_messages, cpu_per_call, key_to_queue
+from tests.bench import ami_messages, cpu_per_call, key_to_queue, tracker_alone, year
 from tests.bench.machine import describe
 from tests.bench.result import BenchError, Result
 from tests.lab.processes import LabError
@@ -18,6 +18,8 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "a": ami_messages.measure,
     "b": cpu_per_call.measure,
     "c": key_to_queue.measure,
+    "d": tracker_alone.measure,
+    "e": year.measure,
 }
 """By key, in the order in which they run; each takes `is_quick`."""
 

@@ -101,7 +101,12 @@ async def prove_counted(town: Municipality, count: int) -> int:
             f"ivrd stored {len(facts)} of {count} calls, {unanswered} of them unanswered; "
             f"otherwise than Asterisk: {wrong[:3]}"
         )
-    return sum(1 for fact in facts if fact.is_static_menu)
+    return static_menus(facts)
+
+
+def static_menus(facts: Sequence[CallFacts]) -> int:
+    """Return how many calls met the static menu while ivrd was there."""
+    return sum(1 for fact in facts if fact.is_static_menu and not fact.is_from_journal)
 
 
 def _is_answered(fact: CallFacts) -> bool:
