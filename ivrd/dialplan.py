@@ -249,6 +249,9 @@ def _queue(queue: QueueConfig) -> str:
         after = _extension("onward", f"Goto(ivrd-queue-{queue.fallback},s,1)")
     else:
         after = _extension("onward", f"Playback({UNAVAILABLE_PROMPT})", "Hangup()")
+    # No argument may follow the timeout: Asterisk 21 took macro away, so that position is the ninth
+    # there and the tenth before ("core show application Queue" of 22.10.1 and 16.28.0). And among
+    # the options, w and W went with Monitor. The place in the queue is by QUEUE_PRIO, in both.
     timeout = str(queue.timeout_s) if queue.timeout_s else ""
     steps = [
         "; Once per call: the place in every queue is by first arrival.",

@@ -11,7 +11,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from ivrd.ami.client import AmiClient
-from ivrd.ami.filters import event_filter_lines
+from ivrd.ami.filters import asterisk_version, event_filter_lines
 from ivrd.ami.record import Recorder, read_frames, replay
 from ivrd.ami.session import Deadlines
 from ivrd.clock import AsteriskClock
@@ -31,6 +31,7 @@ from ivrd.errors import CredentialsRefused, RightMissing
 from ivrd.retry import Backoff
 from tests.lab.pbx import Pbx, PbxPlan
 from tests.lab.processes import POLL_S
+from tests.lab.root import Asterisk, find_asterisk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,20 +67,21 @@ member => Local/s@nowhere,0,Guide One
 """
 
 
-def _user(
-    name: str, *, read: str, write: str, version: tuple[int, ...] | None = (22, 10, 1)
-) -> str:
+def _user(name: str, *, read: str, write: str, version: tuple[int, ...] | None) -> str:
     lines = "\n".join(event_filter_lines(version)) if version is not None else ""
     return f"[{name}]\nsecret = sesame\nread = {read}\nwrite = {write}\n{lines}\n\n"
 
 
-USERS = (
-    _user("ivrd", read="system,call,agent,user", write="call,reporting")
-    + _user("nosystem", read="call,agent,user", write="call,reporting")
-    + _user("nowrite", read="system,call,agent,user", write="")
-    + _user("all", read="system,call,agent,user", write="call,reporting", version=None)
-    + _user("legacy", read="system,call,agent,user", write="call,reporting", version=(18, 20))
-)
+def _users(asterisk: Asterisk) -> str:
+    version = asterisk_version(asterisk.version)
+    every = "system,call,agent,user"
+    return (
+        _user("ivrd", read=every, write="call,reporting", version=version)
+        + _user("nosystem", read="call,agent,user", write="call,reporting", version=version)
+        + _user("nowrite", read=every, write="", version=version)
+        + _user("all", read=every, write="call,reporting", version=None)
+        + _user("legacy", read=every, write="call,reporting", version=(18, 20))
+    )
 
 
 class Settings:
@@ -132,8 +134,11 @@ async def running(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pbx() -> AsyncIterator[Pbx]:
-    plan = PbxPlan(queues_text=QUEUES, dialplan={"test.conf": DIALPLAN}, manager_text=USERS)
-    async with Pbx.start(plan) as started:
+    asterisk = await find_asterisk()
+    plan = PbxPlan(
+        queues_text=QUEUES, dialplan={"test.conf": DIALPLAN}, manager_text=_users(asterisk)
+    )
+    async with Pbx.start(plan, asterisk=asterisk) as started:
         yield started
 
 

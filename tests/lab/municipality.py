@@ -32,6 +32,7 @@ from tests.lab.phone import Call, Phone
 from tests.lab.ports import LOOPBACK, reserve_port
 from tests.lab.processes import Child, LabError
 from tests.lab.prompts import Prompt, make_prompts
+from tests.lab.root import Asterisk, find_asterisk
 from tests.lab.wire import Wire
 
 SYSTEM = SystemName("pbx1")
@@ -94,8 +95,12 @@ class Municipality:
             )
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             settings = ivrd_config.load(directory / "ivrd.toml")
+            asterisk = await find_asterisk()
             pbx = await stack.enter_async_context(
-                Pbx.start(_pbx_plan(plan, settings, phones, secret))
+                Pbx.start(
+                    _pbx_plan(plan, settings, phones, secret=secret, asterisk=asterisk),
+                    asterisk=asterisk,
+                )
             )
             wire = None
             if plan.has_wire:
@@ -286,10 +291,15 @@ async def _open_phones(plan: FloorPlan, stack: contextlib.AsyncExitStack) -> dic
 
 
 def _pbx_plan(
-    plan: FloorPlan, settings: ivrd_config.Config, phones: dict[str, Phone], secret: str
+    plan: FloorPlan,
+    settings: ivrd_config.Config,
+    phones: dict[str, Phone],
+    *,
+    secret: str,
+    asterisk: Asterisk,
 ) -> PbxPlan:
     files = dialplan.render(settings)
-    manager = dialplan.render_manager(settings.pbx[0], event_filters=_filters())
+    manager = dialplan.render_manager(settings.pbx[0], event_filters=_filters(asterisk))
     return PbxPlan(
         system_name=SYSTEM,
         manager_text=f"{manager}secret = {secret}\n",
@@ -306,8 +316,8 @@ def _pbx_plan(
     )
 
 
-def _filters() -> list[str]:
-    version = asterisk_version("22.10.1")
+def _filters(asterisk: Asterisk) -> list[str]:
+    version = asterisk_version(asterisk.version)
     assert version is not None, "a version is a version"
     return event_filter_lines(version)
 
