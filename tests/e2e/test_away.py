@@ -111,6 +111,7 @@ async def test_frozen_costs_a_caller_two_seconds(town: Municipality) -> None:
     )
 
 
+@pytest.mark.older_asterisk
 async def test_killed_in_the_middle_of_menus_and_queues(town: Municipality) -> None:
     await pause_guide(town)
     async with scene(town, "killed", is_orderly=False) as played:

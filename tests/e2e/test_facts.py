@@ -149,6 +149,7 @@ def by(caller: Caller) -> Callable[[QueueExited], bool]:
     return lambda event: event.call_id == caller.call_id
 
 
+@pytest.mark.older_asterisk
 async def test_f1_every_unanswered_exit_raises_abandon(exits: Exits) -> None:
     for caller in exits.all:
         assert CallerAbandonNoted in kinds(exits.played, caller, "vaxel")
@@ -164,11 +165,13 @@ async def test_f1_every_unanswered_exit_raises_abandon(exits: Exits) -> None:
     assert again.queue == "vaxel", "somebody else's withdraw leads back to the same queue"
 
 
+@pytest.mark.older_asterisk
 async def test_f2_asterisk_counts_every_unanswered_exit_as_abandoned(exits: Exits) -> None:
     told = [kinds(exits.played, caller, "vaxel").count(CallerAbandonNoted) for caller in exits.all]
     assert exits.counted_abandoned == sum(told) >= len(exits.all)
 
 
+@pytest.mark.older_asterisk
 async def test_f3_order_of_events_at_an_exit(exits: Exits) -> None:
     assert kinds(exits.played, exits.timed_out, "vaxel") == [
         CallerJoined,
@@ -180,6 +183,7 @@ async def test_f3_order_of_events_at_an_exit(exits: Exits) -> None:
     assert answered[:3] == [CallerJoined, CallerLeft, AgentConnected]
 
 
+@pytest.mark.older_asterisk
 async def test_f7_a_withdrawn_caller_goes_on_in_the_dialplan(exits: Exits) -> None:
     exited = await exits.played.watch.first(QueueExited, by(exits.moved))
     assert (exited.status, exited.info) == ("WITHDRAW", MOVE)
@@ -187,6 +191,7 @@ async def test_f7_a_withdrawn_caller_goes_on_in_the_dialplan(exits: Exits) -> No
     assert stays == [("vaxel", JournalEnd.WITHDRAWN), ("kc", JournalEnd.ANSWERED)]
 
 
+@pytest.mark.older_asterisk
 async def test_f8_a_redirect_asks_for_no_hangup(exits: Exits) -> None:
     left = [type(event) for event in own(exits.played, exits.redirected)]
     assert HangupRequested not in left[: left.index(AgentConnected)]

@@ -79,6 +79,7 @@ WAYS = {
 }
 
 
+@pytest.mark.older_asterisk
 async def test_every_way_through_the_menu(town: Municipality) -> None:
     async with scene(town, "menu_choices") as played:
         callers = await asyncio.gather(*(way(played) for way in WAYS))

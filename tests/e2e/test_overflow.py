@@ -52,6 +52,7 @@ async def asked(town: Municipality) -> float:
     return (await metrics(town))['ivrd_ami_moves_asked_total{system="pbx1"}']
 
 
+@pytest.mark.older_asterisk
 async def test_moves_keep_the_order_of_first_arrival(town: Municipality) -> None:
     async with scene(town, "overflow") as played:
         talker = await keep_guide_busy(played)

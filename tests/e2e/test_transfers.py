@@ -40,6 +40,7 @@ town = town_fixture(
 )
 
 
+@pytest.mark.older_asterisk
 async def test_callers_handed_on_to_an_official(town: Municipality) -> None:
     async with scene(town, "handed_on_to_an_official") as played:
 

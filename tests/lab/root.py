@@ -36,6 +36,9 @@ OLDEST_FOR_OVERFLOW = (18, 11)
 
 SUITES = ("sid", "bullseye")
 
+OLDER_SUITE = "bullseye"
+"""Has 16.28, the oldest Asterisk that the product is for; chosen scenarios are played on it too."""
+
 RECIPE = 1
 """Raised when a root built before must not be used any more."""
 
@@ -131,6 +134,27 @@ async def find_asterisk(
                 "no Asterisk is installed on PATH; install it or unset IVRD_LAB_ASTERISK"
             )
     return await _cached_root(choice or "sid", progress=progress)
+
+
+async def find_all() -> list[Asterisk]:
+    """Return every Asterisk that the tests use, built at once where they must be."""
+    async with asyncio.TaskGroup() as group:
+        found = [group.create_task(find_asterisk(), name="lab-asterisk")]
+        if has_older():
+            older = find_asterisk(OLDER_SUITE)
+            found.append(group.create_task(older, name="lab-older-asterisk"))
+    return [task.result() for task in found]
+
+
+def has_older() -> bool:
+    """Return whether this machine can have the older Asterisk: built in a root, by root, on Debian.
+
+    Who gives an Asterisk of their own instead has only that one.
+    """
+    if os.environ.get(CHOICE_VARIABLE) == "installed" or os.geteuid() != 0:
+        return False
+    is_built = _read_marker(cache_dir() / f"asterisk-{OLDER_SUITE}") is not None
+    return is_built or not _missing_build_tools()
 
 
 def find_installed() -> Asterisk | None:
@@ -264,12 +288,16 @@ def _put_in_place(building: Path, root: Path) -> None:
 
 
 def _require_build_tools() -> None:
-    missing = [tool for tool in ("debootstrap", "apt-get", "unshare") if not shutil.which(tool)]
+    missing = _missing_build_tools()
     if missing:
         raise LabError(
             f"building an Asterisk needs {', '.join(missing)}, which ./run installs on Debian; "
             "elsewhere install an Asterisk of at least 18.11"
         )
+
+
+def _missing_build_tools() -> list[str]:
+    return [tool for tool in ("debootstrap", "apt-get", "unshare") if not shutil.which(tool)]
 
 
 def _remove_tree(path: Path) -> None:
@@ -444,4 +472,5 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(find_asterisk()))
+    for asterisk in asyncio.run(find_all()):
+        print(asterisk)

@@ -70,6 +70,40 @@ def test_a_recording_gives_what_is_expected(path: Path) -> None:
     assert ledger.unexpected == 0
 
 
+def versions() -> dict[str, set[str]]:
+    """Return the names of the recordings of each version of Asterisk."""
+    return {
+        folder.name: {path.stem for path in folder.glob("*.ami")}
+        for folder in LOGS.iterdir()
+        if folder.is_dir()
+    }
+
+
+def test_recordings_are_of_two_majors() -> None:
+    assert {version.partition(".")[0] for version in versions()} == {"16", "22"}
+
+
+@pytest.mark.parametrize("name", sorted(set.intersection(*versions().values())))
+def test_a_scenario_comes_to_the_same_on_every_asterisk(name: str) -> None:
+    told = {
+        version: sorted(
+            json.dumps(outline(call)) for call in expected(LOGS / version / f"{name}.ami")
+        )
+        for version in versions()
+    }
+    first, *others = told.values()
+    assert all(other == first for other in others), told
+
+
+def outline(call: Json) -> Json:
+    """Return what a call came to, without what differs from one run to the next: ids and times."""
+    entries = call["entries"]
+    assert isinstance(entries, list)
+    stays = [[entry[key] for key in ("queue", "disposition", "agent")] for entry in entries]
+    keys = ("line", "choice", "digit", "tries", "is_static_menu", "moves", "transfers")
+    return {key: call[key] for key in (*keys, "hand_over", "outcome", "case")} | {"entries": stays}
+
+
 @recordings
 def test_a_recording_is_small_and_names_nobody(path: Path) -> None:
     assert path.stat().st_size <= BYTES_MAX
