@@ -18,6 +18,10 @@ PYTHON = (sys.executable, "-m")
 
 ON_OLDER = "tests on 16.28"
 
+AT_ONCE = ("--numprocesses=3", "--dist=loadfile")
+"""Real calls are mostly waiting, so three files at a time suit two cores; each has PBXs and ports of
+its own. A file stays together, because its scenarios share a PBX."""
+
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", (*PYTHON, "ruff", "format", "--check", "--quiet", ".")),
     ("lint", (*PYTHON, "ruff", "check", "--quiet", ".")),
@@ -27,10 +31,10 @@ CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ON_OLDER,
         (
             *("env", f"{CHOICE_VARIABLE}={OLDER_SUITE}"),
-            *(*PYTHON, "pytest", "--quiet", "-m", "older_asterisk", "tests/e2e"),
+            *(*PYTHON, "pytest", "--quiet", *AT_ONCE, "-m", "older_asterisk", "tests/e2e"),
         ),
     ),
-    ("tests", (*PYTHON, "pytest", "--durations=10")),
+    ("tests", (*PYTHON, "pytest", "--durations=10", *AT_ONCE)),
 )
 """Quick ones first; the whole of pytest last, so that its count closes the output. "lab" finds or
 builds each real Asterisk, so that no test pays for it. On the older one only a scenario of each
