@@ -26,9 +26,9 @@ Source:
     "App" for REFER with Replaces of a leg that rings. DialEnd carries the caller's Linkedid for
     whatever the caller, or the agent's feature code, dials; and no dialling channel for a recall.
     On 16.28.0 a consultation that was answered and handed on by code is now and then told as if the
-    agent had hung up (2 of 5 runs; 0 of 4 on 22.10.1): AgentComplete with Reason "agent" first, then
-    AttendedTransfer, and queue_log has COMPLETEAGENT alone. By AMI it is a hand-over all the same;
-    queue_log alone tells *resolved*, so reconciling shows a difference, and so would a gap.
+    agent had hung up (2 of 5 runs; 0 of 4 on 22.10.1): AgentComplete with Reason "agent" first,
+    then AttendedTransfer, and queue_log has COMPLETEAGENT alone. By AMI it is a hand-over all the
+    same; queue_log alone tells *resolved*: reconciling shows a difference, and a gap would cost it.
 """
 
 from dataclasses import replace
