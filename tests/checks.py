@@ -19,8 +19,8 @@ PYTHON = (sys.executable, "-m")
 ON_OLDER = "tests on 16.28"
 
 AT_ONCE = ("--numprocesses=3", "--dist=loadfile")
-"""Real calls are mostly waiting, so three files at a time suit two cores; each has PBXs and ports of
-its own. A file stays together, because its scenarios share a PBX."""
+"""Real calls are mostly waiting, so three files at a time suit two cores; each has PBXs and ports
+of its own. A file stays together, because its scenarios share a PBX."""
 
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", (*PYTHON, "ruff", "format", "--check", "--quiet", ".")),

@@ -312,7 +312,8 @@ class AmiSession:
         self._around.counters.snapshots += 1
         if journal is not None:
             # Before the snapshot: what the journal tells, the snapshot then confirms.
-            await self._deliver(replace(journal, at=taken.at))
+            members = tuple(member for queue in taken.queues for member in queue.members)
+            await self._deliver(replace(journal, at=taken.at, members=members))
         await self._deliver(taken)
 
     async def _read_journal(self, at: datetime) -> JournalRead | None:

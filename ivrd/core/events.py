@@ -300,6 +300,8 @@ class JournalRead:
     system: SystemName
     rows: tuple[JournalRow, ...]
     """In the order of the file."""
+    members: tuple[MemberChanged, ...] = ()
+    """Who serves now, by the snapshot that follows: the journal knows members by name only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

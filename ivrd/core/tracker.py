@@ -123,6 +123,8 @@ class Tracker:
 
         Before the snapshot that ends the gap.
         """
+        for member in event.members:
+            self._book.floor(member.queue).members[member.interface] = member
         events = catch_up(
             event.rows,
             calls=self._book.calls,

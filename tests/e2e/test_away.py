@@ -102,9 +102,10 @@ async def test_frozen_costs_a_caller_two_seconds(town: Municipality) -> None:
         town.daemon.send_signal(signal.SIGSTOP)
         try:
             caller = await stays_statically(played, within_s=2.0 + STAY_S + SLACK_S)
-            await caller.gone()
         finally:
+            # Before its own ping is late (5 s): then it would begin a new connection, as it should.
             town.daemon.send_signal(signal.SIGCONT)
+        await caller.gone()
     # It wakes up, reads what it missed, and stores the call: the connection held.
     assert played.told(caller) == (
         "stayed kc (static) | kc answered by guide | resolved | case for guide"

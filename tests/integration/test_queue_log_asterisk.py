@@ -65,9 +65,13 @@ def has(event: str, count: int = 1) -> Callable[[Reading], bool]:
     return lambda reading: [row.event for row in reading.rows].count(event) == count
 
 
-def end(queue_log: QueueLog) -> Position:
-    place = queue_log.end()
-    assert place is not None
+async def end(queue_log: QueueLog) -> Position:
+    """Return the journal's end, once Asterisk has made the journal."""
+    deadline_s = time.monotonic() + WITHIN_S
+    while (place := queue_log.end()) is None:
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"no journal within {WITHIN_S} s: {queue_log.trouble}")
+        await asyncio.sleep(POLL_S)
     return place
 
 
@@ -82,7 +86,7 @@ async def test_rows_are_followed_through_logger_rotate(strategy: str) -> None:
         first = await read_until(queue_log, None, lambda reading: not reading.broken)
         await pbx.cli(CALL.format("queue"))
         await read_until(queue_log, first.position, has("EXITWITHTIMEOUT"))
-        place = end(queue_log)
+        place = await end(queue_log)
         await pbx.cli(CALL.format("queue"))
         await read_until(queue_log, place, has("IVRDEXIT"))
         for number in range(2, 4):
@@ -110,7 +114,7 @@ async def test_rows_are_followed_through_logger_rotate(strategy: str) -> None:
 async def test_a_crash_and_a_new_start_are_told_between_the_calls() -> None:
     async with Pbx.start(a_plan()) as pbx:
         queue_log = QueueLog(pbx.queue_log, system=PBX)
-        place = end(queue_log)
+        place = await end(queue_log)
         await pbx.cli(CALL.format("queue"))
         await read_until(queue_log, place, has("ENTERQUEUE"))
         await pbx.kill()
@@ -126,7 +130,7 @@ async def test_a_crash_and_a_new_start_are_told_between_the_calls() -> None:
 async def test_asterisk_escapes_no_bar_and_cuts_no_row_below_our_bound() -> None:
     async with Pbx.start(a_plan()) as pbx:
         queue_log = QueueLog(pbx.queue_log, system=PBX)
-        place = end(queue_log)
+        place = await end(queue_log)
         await pbx.cli(CALL.format("forged"))
         await pbx.cli(CALL.format("long"))
         reading = await read_until(queue_log, place, lambda reading: len(reading.rows) == 2)

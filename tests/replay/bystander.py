@@ -1,13 +1,13 @@
 """What a PBX would answer if it were asked for a snapshot now, from the events that it sent."""
 
-from dataclasses import dataclass, field, replace, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ivrd.core.events import (
     AgentConnected,
     AgentLegReplaced,
-    AttendedTransferred,
     AgentRang,
+    AttendedTransferred,
     CallArrived,
     CallerJoined,
     CallerLeft,

@@ -1,13 +1,14 @@
 """A gap filled from queue_log: cut the live stream anywhere, and the journal tells the rest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from textwrap import dedent
 
 import pytest
 
 from ivrd.core.effects import CountEntry, Effect, OpenCase, RecordCall, RecordEntry
-from ivrd.core.events import Event, JournalRead, PeerLost, SnapshotTaken
-from ivrd.core.ids import CallId, QueueName
+from ivrd.core.events import Event, JournalRead, MemberChanged, PeerLost, SnapshotTaken
+from ivrd.core.ids import CallId, Interface, QueueName
 from ivrd.core.journal import JournalRow
 from ivrd.core.tracker import Tracker
 from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
@@ -264,3 +265,22 @@ def test_events_told_by_both_in_the_same_second_count_once(count: int) -> None:
 def test_a_move_asked_before_a_restart_is_told_by_its_info() -> None:
     [call] = [effect for effect in run(ending(rows(MOVED[1]))) if isinstance(effect, RecordCall)]
     assert call.moves == 1
+
+
+def test_a_member_of_the_journal_is_known_by_the_snapshot_that_follows() -> None:
+    tracker = new_tracker()
+    journal, gone = ending(rows(RESOLVED[1]))
+    assert isinstance(journal, JournalRead)
+    anna = MemberChanged(
+        at=at(AFTER),
+        system=SYSTEM,
+        queue=QueueName("guides"),
+        interface=Interface("PJSIP/anna"),
+        member_name="anna",
+        device_state=1,
+        is_paused=False,
+        is_in_call=False,
+    )
+    effects = run([replace(journal, members=(anna,)), gone], tracker=tracker)
+    [entry] = [effect for effect in effects if isinstance(effect, RecordEntry)]
+    assert entry.interface == "PJSIP/anna"
