@@ -16,6 +16,7 @@ from ivrd.core.effects import (
     CountEntry,
     Effect,
     MoveCaller,
+    MoveEnd,
     OpenCase,
     Outcome,
     PublishQueueState,
@@ -323,6 +324,7 @@ class AnyLife(RuleBasedStateMachine):
         self.counted: Counter[tuple[str, str]] = Counter()
         self.recorded: Counter[tuple[str, str]] = Counter()
         self.open_moves: Counter[CallId] = Counter()
+        self.lapsed: Counter[CallId] = Counter()
         self.asked: Counter[CallId] = Counter()
         self.sees("0 snapshot members=" + self.pbx.snapshot().rpartition("members=")[2])
 
@@ -355,9 +357,17 @@ class AnyLife(RuleBasedStateMachine):
                     assert view is not None
                     assert view.members_available + view.members_busy
                 case RecordMove():
-                    self.open_moves[effect.call_id] -= 1
+                    self.ends_move(effect)
                 case _:
                     pass
+
+    def ends_move(self, effect: RecordMove) -> None:
+        """Note the end of a move; one that lapsed may be proven after all, by its own info."""
+        if self.lapsed[effect.call_id] and not self.open_moves[effect.call_id]:
+            self.lapsed[effect.call_id] -= 1
+            return
+        self.open_moves[effect.call_id] -= 1
+        self.lapsed[effect.call_id] += effect.end is MoveEnd.LAPSED
 
     @rule(step=steps, doubled=st.booleans(), is_late=st.booleans())
     def live(self, step: tuple[str, int, float], doubled: bool, is_late: bool) -> None:
