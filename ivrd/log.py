@@ -115,7 +115,7 @@ def mask_text(text: str) -> str:
     """Return free text with everything that may be a telephone number cut to its last two digits.
 
     >>> mask_text("call from +46701740612 on 1732212345.17")
-    'call from ***67 on 1732212345.17'
+    'call from ***12 on 1732212345.17'
     """
     hidden = _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", text)
     return _TEXT_NUMBER.sub(lambda found: found[1] or _cut(found[0]), hidden)

@@ -34,7 +34,7 @@ LINES = {
         '"talk":null}}\n'
     ),
     "call": (
-        '{"v":1,"crc":"b52c5f4f","fact":{"kind":"call",'
+        '{"v":1,"crc":"08ba50a5","fact":{"kind":"call",'
         '"at":"2026-03-02T09:01:35.123456+00:00","system":"pbx1",'
         '"call_id":"pbx1/1772442000.1","line":"main","caller_number":"+46701740612",'
         '"arrived_at":"2026-03-02T09:00:00.123456+00:00","choice":"kc","digit":null,'
