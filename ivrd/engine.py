@@ -164,13 +164,12 @@ class Engine:
         if tracker is None:
             log.error("event_dropped", reason="unknown_system", asterisk=event.system)
             return ()
-        if isinstance(event, JournalRead):
-            # One by one, so that the guard below costs one call, not the whole catch-up.
-            for missed in tracker.catch_up(event):
-                self.apply(missed)
         name = type(event).__name__
         self._counters.count_event(event.system, name)
+        missed: tuple[Event, ...] = ()
         try:
+            if isinstance(event, JournalRead):
+                missed = tracker.catch_up(event)
             effects = tracker.apply(event)
         except Exception:
             is_event_untouched = tracker.is_passing_deadline
@@ -181,6 +180,9 @@ class Engine:
             )
             # Another call's deadline broke us: that call is dropped, this event still counts.
             return self.apply(event) if is_event_untouched else ()
+        # Before all that waits, and in turns like it: a day's gap must not stall the loop, and a
+        # fault in one of them must cost its own call only.
+        self._inbox.extendleft(reversed(missed))
         for effect in effects:
             self._dispatch(effect)
         return effects

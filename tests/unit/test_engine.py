@@ -12,6 +12,7 @@ from ivrd.core.ids import CallId, SystemName
 from ivrd.engine import INBOX_EVENTS_MAX, Engine
 from ivrd.replay import NoCounters
 from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
+from tests.unit.core.test_catch_up import RESOLVED, ending, rows
 
 
 class Kept:
@@ -120,3 +121,30 @@ async def test_the_timer_passes_a_deadline_when_nothing_more_comes() -> None:
     task.cancel()
     await asyncio.wait([task])
     assert outcomes(kept) == {cid("c1"): Outcome.MENU_HANGUP}
+
+
+def test_a_gap_is_filled_in_turns_before_what_waits() -> None:
+    kept = Kept()
+    engine = make_engine(kept)
+    journal, gone = ending(rows(RESOLVED[1]))
+    engine.submit(journal)
+    engine.submit(gone)
+    engine.apply_inbox()
+    engine.pass_all_deadlines()
+    assert outcomes(kept) == {cid("c1"): Outcome.RESOLVED}
+
+
+def test_a_journal_that_breaks_us_leaves_the_gap_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*args: object, **options: object) -> tuple[Event, ...]:
+        raise AssertionError("planted")
+
+    monkeypatch.setattr(tracker_module, "catch_up", breaks)
+    kept, counters = Kept(), FailCounter()
+    engine = make_engine(kept, counters)
+    play(engine, "0 arrived c1 main")
+    for event in ending(rows(RESOLVED[1])):
+        engine.submit(event)
+    engine.apply_inbox()
+    engine.pass_all_deadlines()
+    assert counters.failed == ["JournalRead"]
+    assert outcomes(kept) == {cid("c1"): Outcome.UNKNOWN}
