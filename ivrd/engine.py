@@ -167,10 +167,13 @@ class Engine:
         name = type(event).__name__
         self._counters.count_event(event.system, name)
         missed: tuple[Event, ...] = ()
+        effects: tuple[Effect, ...] = ()
         try:
             if isinstance(event, JournalRead):
+                # Not applied itself: its stamp is later than what it tells.
                 missed = tracker.catch_up(event)
-            effects = tracker.apply(event)
+            else:
+                effects = tracker.apply(event)
         except Exception:
             is_event_untouched = tracker.is_passing_deadline
             dropped = tracker.drop(event)

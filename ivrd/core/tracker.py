@@ -276,7 +276,7 @@ class Tracker:
             case MoveRefused():
                 self._step_last(event.call_id, event)
             case JournalRead():
-                pass  # Its events were applied one by one before it, see `catch_up`.
+                pass  # Its events are applied one by one instead, see `catch_up`.
             case DeadlinePassed():
                 pass  # Deadlines before an event are passed before any event.
             case MemberRemoved():

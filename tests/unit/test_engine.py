@@ -131,7 +131,12 @@ def test_a_gap_is_filled_in_turns_before_what_waits() -> None:
     engine.submit(gone)
     engine.apply_inbox()
     engine.pass_all_deadlines()
-    assert outcomes(kept) == {cid("c1"): Outcome.RESOLVED}
+    [call] = [effect for effect in kept.effects if isinstance(effect, RecordCall)]
+    assert (call.outcome, call.arrived_at, call.wait) == (
+        Outcome.RESOLVED,
+        at(0),
+        timedelta(seconds=5),
+    )
 
 
 def test_a_journal_that_breaks_us_leaves_the_gap_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
