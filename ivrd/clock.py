@@ -1,7 +1,7 @@
 """Asterisk time: what Asterisk's clock says now, read from our own monotonic clock.
 
-Here: the offset between the two, and a guard that keeps time from running backwards. Not here:
-timers and sleeping (engine.py).
+Here: the offset between the two. Not here: timers and sleeping (engine.py), and keeping an event's
+time from running backwards (core/tracker.py).
 
 Theory. Asterisk stamps an event, and we receive it some delay later, so `stamp - received` is the
 true offset less that delay: never too large. The largest such sample has the smallest delay, and
@@ -98,24 +98,3 @@ class AsteriskClock:
             self.steps_count += 1
         self._offset_s = offset_s
         self.is_synchronised = True
-
-
-class NeverBack:
-    """Keeps a row of times from running backwards: `at = max(at, last)`.
-
-    Attributes:
-        clamps_count: Times that were moved forward, which means that a clock stepped or that
-            messages overtook one another.
-    """
-
-    def __init__(self) -> None:
-        self._last: datetime | None = None
-        self.clamps_count = 0
-
-    def clamp(self, at: datetime) -> datetime:
-        """Return `at`, or the latest time seen so far when `at` lies before it."""
-        if self._last is not None and at < self._last:
-            self.clamps_count += 1
-            return self._last
-        self._last = at
-        return at

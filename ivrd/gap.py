@@ -132,5 +132,6 @@ class GapFiller:
             rows.extend(reading.rows)
             place = reading.position
             if not reading.is_cut:
-                break
+                return tuple(rows)
+        log.error("queue_log_gap_too_long", asterisk=self._system, rows=len(rows))
         return tuple(rows)

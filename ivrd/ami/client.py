@@ -162,11 +162,6 @@ class AmiClient:
         """Why there is no connection; None while there is one, or before the first attempt."""
         return self._failure
 
-    @property
-    def outbox_depth(self) -> int:
-        """Moves that wait for their turn."""
-        return self._outbox.qsize()
-
     def withdraw(self, move: MoveCaller) -> None:
         """Ask for a move, at once and without waiting; a refusal comes back as an event.
 

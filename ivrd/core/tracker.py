@@ -178,10 +178,6 @@ class Tracker:
         """When the oldest live call arrived; None when there is none."""
         return min((call.arrived_at for call in self._book.calls.values()), default=None)
 
-    def knows(self, call_id: CallId) -> bool:
-        """Return whether a call is remembered."""
-        return call_id in self._book.calls
-
     def views(self) -> tuple[QueueView, ...]:
         """Return how each queue looks now."""
         return tuple(
@@ -217,10 +213,6 @@ class Tracker:
     def remember_finished(self, call_ids: Iterable[CallId]) -> None:
         """Take over which calls an earlier tracker had decided."""
         self._finished.update(dict.fromkeys(call_ids))
-
-    def finished_calls(self) -> tuple[CallId, ...]:
-        """Return the calls decided not long ago, oldest first."""
-        return tuple(self._finished)
 
     def restore(self, state: TrackerState) -> None:
         """Take over what an earlier tracker knew. Not sure until the next snapshot."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivrd.clock import AHEAD_S_MAX, AsteriskClock, NeverBack
+from ivrd.clock import AHEAD_S_MAX, AsteriskClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -90,10 +90,3 @@ def test_pings_bound_the_error_by_their_round_trip(
 def test_monotonic_at_is_the_inverse_of_now() -> None:
     clock = Fake().clock()
     assert abs(clock.monotonic_at(clock.now()) - 100.0) < 1e-5
-
-
-def test_time_never_runs_back_and_clamps_are_counted() -> None:
-    guard = NeverBack()
-    later = START + timedelta(seconds=1)
-    assert [guard.clamp(at) for at in (START, later, START)] == [START, later, later]
-    assert guard.clamps_count == 1
