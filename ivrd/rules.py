@@ -1,6 +1,6 @@
 """From the configuration to the core's rules.
 
-Here: the translation, name by name. Not here: checks (config.py) and meaning (core).
+Here: the translation, name by name. Not here: checks (config/) and meaning (core).
 """
 
 from datetime import timedelta

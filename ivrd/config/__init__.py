@@ -1,0 +1,43 @@
+"""The configuration: frozen models, the TOML loader, and every check.
+
+Here: the only reader of files and environment. Not here: what the rules mean (core), nor how a
+part uses its section. Each part gets only its own section.
+
+An unknown key is an error that names its path and the nearest known name. Keys carry their unit.
+"""
+
+from ivrd.config.daemon import (
+    AgiConfig,
+    DatabaseConfig,
+    JournalConfig,
+    LogConfig,
+    MqttConfig,
+    PbxConfig,
+    WebConfig,
+)
+from ivrd.config.floor import CasesConfig, OverflowConfig, QueueConfig
+from ivrd.config.loading import check, json_schema, load
+from ivrd.config.supervision import Supervision, supervision
+from ivrd.config.way_in import LineConfig, MenuConfig
+from ivrd.config.whole import Config
+
+__all__ = [
+    "AgiConfig",
+    "CasesConfig",
+    "Config",
+    "DatabaseConfig",
+    "JournalConfig",
+    "LineConfig",
+    "LogConfig",
+    "MenuConfig",
+    "MqttConfig",
+    "OverflowConfig",
+    "PbxConfig",
+    "QueueConfig",
+    "Supervision",
+    "WebConfig",
+    "check",
+    "json_schema",
+    "load",
+    "supervision",
+]

@@ -1,0 +1,70 @@
+"""Secrets, from the files that the configuration names.
+
+Here: reading them, and refusing those that stand in the configuration itself. Not here: their use.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ivrd.config.whole import Config
+from ivrd.errors import ConfigError
+
+
+def secret_faults(document: Mapping[str, object]) -> Iterator[str]:
+    """Yield a fault for each secret written into the file itself."""
+    pbxes = document.get("pbx")
+    for number, pbx in enumerate(pbxes if isinstance(pbxes, list) else []):
+        if isinstance(pbx, dict) and "secret" in pbx:
+            yield f"pbx[{number}].secret: secrets do not belong here; name a file in secret_file"
+    for section in ("database", "mqtt"):
+        table = document.get(section)
+        if isinstance(table, dict) and "password" in table:
+            yield f"{section}.password: secrets do not belong here; name a file in password_file"
+
+
+def with_secrets(config: Config, base: Path) -> Config:
+    """Return the configuration with every secret read.
+
+    Raises:
+        ConfigError: A file is not there, cannot be read, or holds no secret.
+    """
+    pbxes = tuple(
+        pbx.model_copy(
+            update={"secret": _read_secret(pbx.secret_file, base, f"pbx[{number}].secret_file")}
+        )
+        for number, pbx in enumerate(config.pbx)
+    )
+    database, mqtt = config.database, config.mqtt
+    if database.password_file is not None:
+        secret = _read_secret(database.password_file, base, "database.password_file")
+        database = database.model_copy(update={"password": secret})
+    if mqtt is not None and mqtt.password_file is not None:
+        secret = _read_secret(mqtt.password_file, base, "mqtt.password_file")
+        mqtt = mqtt.model_copy(update={"password": secret})
+    return config.model_copy(update={"pbx": pbxes, "database": database, "mqtt": mqtt})
+
+
+def _read_secret(file: Path, base: Path, place: str) -> SecretStr:
+    """Return a secret from systemd's credentials directory, or from beside the configuration.
+
+    Source:
+        systemd.exec(5), LoadCredential=: CREDENTIALS_DIRECTORY names a directory only we can read.
+    """
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    candidates = [Path(credentials) / file] if credentials else []
+    candidates.append(base / file)
+    for candidate in candidates:
+        try:
+            text = candidate.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise ConfigError([f"{place}: {candidate} cannot be read: {error}"]) from error
+        if not text or not text.isprintable():
+            raise ConfigError([f"{place}: {candidate} must hold one printable line"])
+        return SecretStr(text)
+    looked = " or ".join(str(candidate) for candidate in candidates)
+    raise ConfigError([f"{place}: there is no {looked}; create it, readable by ivrd only"])

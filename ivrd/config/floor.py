@@ -1,0 +1,66 @@
+"""Sections for the floor: queues, overflow between them, and cases.
+
+Here: models and the checks of one section alone. Not here: what the rules mean (core).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from ivrd.config.base import Name, Section
+
+
+class QueueConfig(Section):
+    """One Asterisk queue that ivrd counts and sends callers to."""
+
+    name: Name = Field(description="As in Asterisk's queues.conf.")
+    role: Literal["guide", "switchboard"] = Field(
+        description="Who serves it: guides resolve cases, the switchboard connects."
+    )
+    title_sv: str = Field(default="", max_length=60, description="Name on screens, Swedish.")
+    title_en: str = Field(default="", max_length=60, description="Name on screens, English.")
+    service_level_threshold_s: int = Field(
+        ge=1, le=3600, description="Answered within this many seconds is answered in time."
+    )
+    short_abandon_s: int = Field(
+        default=5, ge=0, le=60, description="Hung up before this is neither hit nor miss."
+    )
+    timeout_s: int = Field(
+        default=0, ge=0, le=86400, description="Leave the queue unanswered after this; 0 never."
+    )
+    fallback: Name | None = Field(
+        default=None, description="Queue for callers that this one refuses or sends on."
+    )
+    department: Name | None = Field(
+        default=None, description="Department that its cases are for; none: label by hand."
+    )
+    options: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{0,12}$")] = Field(
+        default="t", description="Asterisk's Queue() options; t lets the agent transfer by keys."
+    )
+
+
+class OverflowConfig(Section):
+    """One rule that moves waiting callers."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,14}$")] = Field(
+        description="At most 15 characters: it travels in queue_log."
+    )
+    from_queue: Name
+    to_queue: Name
+    start_waiting: int = Field(ge=1, le=10_000, description="Begins when so many wait.")
+    stop_waiting: int = Field(ge=0, le=10_000, description="Ends when so few wait.")
+    moves_per_call: int = Field(default=1, ge=1, le=5, description="A caller is moved so often.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "OverflowConfig":
+        if self.stop_waiting >= self.start_waiting:
+            raise ValueError("stop_waiting must be lower than start_waiting")
+        if self.from_queue == self.to_queue:
+            raise ValueError("to_queue must differ from from_queue")
+        return self
+
+
+class CasesConfig(Section):
+    """When a case opens."""
+
+    rule: Name = Field(default="resolved-by-guide", description="Part of each case's unique key.")

@@ -1,0 +1,60 @@
+"""The TOML loader: a file in, a checked configuration out, or every fault at once.
+
+Here: the only reader of the configuration's files. Not here: the models, and what they mean.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ivrd.config import credentials
+from ivrd.config.faults import readable
+from ivrd.config.references import reference_faults
+from ivrd.config.whole import Config
+from ivrd.errors import ConfigError
+
+
+def load(path: Path, *, with_secrets: bool = True) -> Config:
+    """Return the checked configuration of a TOML file.
+
+    Args:
+        path: The file. Relative paths inside it are relative to its directory.
+        with_secrets: False leaves secrets empty, for commands that need none.
+
+    Raises:
+        ConfigError: With one line per fault: path, what is wrong, the nearest known name.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    config = check(document)
+    return credentials.with_secrets(config, path.parent) if with_secrets else config
+
+
+def check(document: Mapping[str, object]) -> Config:
+    """Return the configuration of a parsed document.
+
+    Raises:
+        ConfigError: With every fault found, not only the first.
+    """
+    faults = list(credentials.secret_faults(document))
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError([*faults, *readable(error)]) from error
+    faults.extend(reference_faults(config))
+    if faults:
+        raise ConfigError(faults)
+    return config
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema of the file, for editors."""
+    return Config.model_json_schema()
