@@ -1,6 +1,6 @@
 """Signs of life for systemd.
 
-Here: sd_notify's datagram and the watchdog's rhythm. Not here: reading the environment (config.py).
+Here: sd_notify's datagram and the watchdog's rhythm. Not here: reading the environment (config/).
 Fifteen lines of our own: the known libraries are unmaintained or need a compiler.
 """
 
