@@ -152,5 +152,21 @@ def sl_offered(counts: Counts) -> Fraction | None:
     return _ratio(counts.answered_within, counts.answered + counts.abandoned)
 
 
+def sl_queued(counts: Counts) -> Fraction | None:
+    """Return (answered in time + abandoned in time) / joined.
+
+    Who still waits, was moved, timed out or left with a key has joined too, and so lowers it. A
+    request to be called back is to count as left in time; there is none yet.
+
+    >>> sl_queued(Counts(joined=120, answered=90, answered_within=81, abandoned_within=4))
+    Fraction(17, 24)
+
+    Source:
+        Amazon Connect's "Service level X": removed from the queue between 0 and X seconds after
+        being added (answered, abandoned or callback requested) / contacts queued.
+    """
+    return _ratio(counts.answered_within + counts.abandoned_within, counts.joined)
+
+
 def _ratio(part: int, whole: int) -> Fraction | None:
     return Fraction(part, whole) if whole else None

@@ -16,7 +16,14 @@ from pydantic import BaseModel, Field
 
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
-from ivrd.core.service_level import Counts, sl, sl_all_ended, sl_answered, sl_offered
+from ivrd.core.service_level import (
+    Counts,
+    sl,
+    sl_all_ended,
+    sl_answered,
+    sl_offered,
+    sl_queued,
+)
 
 RATIO_DECIMALS = 4
 """A ratio to the hundredth of a per cent; the counts beside it are exact."""
@@ -30,6 +37,7 @@ FORMULAS: tuple[tuple[str, str, Callable[[Counts], Fraction | None]], ...] = (
         "(answered within T + abandoned within T) / (answered + abandoned)",
         sl_all_ended,
     ),
+    ("sl_queued", "(answered within T + abandoned within T) / joined", sl_queued),
 )
 """The house default first."""
 

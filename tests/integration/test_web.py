@@ -148,7 +148,7 @@ async def test_each_service_level_stands_beside_its_formula(site: Site) -> None:
     site.floor.views = [
         a_view(
             counts=Counts(
-                joined=100,
+                joined=120,
                 answered=90,
                 answered_within=81,
                 abandoned=10,
@@ -163,6 +163,7 @@ async def test_each_service_level_stands_beside_its_formula(site: Site) -> None:
         "sl_answered": 0.9,
         "sl_offered": 0.81,
         "sl_all_ended": 0.85,
+        "sl_queued": 0.7083,
     }
     assert levels["sl"]["formula"] == "answered within T / (answered + abandoned - short abandons)"
 

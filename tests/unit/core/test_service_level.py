@@ -6,13 +6,21 @@ from fractions import Fraction
 import pytest
 
 from ivrd.core.effects import Disposition
-from ivrd.core.service_level import Counts, counted, sl, sl_all_ended, sl_answered, sl_offered
+from ivrd.core.service_level import (
+    Counts,
+    counted,
+    sl,
+    sl_all_ended,
+    sl_answered,
+    sl_offered,
+    sl_queued,
+)
 from tests.unit.core.story import GUIDES, SWITCHBOARD, new_tracker, overflow_rule, play, read
 
 T = timedelta(seconds=20)
 X = timedelta(seconds=5)
 MONDAY = Counts(
-    joined=100,
+    joined=108,
     answered=90,
     answered_within=81,
     abandoned=10,
@@ -21,15 +29,16 @@ MONDAY = Counts(
 )
 
 
-def test_one_day_has_four_service_levels() -> None:
+def test_one_day_has_five_service_levels() -> None:
     assert sl(MONDAY) == Fraction(81, 96)
     assert sl_answered(MONDAY) == Fraction(81, 90)
     assert sl_all_ended(MONDAY) == Fraction(87, 100)
     assert sl_offered(MONDAY) == Fraction(81, 100)
+    assert sl_queued(MONDAY) == Fraction(87, 108)
 
 
 def test_no_traffic_is_no_value() -> None:
-    for figure in (sl, sl_answered, sl_all_ended, sl_offered):
+    for figure in (sl, sl_answered, sl_all_ended, sl_offered, sl_queued):
         assert figure(Counts()) is None
     assert sl(Counts(abandoned=3, short_abandons=3)) is None
 
