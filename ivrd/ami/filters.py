@@ -1,6 +1,6 @@
 """Which events Asterisk is asked to send: lines for our user in manager.conf.
 
-Here: the lines. Not here: writing manager.conf (dialplan.py) and reading events (parse.py).
+Here: the lines. Not here: writing manager.conf (dialplan/) and reading events (parse.py).
 
 Filtering at the source pays twice: an unfiltered listener costs Asterisk 3 to 6 ms of CPU per call.
 Filters act on events only, not on answers and lists (manager.c, `process_events`).

@@ -187,7 +187,7 @@ class MoveCaller:
     """Ask the PBX to withdraw a waiting caller, who then enters the other queue.
 
     The place in the target's line is not asked for here: every caller carries a queue priority made
-    from the first arrival (dialplan.py), so Asterisk itself keeps the order.
+    from the first arrival (dialplan/), so Asterisk itself keeps the order.
     """
 
     at: datetime

@@ -8,7 +8,7 @@ The invariants
     1. At most one outstanding move per caller, and at most `moves_per_call` in all: no ping-pong.
     2. Never into a queue that has no agent to take a call, sooner or later (logged in, not paused).
     3. The longest wait moves first. Order in the target is by *first* arrival too, which Asterisk
-       keeps by the priority that each caller carries (dialplan.py), however the moves land.
+       keeps by the priority that each caller carries (dialplan/), however the moves land.
     4. A caller whose call is ringing at an agent right now is left alone: Asterisk would look at
        the request only after the ringing, and drop it if the agent answers (F7).
     5. Hysteresis: begins at `start_waiting`, goes on until `stop_waiting` or fewer are left.
