@@ -24,8 +24,8 @@ What the dialplan must keep true
 """
 
 from ivrd.config import Config
+from ivrd.dialplan.ami_user import render_manager
 from ivrd.dialplan.lines import end, line_context, lines
-from ivrd.dialplan.manager import render_manager
 from ivrd.dialplan.menus import menu_context, static_menu
 from ivrd.dialplan.queues import UNAVAILABLE_PROMPT, UNAVAILABLE_TEXT_SV, queue_context
 from ivrd.dialplan.text import head
