@@ -5,6 +5,7 @@ Here: plain values and the texts made of them. Not here: running anything (munic
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from tests.lab.phone import AnswerPolicy, Ring, Talk
@@ -73,6 +74,8 @@ class FloorPlan:
     """More of features.conf, in its section [featuremap]."""
     more_dialplan: str = ""
     """More of the site's own extensions.conf."""
+    starts_at: datetime | None = None
+    """What the wall clock of the PBX says when it starts; None for the machine's time."""
     local_members: Mapping[str, str] = field(default_factory=dict)
     """Desks that the queue reaches through a Local channel, as on a mobile: name to "n" or ""."""
 

@@ -213,8 +213,8 @@ class Municipality:
         """Return every stored call."""
         settings = ivrd_config.load(self.config_path)
         engine = open_engine(settings.database)
-        since = datetime.now(UTC) - timedelta(days=1)
-        until = datetime.now(UTC) + timedelta(days=1)
+        since = self.pbx.now() - timedelta(days=1)
+        until = self.pbx.now() + timedelta(days=1)
         try:
             return [
                 call async for call in facts_of(engine, system=SYSTEM, since=since, until=until)
@@ -236,7 +236,7 @@ class Municipality:
     def journal(self) -> dict[CallId, Story]:
         """Return what Asterisk's own queue_log tells of each call."""
         history = History(self.pbx.queue_log, system=SYSTEM)
-        rows = history.rows(since=datetime.min.replace(tzinfo=UTC), until=datetime.now(UTC))
+        rows = history.rows(since=datetime.min.replace(tzinfo=UTC), until=self.pbx.now())
         queues = rules.floor_rules(ivrd_config.load(self.config_path)).queues
         return stories_of_journal(rows, roles={name: each.role for name, each in queues.items()})
 
@@ -310,6 +310,7 @@ def _pbx_plan(
         queues_text=floor_plan.queues_conf(plan),
         more_files={"features.conf": floor_plan.features_conf(plan)},
         log_verbose=plan.is_verbose,
+        starts_at=plan.starts_at,
         agents=tuple(
             Agent(name=phone.name, sip_port=phone.address[1]) for phone in phones.values()
         ),

@@ -9,10 +9,12 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.lab.directories import instance_directory, keep_logs, temporary_parent
+from tests.lab.other_time import wall_clock_ahead
 from tests.lab.pbx_config import LAB_USER, Agent, Directories, PbxPlan, Wiring, render
 from tests.lab.ports import LOOPBACK, reserve_port, reserve_range
 from tests.lab.processes import POLL_S, Child, LabError
@@ -49,6 +51,7 @@ class Pbx:
         self.wiring = wiring
         self._directories = directories
         self._child: Child | None = None
+        self._ahead = timedelta()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -80,7 +83,7 @@ class Pbx:
             pbx = cls(asterisk=asterisk, plan=plan, wiring=wiring, directories=directories)
             pbx._write_files()
             try:
-                await pbx.resume()
+                await pbx.resume(at=plan.starts_at)
                 yield pbx
             except Exception:
                 kept = keep_logs(pbx.log_path.parent, name=plan.system_name)
@@ -180,6 +183,10 @@ class Pbx:
             raise LabError(f"{command!r} failed with {process.returncode}: {text.strip()}")
         return text
 
+    def now(self) -> datetime:
+        """Return what its wall clock says, in UTC."""
+        return datetime.now(UTC) + self._ahead
+
     def cpu_seconds(self) -> float:
         """Return the CPU time that this Asterisk has used, all threads, user and system."""
         return self._running().cpu_seconds()
@@ -202,15 +209,21 @@ class Pbx:
         await child.stop(steps=((signal.SIGKILL, STOP_NOW_S_MAX),))
         self._child = None
 
-    async def resume(self) -> None:
+    async def resume(self, *, at: datetime | None = None) -> None:
         """Start it again with the same ports and files, and wait until it is fully booted.
+
+        Args:
+            at: What its wall clock says at the start; None for the same clock as before.
 
         Raises:
             LabError: it did not boot; the message holds the end of its log.
         """
         self._control_socket.unlink(missing_ok=True)
+        if at is not None:
+            self._ahead = at - datetime.now(UTC)
+        clock = wall_clock_ahead(self.asterisk, self._ahead) if self._ahead else None
         self._child = await Child.start(
-            self._argv("-f", "-n"),
+            self._argv("-f", "-n", environment=clock),
             name=f"asterisk {self.plan.system_name}",
             log_path=self.asterisk.outside(self._directories.log / "console"),
         )
@@ -219,10 +232,10 @@ class Pbx:
         except LabError as error:
             raise LabError(f"{error}\n{_tail(self.log_path)}") from error
 
-    async def restart(self) -> None:
-        """Stop and start with the same ports and files."""
+    async def restart(self, *, at: datetime | None = None) -> None:
+        """Stop and start with the same ports and files; `at` is for `resume`."""
         await self.stop()
-        await self.resume()
+        await self.resume(at=at)
 
     # Inside.
 
@@ -230,8 +243,9 @@ class Pbx:
     def _control_socket(self) -> Path:
         return self.asterisk.outside(self._directories.run / "asterisk.ctl")
 
-    def _argv(self, *arguments: str) -> list[str]:
-        return self.asterisk.argv("-C", str(self._directories.etc / "asterisk.conf"), *arguments)
+    def _argv(self, *arguments: str, environment: Mapping[str, str] | None = None) -> list[str]:
+        conf = str(self._directories.etc / "asterisk.conf")
+        return self.asterisk.argv("-C", conf, *arguments, environment=environment)
 
     def _running(self) -> Child:
         if self._child is None:

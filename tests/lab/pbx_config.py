@@ -6,6 +6,7 @@ it is the part of `pbx.py`. What the dialplan and the queues say comes from the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 LAB_USER = "lab"
@@ -136,6 +137,9 @@ class PbxPlan:
     """Each dialplan step in the log too: for looking into one failing scenario."""
     rtp_port_count: int = 1000
     """Two for each channel with media."""
+    starts_at: datetime | None = None
+    """What its wall clock says when it starts, with a time zone and not in the past; then it runs
+    on as usual. None for the machine's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +39,13 @@ SUITES = ("sid", "bullseye")
 OLDER_SUITE = "bullseye"
 """Has 16.28, the oldest Asterisk that the product is for; chosen scenarios are played on it too."""
 
-RECIPE = 1
-"""Raised when a root built before must not be used any more."""
+RECIPE = 2
+"""Raised when a root built before must not be used any more.
 
-PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm")
+It is in the directory's name: a run that uses an older root goes on undisturbed.
+"""
+
+PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm", "libfaketime")
 
 BUILD_S_MAX = 900.0
 """A slow mirror may need long; measured 35 s on 2 cores near a mirror."""
@@ -71,9 +74,15 @@ class Asterisk:
         """Major and minor number."""
         return release_of(self.version)
 
-    def argv(self, *arguments: str) -> list[str]:
-        """Return the command line that runs this Asterisk with `arguments`."""
+    def argv(self, *arguments: str, environment: Mapping[str, str] | None = None) -> list[str]:
+        """Return the command line that runs this Asterisk with `arguments`.
+
+        Args:
+            environment: set for Asterisk alone, not for what brings it into its root.
+        """
         prefix = [] if self.root is None else ["chroot", str(self.root)]
+        if environment:
+            prefix += ["env", *(f"{name}={value}" for name, value in environment.items())]
         return [*prefix, self.binary, *arguments]
 
     def outside(self, path: Path) -> Path:
@@ -153,7 +162,7 @@ def has_older() -> bool:
     """
     if os.environ.get(CHOICE_VARIABLE) == "installed" or os.geteuid() != 0:
         return False
-    is_built = _read_marker(cache_dir() / f"asterisk-{OLDER_SUITE}") is not None
+    is_built = _read_marker(_root_of(OLDER_SUITE)) is not None
     return is_built or not _missing_build_tools()
 
 
@@ -191,13 +200,17 @@ async def _cached_root(suite: str, *, progress: Progress) -> Asterisk:
             "an Asterisk in a root directory needs root (chroot); run as root, or install an "
             "Asterisk of at least 18.11 on this machine"
         )
-    root = cache_dir() / f"asterisk-{suite}"
+    root = _root_of(suite)
     found = _read_marker(root)
     if found is None:
-        async with _only_one(cache_dir() / f"asterisk-{suite}.lock", progress=progress):
+        async with _only_one(root.with_suffix(".lock"), progress=progress):
             found = _read_marker(root) or await _build(suite, root, progress=progress)
     _keep_names_local(root)
     return found
+
+
+def _root_of(suite: str) -> Path:
+    return cache_dir() / f"asterisk-{suite}-{RECIPE}"
 
 
 def _read_marker(root: Path) -> Asterisk | None:
