@@ -17,7 +17,7 @@ Contract with the dialplan:
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, assert_never
 
@@ -203,9 +203,7 @@ class AgiSession:
             step = advance(menu, step.state, event)
         if step.output.outcome is MenuOutcome.HUNG_UP or await self._hand_over(step.output):
             return step.output
-        return Finished(
-            outcome=MenuOutcome.HUNG_UP, choice=None, digit=None, tries=step.output.tries
-        )
+        return replace(step.output, outcome=MenuOutcome.HUNG_UP, choice=None, digit=None)
 
     async def _carry_out(
         self, menu: Menu, output: Play | WaitDigit | ReportUnexpectedInput

@@ -11,10 +11,23 @@ The labels
     language:en         the same menu again, in another language
     slow                the same menu again, with longer time-outs
     back                the menu before
+    callback            being rung up later: reserved, and refused by the configuration
+
+A label holds neither "|" (between the columns of queue_log), nor a comma (between the arguments of
+the dialplan), nor a blank. A queue has no word before it, so that what earlier versions have stored
+keeps its meaning; no queue can therefore be called "slow", "back" or "callback".
 """
 
+import re
 from dataclasses import dataclass
 from typing import assert_never
+
+SLOW = "slow"
+BACK = "back"
+CALLBACK = "callback"
+
+_NAME = re.compile(r"[A-Za-z0-9_+*#/-]{1,80}")
+"""What the name in a label may hold; the configuration is stricter for each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +75,30 @@ class Back:
     """The menu before."""
 
 
-Target = ToQueue | ToMenu | ToAnnouncement | ToNumber | InLanguage | Slowly | Back
+@dataclass(frozen=True, slots=True)
+class ToCallback:
+    """Being rung up later."""
 
-SLOW = "slow"
-BACK = "back"
+
+Target = ToQueue | ToMenu | ToAnnouncement | ToNumber | InLanguage | Slowly | Back | ToCallback
 
 
 def label_of(target: Target) -> str:
     """Return a target's label.
 
+    Raises:
+        ValueError: Its name cannot stand in a label, or means another target there.
+
     >>> label_of(ToMenu("va"))
     'menu:va'
     """
+    label = _label(target)
+    if target_of(label) != target:
+        raise ValueError(f"the label {label!r} would not lead to {target!r}")
+    return label
+
+
+def _label(target: Target) -> str:
     match target:
         case ToQueue():
             return target.queue
@@ -89,6 +114,8 @@ def label_of(target: Target) -> str:
             return SLOW
         case Back():
             return BACK
+        case ToCallback():
+            return CALLBACK
         case _:
             assert_never(target)
 
@@ -102,22 +129,32 @@ def target_of(label: str) -> Target:
     >>> target_of("kc")
     ToQueue(queue='kc')
     """
-    kind, is_kind, name = label.partition(":")
+    kind, is_kind, name = label.rpartition(":")
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{label!r} is no target of a menu: a name has only A-Z a-z 0-9 _+*#/-")
     match kind:
-        case _ if is_kind and not name:
-            pass
-        case "menu" if is_kind:
+        case "menu":
             return ToMenu(name)
-        case "say" if is_kind:
+        case "say":
             return ToAnnouncement(name)
-        case "number" if is_kind:
+        case "number":
             return ToNumber(name)
-        case "language" if is_kind:
+        case "language":
             return InLanguage(name)
-        case "slow" if not is_kind:
+        case _ if is_kind:
+            raise ValueError(
+                f"{label!r} is no target of a menu: before the colon stands menu, say, number or"
+                " language"
+            )
+    return _single_word(name)
+
+
+def _single_word(word: str) -> Target:
+    match word:
+        case "slow":
             return Slowly()
-        case "back" if not is_kind:
+        case "back":
             return Back()
-        case _ if kind and not is_kind:
-            return ToQueue(kind)
-    raise ValueError(f"{label!r} is no target of a menu")
+        case "callback":
+            return ToCallback()
+    return ToQueue(word)
