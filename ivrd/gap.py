@@ -5,21 +5,33 @@ place is safe (checkpoint.py), and what the rows mean (core/catch_up.py).
 
 Per PBX: in sync, the journal's end is sampled every SAMPLE_S and the safe place kept on disk; after
 a gap, at a reconnect or a restart alike, the AMI session asks `read` before each snapshot.
+
+Without a kept place (its file was lost, or this is the very first start)
+    1. The database says from when on a call may not be stored (db/facts.py, `trail_of`). From there
+       on the journal is read, and what is stored is not told again.
+    2. A database without any call: ivrd has never been here, and there is no gap to fill. Calls
+       that the journal says were over by then are counted as unknown, and not stored: cases for
+       calls of before ivrd's time would be a surprise to whoever pays for them.
+    3. A database that does not answer: nobody can tell 1 from 2, so they are counted likewise.
 """
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
-from ivrd.checkpoint import SAMPLE_S, CheckpointFile, Keeper
+from ivrd.checkpoint import AGE_MAX, SAMPLE_S, CheckpointFile, Keeper
+from ivrd.core.catch_up import ended_in, without_arrival
 from ivrd.core.effects import Effect, RecordCall
 from ivrd.core.events import JournalRead
 from ivrd.core.ids import CallId, SystemName
 from ivrd.core.journal import JournalRow
-from ivrd.queue_log import Position, QueueLog, Reading
+from ivrd.db.connection import DATABASE_ERRORS, reason_of
+from ivrd.db.facts import Trail
+from ivrd.queue_log import START, Position, QueueLog
+from ivrd.queue_log_search import find
 
 READS_MAX = 10
 """Readings in a row; each holds a day of a county. A longer gap is told as far as that goes."""
@@ -37,6 +49,12 @@ class LiveCalls(Protocol):
     def remember_finished(self, call_ids: tuple[CallId, ...], /) -> None: ...
 
 
+class TrailOf(Protocol):
+    """Who knows which calls are stored (the database)."""
+
+    def __call__(self, *, system: SystemName, age: timedelta) -> Awaitable[Trail | None]: ...
+
+
 class GapFiller:
     """One PBX's way back into step. Never raises: without a journal, a gap is told as unknown."""
 
@@ -48,15 +66,21 @@ class GapFiller:
         file: CheckpointFile,
         calls: LiveCalls,
         now: Callable[[], datetime],
+        trail_of: TrailOf | None = None,
     ) -> None:
         """Take over what an earlier run has left.
 
         Args:
             calls: Told at once which calls were decided before.
             now: This PBX's clock.
+            trail_of: Asked only when no place was kept; None is as a database that is away.
         """
         self.rows_read = 0
         """Rows read to fill gaps."""
+        self.unknown_calls = 0
+        """Calls that were over when we first looked, and that nobody told us to fill in."""
+        self._short_starts = 0
+        self._trail_of = trail_of
         self._system = system
         self._queue_log = queue_log
         self._file = file
@@ -73,7 +97,8 @@ class GapFiller:
         kinds = {
             "broken_line": log_.broken,
             "misencoded_row": log_.misencoded,
-            "missing_rows": log_.gaps,
+            "missing_rows": log_.gaps + self._short_starts,
+            "unknown_call": self.unknown_calls,
             "checkpoint_refused": file.refused,
             "checkpoint_not_written": file.failures,
         }
@@ -96,17 +121,13 @@ class GapFiller:
             at: Now, by the PBX's clock.
 
         Returns:
-            None before the first sample: on a first start there is no gap to fill.
+            None when there is no gap to fill, or none that anybody can tell the beginning of.
         """
         place = self._keeper.safe(self._calls.oldest_arrival_at)
         if place is None:
-            # The very first start. From here on nothing is missed, however soon we are killed.
-            self._sample(at)
-            return None
+            return await self._begin(at)
         rows = await asyncio.to_thread(self._read_all, place)
-        self.rows_read += len(rows)
-        log.info("queue_log_read", asterisk=self._system, rows=len(rows))
-        return JournalRead(at=at, system=self._system, rows=rows)
+        return self._told(at, rows)
 
     async def run(self) -> None:
         """Sample the journal's end, and keep the safe place, until cancelled."""
@@ -117,21 +138,71 @@ class GapFiller:
 
     def _sample(self, at: datetime) -> None:
         end = self._queue_log.end()
-        if end is None:
-            return
-        self._keeper.sample(at, end)
+        if end is not None:
+            self._keeper.sample(at, end)
+            self._keep()
+
+    async def _begin(self, at: datetime) -> JournalRead | None:
+        """Begin without a kept place: from what is stored, or else from here on."""
+        trail = await self._trail()
+        found = None
+        if trail is not None:
+            found = await asyncio.to_thread(find, self._queue_log.path, trail.since)
+        if trail is None or found is None:
+            await asyncio.to_thread(self._count_unknown)
+            # From here on nothing is missed, however soon we are killed.
+            self._sample(at)
+            return None
+        self._short_starts += not found.is_complete
+        rows = await asyncio.to_thread(self._read_all, found.position, trail.since)
+        self._calls.remember_finished((*trail.calls, *without_arrival(rows)))
+        for call_id, ended_at in trail.calls.items():
+            self._keeper.finish(call_id, ended_at)
+        self._keeper.sample(trail.since, found.position)
+        self._keep()
+        log.warning("gap_begun_from_database", asterisk=self._system, since=str(trail.since))
+        return self._told(at, rows)
+
+    async def _trail(self) -> Trail | None:
+        if self._trail_of is None:
+            return None
+        try:
+            return await self._trail_of(system=self._system, age=AGE_MAX)
+        except DATABASE_ERRORS as error:
+            # At the very first start there are no tables yet.
+            log.info("gap_begin_not_found", asterisk=self._system, reason=reason_of(error))
+            return None
+
+    def _count_unknown(self) -> None:
+        """Count the calls that the present file says were over; in a thread of its own."""
+        decided = self._keeper.finished()
+        unknown = sum(call_id not in decided for call_id in ended_in(self._rows(START)))
+        self.unknown_calls += unknown
+        if unknown:
+            log.warning("gap_calls_unknown", asterisk=self._system, calls=unknown)
+
+    def _told(self, at: datetime, rows: tuple[JournalRow, ...]) -> JournalRead:
+        self.rows_read += len(rows)
+        log.info("queue_log_read", asterisk=self._system, rows=len(rows))
+        return JournalRead(at=at, system=self._system, rows=rows)
+
+    def _keep(self) -> None:
         checkpoint = self._keeper.checkpoint(self._calls.oldest_arrival_at)
         if checkpoint is not None:
             self._file.save(checkpoint)
 
-    def _read_all(self, place: Position) -> tuple[JournalRow, ...]:
-        """Read to the end; in a thread of its own."""
-        rows: list[JournalRow] = []
+    def _read_all(self, place: Position, since: datetime | None = None) -> tuple[JournalRow, ...]:
+        """Read to the end, and leave out what is older; in a thread of its own."""
+        rows = self._rows(place)
+        return tuple(row for row in rows if since is None or row.at >= since)
+
+    def _rows(self, place: Position) -> Iterator[JournalRow]:
+        rows = 0
         for _ in range(READS_MAX):
-            reading: Reading = self._queue_log.read(place)
-            rows.extend(reading.rows)
+            reading = self._queue_log.read(place)
+            yield from reading.rows
+            rows += len(reading.rows)
             place = reading.position
             if not reading.is_cut:
-                return tuple(rows)
-        log.error("queue_log_gap_too_long", asterisk=self._system, rows=len(rows))
-        return tuple(rows)
+                return
+        log.error("queue_log_gap_too_long", asterisk=self._system, rows=rows)

@@ -141,7 +141,7 @@ class QueueLog:
             with open_log(self.path) as file:
                 stat = os.fstat(file.fileno())
                 offset = _whole_lines(file, stat.st_size)
-                head = _head_of(file, offset)
+                head = head_of(file, offset)
         except OSError as error:
             self._note(error)
             return None
@@ -407,7 +407,7 @@ class _Walk:
                 self._is_cut = True
                 break
         if offset:
-            self._position = Position(inode=inode, offset=offset, head=_head_of(file, offset))
+            self._position = Position(inode=inode, offset=offset, head=head_of(file, offset))
 
 
 def open_log(path: Path) -> BinaryIO:
@@ -443,22 +443,23 @@ def _whole_lines(file: BinaryIO, size: int) -> int:
     return start + end + 1 if end >= 0 or start == 0 else size
 
 
-def _head_of(file: BinaryIO, offset: int) -> int:
+def head_of(file: BinaryIO, offset: int) -> int:
+    """Return the checksum by which the file of a place is known again."""
     file.seek(0)
     return zlib.crc32(file.read(min(offset, HEAD_BYTES)))
 
 
 def _is_at(file: BinaryIO, place: Position) -> bool:
     """Return whether a place lies in this file."""
-    if _head_of(file, place.offset) != place.head:
+    if head_of(file, place.offset) != place.head:
         return False
     file.seek(place.offset - 1 if place.offset else 0)
     return place.offset == 0 or len(file.read(1)) == 1
 
 
-def first_stamp_of(file: BinaryIO) -> int | None:
-    """Return the stamp of the first row; looks no further than some broken lines."""
-    for line, _ in islice(lines_of(file, 0), BROKEN_AT_START_MAX):
+def first_stamp_of(file: BinaryIO, offset: int = 0) -> int | None:
+    """Return the stamp of the first row after a place; looks no further than some broken lines."""
+    for line, _ in islice(lines_of(file, offset), BROKEN_AT_START_MAX):
         stamp = b"" if line is None else line.partition(b"|")[0]
         if _is_stamp(stamp.decode("ascii", errors="replace")):
             return int(stamp)

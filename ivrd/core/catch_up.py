@@ -13,7 +13,7 @@ The rules
     5. The journal does not say who transferred: it is taken for the agent, as nearly always.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -105,6 +105,32 @@ def catch_up(
             readers[row.call_id] = reader
         events.extend(reader.read(row))
     return tuple(events)
+
+
+def without_arrival(rows: Iterable[JournalRow]) -> frozenset[CallId]:
+    """Return the calls whose arrival is in no row: it was earlier, or they came by no line."""
+    arrived, named = set(), set()
+    for row in rows:
+        named.add(row.call_id)
+        if row.event == journal.ARRIVED:
+            arrived.add(row.call_id)
+    return frozenset(named - arrived)
+
+
+def ended_in(rows: Iterable[JournalRow]) -> frozenset[CallId]:
+    """Return the calls that arrived, and were over, within the rows; Asterisk's start ends all."""
+    live: set[CallId] = set()
+    ended: set[CallId] = set()
+    for row in rows:
+        if row.event == journal.ARRIVED:
+            live.add(row.call_id)
+        elif row.event == journal.END and row.call_id in live:
+            live.remove(row.call_id)
+            ended.add(row.call_id)
+        elif row.event == journal.QUEUE_START:
+            ended |= live
+            live.clear()
+    return frozenset(ended)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,12 @@ PAGE_CALLS = 500
 READ_S_MAX = 60.0
 """One page, or one count over a year, is read well within this."""
 
+TRAIL_S_MAX = 10.0
+"""Asked before the first snapshot, so that live figures wait for it."""
+
+TRAIL_MARGIN = timedelta(minutes=1)
+"""An arrival's event and its row in queue_log differ by less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFacts:
@@ -98,6 +104,17 @@ class CallFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """Where the stored calls of one PBX end."""
+
+    since: datetime
+    """Calls that are not stored arrived no earlier: as long before the last end as a call may last,
+    and not before the first call that was ever stored."""
+    calls: Mapping[CallId, datetime]
+    """Those that arrived since, with their ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCounts:
     """How many facts are stored."""
 
@@ -128,6 +145,31 @@ async def facts_of(
             return
         last_id, last = page[-1]
         place = (last.arrived_at, last_id)
+
+
+async def trail_of(engine: AsyncEngine, *, system: SystemName, age: timedelta) -> Trail | None:
+    """Return what is stored of one PBX's last calls; None when no call ever was.
+
+    Args:
+        age: No call lasts longer.
+    """
+    mine = CallRow.system == system
+    async with asyncio.timeout(TRAIL_S_MAX), _session(engine) as session:
+        spans = select(func.min(CallRow.arrived_at), func.max(CallRow.arrived_at)).where(mine)
+        first, newest = (await session.execute(spans)).one()
+        if first is None:
+            return None
+        last_end = select(func.max(CallRow.ended_at)).where(
+            mine, CallRow.arrived_at >= newest - age
+        )
+        ended_at = await session.scalar(last_end)
+        assert ended_at is not None, "the newest call is among them"
+        since = max(first, ended_at - age)
+        known = select(CallRow.call_id, CallRow.ended_at).where(
+            mine, CallRow.arrived_at >= since - TRAIL_MARGIN
+        )
+        calls = {CallId(call_id): ended for call_id, ended in await session.execute(known)}
+    return Trail(since=since, calls=calls)
 
 
 async def counts(

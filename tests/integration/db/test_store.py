@@ -20,7 +20,7 @@ from ivrd.core.effects import (
     Reach,
 )
 from ivrd.core.ids import SystemName
-from ivrd.db.facts import counts, facts_of
+from ivrd.db.facts import counts, facts_of, trail_of
 from ivrd.db.migrate import migrate
 from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
 from ivrd.db.store import Store
@@ -192,3 +192,30 @@ async def test_sqlite_is_durable_and_lets_readers_read(tmp_path: Path) -> None:
             reader.execute("SELECT count(*) FROM calls").fetchone()
             await Store(engine).save_call(a_recorded_call())
         assert await rows_in(engine, CallRow) == 1
+
+
+DAY = timedelta(hours=24)
+
+
+async def test_without_a_stored_call_there_is_no_trail(engine: AsyncEngine) -> None:
+    assert await trail_of(engine, system=PBX, age=DAY) is None
+    await Store(engine).save_call(replace(a_recorded_call(), system=SystemName("other")))
+    assert await trail_of(engine, system=PBX, age=DAY) is None
+
+
+async def test_the_trail_goes_back_from_the_last_end_and_not_before_the_first_call(
+    engine: AsyncEngine,
+) -> None:
+    store = Store(engine)
+    first, second = a_recorded_call(1), a_recorded_call(2, arrived_at=AT + timedelta(hours=1))
+    await store.save_batch([first, second])
+    trail = await trail_of(engine, system=PBX, age=DAY)
+    assert trail is not None
+    assert trail.since == first.arrived_at
+    assert trail.calls == {first.call_id: first.at, second.call_id: second.at}
+    long = replace(a_recorded_call(3, arrived_at=AT + timedelta(hours=30)), at=AT + 2 * DAY)
+    await store.save_batch([long, a_recorded_call(4, arrived_at=AT + timedelta(hours=31))])
+    trail = await trail_of(engine, system=PBX, age=DAY)
+    assert trail is not None
+    assert trail.since == AT + DAY, "the long call ended last, although it was not the last to come"
+    assert set(trail.calls) == {a_call_id(3), a_call_id(4)}
