@@ -6,9 +6,11 @@ import pytest
 
 from ivrd.core.effects import MoveEnd, Outcome
 from ivrd.core.events import AgentConnected
+from ivrd.core.reconcile import JournalEnd, JournalStay
+from tests.e2e.lab_ami import LabAmi
 from tests.e2e.scene import Caller, Scene, metrics, scene
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import Desk, FloorPlan
+from tests.lab.floor_plan import GUIDES, SWITCHBOARD, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk, WaitForThem
 
@@ -135,3 +137,92 @@ async def test_hanging_up_while_being_moved(town: Municipality) -> None:
     ends = {attempt.end for caller in callers for attempt in played.of(caller).move_attempts}
     assert ends <= {MoveEnd.HUNG_UP_FIRST, MoveEnd.LANDED}
     assert ends
+
+
+BY_HAND = "ivrd-move kc by-hand"
+"""What another AMI user, a supervisor's button say, gives as the withdraw's info."""
+
+
+async def moved_by_hand(played: Scene) -> tuple[Caller, Caller]:
+    """Return who still waits at the switchboard, and who was moved from there by somebody else."""
+    first, moved = await join_in_turn(played, START - 1)
+    await first.rang("vaxel")
+    channel = (await moved.joined("vaxel")).channel
+    async with LabAmi.connect(played.town.pbx) as ami:
+        answer = await ami.ask(
+            "QueueWithdrawCaller", Queue="vaxel", Caller=channel, WithdrawInfo=BY_HAND
+        )
+    assert answer["Response"] == "Success"
+    await moved.joined("kc")
+    await moved.gone()
+    return first, moved
+
+
+def check_moved_by_hand(played: Scene, moved: Caller) -> None:
+    """See that it is a move, with its reason, in what is stored and in queue_log."""
+    assert played.told(moved).replace(" (static)", "") == (
+        "chosen vaxel by 1 | vaxel moved | kc answered by guide | resolved | case for guide"
+    )
+    facts = played.of(moved)
+    assert facts.moves == 1
+    assert [
+        (move.from_queue, move.to_queue, move.reason, move.end) for move in facts.move_attempts
+    ] == [("vaxel", "kc", "by-hand", MoveEnd.LANDED)]
+    assert played.town.journal()[moved.call_id].stays == (
+        JournalStay(queue=SWITCHBOARD, end=JournalEnd.WITHDRAWN),
+        JournalStay(queue=GUIDES, end=JournalEnd.ANSWERED),
+    )
+    rows = played.town.pbx.queue_log.read_text(encoding="utf-8").splitlines()
+    channel_id = moved.call_id.rpartition("/")[2]
+    [withdrawn] = [row for row in rows if f"|{channel_id}|" in row and "|WITHDRAW|" in row]
+    assert withdrawn.endswith(f"|{BY_HAND}")
+
+
+async def counts_of(town: Municipality, queue: str) -> dict[str, int]:
+    counts = (await town.queue_status(queue))["counts"]
+    assert isinstance(counts, dict)
+    return counts
+
+
+@pytest.mark.older_asterisk
+async def test_moved_by_hand_is_a_move_and_nobody_has_abandoned(town: Municipality) -> None:
+    asked_before = await asked(town)
+    before = {queue: await counts_of(town, queue) for queue in (SWITCHBOARD, GUIDES)}
+    async with scene(town, "moved_by_hand") as played:
+        first, moved = await moved_by_hand(played)
+        switchboard = await counts_of(town, SWITCHBOARD)
+    check_moved_by_hand(played, moved)
+    assert played.of(first).outcome is Outcome.ABANDONED
+    assert await asked(town) == asked_before, "not by ivrd's own doing"
+    assert switchboard == {
+        **before[SWITCHBOARD],
+        "offered": before[SWITCHBOARD]["offered"] + 2,
+        "joined": before[SWITCHBOARD]["joined"] + 2,
+        "moved_out": before[SWITCHBOARD]["moved_out"] + 1,
+    }
+    guides = await counts_of(town, GUIDES)
+    assert guides["moved_in"] == before[GUIDES]["moved_in"] + 1
+    assert guides["abandoned"] == before[GUIDES]["abandoned"]
+    figures = await metrics(town)
+    labels = 'from_queue="vaxel",reason="by-hand",system="pbx1",to_queue="kc"'
+    assert figures[f"ivrd_queue_moves_total{{{labels}}}"] == 1
+
+
+async def test_moved_by_hand_while_ivrd_was_away_is_the_same(town: Municipality) -> None:
+    async with scene(town, is_orderly=False) as played:
+        await town.kill_daemon()
+        first, moved = await moved_by_hand(played)
+        await town.start_daemon()
+        await town.waiting("vaxel", 1)
+        await first.hang_up()
+        await first.gone()
+        await played.collect()
+    check_moved_by_hand(played, moved)
+    assert played.of(moved).is_from_journal
+    assert played.of(first).outcome is Outcome.ABANDONED
+    calls = {first.call_id, moved.call_id}
+    differing = town.unreconciled(list(played.facts.values()))
+    assert [difference for difference in differing if difference.call_id in calls] == []
+    figures = await metrics(town)
+    labels = 'from_queue="vaxel",reason="by-hand",system="pbx1",to_queue="kc"'
+    assert figures[f"ivrd_queue_moves_total{{{labels}}}"] == 1
