@@ -6,6 +6,7 @@ import pytest
 
 from ivrd.core.effects import MoveEnd, Outcome
 from ivrd.core.events import AgentConnected
+from ivrd.core.ids import QueueName
 from ivrd.core.reconcile import JournalEnd, JournalStay
 from tests.e2e.lab_ami import LabAmi
 from tests.e2e.scene import Caller, Scene, metrics, scene
@@ -169,8 +170,8 @@ def check_moved_by_hand(played: Scene, moved: Caller) -> None:
         (move.from_queue, move.to_queue, move.reason, move.end) for move in facts.move_attempts
     ] == [("vaxel", "kc", "by-hand", MoveEnd.LANDED)]
     assert played.town.journal()[moved.call_id].stays == (
-        JournalStay(queue=SWITCHBOARD, end=JournalEnd.WITHDRAWN),
-        JournalStay(queue=GUIDES, end=JournalEnd.ANSWERED),
+        JournalStay(queue=QueueName(SWITCHBOARD), end=JournalEnd.WITHDRAWN),
+        JournalStay(queue=QueueName(GUIDES), end=JournalEnd.ANSWERED),
     )
     rows = played.town.pbx.queue_log.read_text(encoding="utf-8").splitlines()
     channel_id = moved.call_id.rpartition("/")[2]
