@@ -161,6 +161,7 @@ BREACHES = {
     "errors.py": ("import sqlite3", "SQLAlchemy, Alembic"),
     "log.py": ("import prometheus_client", "prometheus-client lives"),
     "rules.py": ("import fastapi", "FastAPI and uvicorn"),
+    "notify.py": ("import holidays", "holidays lives"),
 }
 
 
