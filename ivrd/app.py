@@ -28,7 +28,7 @@ from ivrd.config import Config, PbxConfig, Supervision
 from ivrd.core.effects import MoveCaller
 from ivrd.core.events import Event
 from ivrd.core.ids import MenuName, QueueName, SystemName
-from ivrd.core.menu import MenuOutcome
+from ivrd.core.menu import Finished
 from ivrd.core.tracker import Tracker
 from ivrd.db.connection import open_engine
 from ivrd.db.outbox import StoreOutbox
@@ -61,21 +61,19 @@ class MenuCounts:
         self.missing_prompts: Counter[tuple[str, ...]] = Counter()
         self._milliseconds: Counter[tuple[str, ...]] = Counter()
 
-    def menu_finished(
-        self, *, menu: MenuName, outcome: MenuOutcome, tries: int, seconds: float
-    ) -> None:
+    def menu_finished(self, *, menu: MenuName, finished: Finished, seconds: float) -> None:
         """Count one menu; the outcome itself travels through the dialplan's UserEvent."""
-        self._milliseconds[(menu, outcome.value)] += round(seconds * 1000)
+        self._milliseconds[(menu, finished.outcome.value)] += round(seconds * 1000)
 
     def seconds(self) -> dict[tuple[str, ...], float]:
         """Return the seconds spent in each menu, by outcome."""
         return {labels: spent / 1000 for labels, spent in self._milliseconds.items()}
 
-    def prompt_missing(self, *, menu: MenuName, prompt: str) -> None:
+    def prompt_missing(self, *, place: str, prompt: str) -> None:
         """Count a prompt that Asterisk could not play; log the first time."""
-        if (menu, prompt) not in self.missing_prompts:
-            log.warning("prompt_missing", menu=menu, prompt=prompt)
-        self.missing_prompts[(menu, prompt)] += 1
+        if (place, prompt) not in self.missing_prompts:
+            log.warning("prompt_missing", menu=place, prompt=prompt)
+        self.missing_prompts[(place, prompt)] += 1
 
     def session_ended(self, *, end: SessionEnd) -> None:
         """Count one connection."""

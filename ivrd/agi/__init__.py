@@ -1,1 +1,1 @@
-"""The FastAGI side: tone menus over one socket per caller."""
+"""The FastAGI side: tone menus and words for those who wait, over one socket per caller."""

@@ -30,7 +30,7 @@ LINE_BYTES_MAX = 4096
 """One incoming line. The longest real ones are the URL and a caller's name, some hundred bytes."""
 
 HEADER_COUNT_MAX = 64
-"""Asterisk sends 22, plus one for each argument of AGI(); our dialplan gives none."""
+"""Asterisk sends 22, plus one for each argument of AGI(); our dialplan gives two at most."""
 
 REQUEST_BYTES_MAX = 16 * 1024
 """A real request has about 700 bytes; h11 allows 16 KiB for the same purpose."""
@@ -44,7 +44,7 @@ COMMAND_BYTES_MAX = 2047
 _HEADER_START = b"agi_"
 _HEADER = re.compile(r"(agi_[a-z0-9_]+): ?(.*)", re.DOTALL)
 _RESULT = re.compile(r"result=(-?[0-9]{1,10})(?: \((.*?)\))?(?: endpos=(-?[0-9]{1,18}))?\s*")
-_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.*#/-]*")
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.:+*#/-]*")
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]+")
 

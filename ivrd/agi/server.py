@@ -17,6 +17,7 @@ from itertools import count
 import structlog
 
 from ivrd.agi.session import AgiSession, MenuReport, SessionEnd, SessionLimits
+from ivrd.agi.waiting import WaitSpeaker
 from ivrd.core.ids import MenuName
 from ivrd.core.menu import Menu
 from ivrd.errors import IvrdBug
@@ -46,7 +47,7 @@ class AgiLimits:
 
 
 class AgiServer:
-    """Serves tone menus over FastAGI.
+    """Serves tone menus, and what waiting callers are told, over FastAGI.
 
     Use: `await bind()` (port in use shows here), then run `serve()` as a task until cancelled.
     """
@@ -59,10 +60,13 @@ class AgiServer:
         menus: Mapping[MenuName, Menu],
         limits: AgiLimits,
         report: MenuReport,
+        speaker: WaitSpeaker | None = None,
     ) -> None:
+        """Listen nowhere yet; without a `speaker` there is no route /wait."""
         self._host = host
         self._port = port
-        self._menus = menus
+        self._menus = dict(menus)
+        self._speaker = speaker
         self._limits = limits
         self._report = report
         self._server: asyncio.Server | None = None
@@ -81,6 +85,10 @@ class AgiServer:
             raise IvrdBug("the AGI server was asked for its port before bind()")
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    def change_menus(self, menus: Mapping[MenuName, Menu]) -> None:
+        """Take other menus, all at once; a session that is open keeps those it began with."""
+        self._menus = dict(menus)
 
     async def bind(self) -> None:
         """Take the port without accepting on it yet.
@@ -144,6 +152,7 @@ class AgiServer:
             reader=reader,
             writer=writer,
             menus=self._menus,
+            speaker=self._speaker,
             limits=SessionLimits(
                 request_s=self._limits.request_s, session_s=self._limits.session_s
             ),

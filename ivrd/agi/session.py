@@ -1,43 +1,31 @@
-"""One caller's menu over one FastAGI connection.
+"""One caller's connection: which route it takes, and a whole visit to a menu.
 
-Here: what a core menu's outputs are in AGI words, and the contract with the dialplan. Not here:
-sockets being accepted, limits and deadlines of the whole session (server.py), what a key means
-(core/menu.py).
+Here: what a core menu's outputs are in AGI words. Not here: sockets being accepted, limits and
+deadlines of the whole session (server.py), the rules that every route keeps (conversation.py), what
+a key means (core/menu.py).
 
-Contract with the dialplan:
+Routes, by the URL agi://host:port/ROUTE/NAME:
 
-1. The URL is agi://host:port/menu/NAME, and AGIEXITONHANGUP=yes.
-2. The dialplan gives us a short TIMEOUT(absolute). Our first command lengthens it to the session's
-   limit; that is the proof that ivrd lives, and replaces a hello connection (measured on 22.10.1:
-   a running limit of 2 s is really lengthened).
-3. Our last command sets IVRD_CHOICE, IVRD_OUTCOME, IVRD_DIGIT, IVRD_TRIES and, as the last,
-   IVRD_DONE=1. Without IVRD_DONE the dialplan plays the static menu. AGISTATUS says nothing: it is
-   SUCCESS when we die, and FAILURE after a prompt that is missing.
+- /menu/NAME walks a caller through a menu. The first argument of AGI() is "slow" or empty, the
+  second "back" when a menu is behind. Results: IVRD_CHOICE, a label of core/targets.py;
+  IVRD_OUTCOME; IVRD_DIGIT, the accepted key; IVRD_TRIES. Prompts are heard in the channel's
+  language.
+- /wait/QUEUE tells a caller about the wait (waiting.py).
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Protocol, assert_never
 
 import structlog
 
-from ivrd.agi.codec import (
-    AgiAnswer,
-    AgiConnection,
-    AgiEvent,
-    AgiProtocolError,
-    AgiRequest,
-    HangupNoticed,
-    NeedData,
-    PeerClosed,
-    set_variable,
-    set_variables,
-    stream_file,
-    wait_for_digit,
-)
-from ivrd.core.ids import MenuName
+from ivrd.agi.codec import AgiProtocolError, AgiRequest
+from ivrd.agi.conversation import CommandRefusedError, Conversation
+from ivrd.agi.waiting import WaitSpeaker, tell_wait
+from ivrd.core.ids import MenuName, QueueName
 from ivrd.core.menu import (
     DigitReceived,
     Finished,
@@ -53,10 +41,7 @@ from ivrd.core.menu import (
     advance,
     begin,
 )
-from ivrd.errors import IvrdBug, PeerError
-
-READ_BYTES = 4096
-"""One read; a whole request and every answer fit."""
+from ivrd.errors import IvrdBug
 
 SCRIPT_CHARACTERS_LOGGED = 80
 """An unknown path comes from the peer; the log needs only enough to recognise it."""
@@ -68,21 +53,22 @@ class SessionEnd(StrEnum):
     """Why a connection ended; a metric label."""
 
     COMPLETED = "completed"
-    """The menu's result was handed over to the dialplan."""
+    """The route's result was handed over to the dialplan."""
     HUNG_UP = "hung_up"
-    """The caller, or Asterisk, went away in the menu."""
+    """The caller, or Asterisk, went away on the way."""
     TOO_LATE = "too_late"
-    """Asterisk had left before it took our first command: we were too slow and the static menu has
-    the caller, or the caller hung up at once. Either way our menu never began."""
+    """Asterisk had left before it took our first command: we were too slow and the dialplan has
+    the caller, or the caller hung up at once. Either way our route never began."""
     PROBED = "probed"
     """Opened and closed without a byte."""
     GARBAGE = "garbage"
-    """Not FastAGI, or above a limit, before or during the menu."""
+    """Not FastAGI, or above a limit, at any time."""
     REQUEST_TIMED_OUT = "request_timed_out"
     """No whole request, or no answer to the first command, in time."""
     SESSION_TIMED_OUT = "session_timed_out"
     """The whole session outlived its limit; Asterisk should have ended it before."""
     UNKNOWN_MENU = "unknown_menu"
+    """The path leads to no menu and to no other route."""
     COMMAND_REFUSED = "command_refused"
     """Asterisk did not carry out a command (510, 520 or an error result)."""
     OVER_LIMIT = "over_limit"
@@ -96,13 +82,16 @@ class SessionEnd(StrEnum):
 class MenuReport(Protocol):
     """Where sessions tell what came of them. Synchronous; must neither block nor raise."""
 
-    def menu_finished(
-        self, *, menu: MenuName, outcome: MenuOutcome, tries: int, seconds: float
-    ) -> None:
+    def menu_finished(self, *, menu: MenuName, finished: Finished, seconds: float) -> None:
         """Count one menu that ran to an outcome; `seconds` from the request to the end."""
 
-    def prompt_missing(self, *, menu: MenuName, prompt: str) -> None:
-        """Count a prompt that Asterisk could not play; the menu went on without it."""
+    def prompt_missing(self, *, place: str, prompt: str) -> None:
+        """Count a prompt that Asterisk could not play; the caller went on without it.
+
+        Args:
+            place: The menu's name, or "wait:" and the queue's.
+            prompt: The sound file.
+        """
 
     def session_ended(self, *, end: SessionEnd) -> None:
         """Count one connection, exactly once, whatever it was."""
@@ -118,12 +107,12 @@ class SessionLimits:
     """What Asterisk is told as TIMEOUT(absolute); counted from our first command."""
 
 
-class _CommandRefusedError(PeerError):
-    """Asterisk understood the connection but did not carry out our command."""
+_Route = Callable[[], Awaitable[bool]]
+"""Runs to its end; False when the caller is gone."""
 
 
 class AgiSession:
-    """Runs one menu over one connection; made for each connection, used once."""
+    """Runs one route over one connection; made for each connection, used once."""
 
     def __init__(
         self,
@@ -131,16 +120,18 @@ class AgiSession:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         menus: Mapping[MenuName, Menu],
+        speaker: WaitSpeaker | None,
         limits: SessionLimits,
         report: MenuReport,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
         self._menus = menus
+        self._speaker = speaker
         self._limits = limits
         self._report = report
-        self._connection = AgiConnection()
-        self._unplayed_prompt: str | None = None
+        self._place = ""
+        self._conversation = Conversation(
+            reader=reader, writer=writer, on_missing=self._count_missing
+        )
 
     async def run(self) -> SessionEnd:
         """Run to the end and say why it ended; peer trouble never raises.
@@ -153,162 +144,95 @@ class AgiSession:
         except AgiProtocolError as error:
             log.debug("agi_peer_refused", fault=error.fault.name.lower())
             return SessionEnd.GARBAGE
-        except _CommandRefusedError as error:
+        except CommandRefusedError as error:
             log.warning("agi_command_refused", error=str(error))
             return SessionEnd.COMMAND_REFUSED
 
     async def _run(self) -> SessionEnd:
         try:
             async with asyncio.timeout(self._limits.request_s):
-                first = await self._next_event()
-                if not isinstance(first, AgiRequest):
+                request = await self._conversation.take_request()
+                if request is None:
                     return SessionEnd.PROBED
-                started_s = asyncio.get_running_loop().time()
-                menu = self._find_menu(first)
-                if menu is None:
+                route = self._find_route(request)
+                if route is None:
                     return SessionEnd.UNKNOWN_MENU
-                if not await self._lengthen_limit():
+                if not await self._conversation.lengthen_limit(self._limits.session_s):
                     return SessionEnd.TOO_LATE
         except TimeoutError:
             return SessionEnd.REQUEST_TIMED_OUT
+        return SessionEnd.COMPLETED if await route() else SessionEnd.HUNG_UP
+
+    def _find_route(self, request: AgiRequest) -> _Route | None:
+        folder, _, name = request.script.partition("/")
+        menu = self._menus.get(MenuName(name)) if folder == "menu" else None
+        if menu is not None:
+            self._place = name
+            started_s = asyncio.get_running_loop().time()
+            return partial(self._visit_menu, _heard_by(menu, request), started_s)
+        if folder == "wait" and name and self._speaker is not None:
+            self._place = f"wait:{name}"
+            return partial(
+                tell_wait,
+                self._conversation,
+                request,
+                queue=QueueName(name),
+                speaker=self._speaker,
+            )
+        # The peer's own text: as ASCII, so that it cannot forge a line of the log.
+        script = ascii(request.script[:SCRIPT_CHARACTERS_LOGGED])
+        log.warning("agi_menu_not_found", script=script)
+        return None
+
+    def _count_missing(self, prompt: str) -> None:
+        self._report.prompt_missing(place=self._place, prompt=prompt)
+        log.debug("agi_prompt_missing", place=self._place, prompt=prompt)
+
+    async def _visit_menu(self, menu: Menu, started_s: float) -> bool:
         finished = await self._walk(menu)
         self._report.menu_finished(
             menu=menu.name,
-            outcome=finished.outcome,
-            tries=finished.tries,
+            finished=finished,
             seconds=asyncio.get_running_loop().time() - started_s,
         )
-        if finished.outcome is MenuOutcome.HUNG_UP:
-            return SessionEnd.HUNG_UP
-        return SessionEnd.COMPLETED
-
-    def _find_menu(self, request: AgiRequest) -> Menu | None:
-        folder, _, name = request.script.partition("/")
-        menu = self._menus.get(MenuName(name)) if folder == "menu" else None
-        if menu is None:
-            # The peer's own text: as ASCII, so that it cannot forge a line of the log.
-            script = ascii(request.script[:SCRIPT_CHARACTERS_LOGGED])
-            log.warning("agi_menu_not_found", script=script)
-        return menu
-
-    async def _lengthen_limit(self) -> bool:
-        """Prove that we live; return False when the caller is gone already."""
-        limit = set_variable("TIMEOUT(absolute)", str(self._limits.session_s))
-        return await self._ask(limit) is not None
+        return finished.outcome is not MenuOutcome.HUNG_UP
 
     async def _walk(self, menu: Menu) -> Finished:
         step = begin(menu)
         while not isinstance(step.output, Finished):
-            event = await self._carry_out(menu, step.output)
+            event = await self._carry_out(step.output)
             step = advance(menu, step.state, event)
-        if step.output.outcome is MenuOutcome.HUNG_UP or await self._hand_over(step.output):
-            return step.output
-        return replace(step.output, outcome=MenuOutcome.HUNG_UP, choice=None, digit=None)
+        finished = step.output
+        if finished.outcome is MenuOutcome.HUNG_UP:
+            return finished
+        result = {
+            "IVRD_CHOICE": finished.choice or "",
+            "IVRD_OUTCOME": finished.outcome.value,
+            "IVRD_DIGIT": finished.digit or "",
+            "IVRD_TRIES": str(finished.tries),
+        }
+        if await self._conversation.hand_over(result):
+            return finished
+        return replace(finished, outcome=MenuOutcome.HUNG_UP, choice=None, digit=None)
 
-    async def _carry_out(
-        self, menu: Menu, output: Play | WaitDigit | ReportUnexpectedInput
-    ) -> MenuInput:
+    async def _carry_out(self, output: Play | WaitDigit | ReportUnexpectedInput) -> MenuInput:
         match output:
             case Play():
-                return await self._play(menu, output)
+                heard = await self._conversation.play(output.prompt, output.escape_digits)
+                return HungUp() if heard is None else PromptEnded(digit=heard.digit)
             case WaitDigit():
-                return await self._wait(menu, output)
+                heard = await self._conversation.wait_digit(output.timeout)
+                if heard is None:
+                    return HungUp()
+                return SilenceEnded() if heard.digit is None else DigitReceived(digit=heard.digit)
             case ReportUnexpectedInput():
                 # One command, one answer, one input: an input that does not fit is ours.
                 raise IvrdBug(f"menu input {output.input} does not fit state {output.state}")
             case _:
                 assert_never(output)
 
-    async def _play(self, menu: Menu, play: Play) -> MenuInput:
-        answer = await self._ask(stream_file(play.prompt, play.escape_digits))
-        if answer is None:
-            return HungUp()
-        self._count_unplayed(menu)
-        if answer.result == -1:
-            # A hang-up or a missing file (codec.stream_file): the next answer tells which.
-            self._unplayed_prompt = play.prompt
-            return PromptEnded(digit=None)
-        return PromptEnded(digit=_key(answer))
 
-    async def _wait(self, menu: Menu, wait: WaitDigit) -> MenuInput:
-        answer = await self._ask(wait_for_digit(wait.timeout))
-        if answer is None or answer.result == -1:
-            return HungUp()
-        self._count_unplayed(menu)
-        digit = _key(answer)
-        return SilenceEnded() if digit is None else DigitReceived(digit=digit)
-
-    def _count_unplayed(self, menu: Menu) -> None:
-        """Count a prompt as missing, now that its -1 is known not to have been a hang-up."""
-        if self._unplayed_prompt is not None:
-            self._report.prompt_missing(menu=menu.name, prompt=self._unplayed_prompt)
-            log.debug("agi_prompt_missing", menu=menu.name, prompt=self._unplayed_prompt)
-            self._unplayed_prompt = None
-
-    async def _hand_over(self, finished: Finished) -> bool:
-        """Give the result to the dialplan; return False when the caller was gone before.
-
-        One MSet and our end of stream leave together: Asterisk reads the line, then the end, and
-        goes on in the dialplan without waiting for us a second time.
-
-        Source:
-            res_agi.c, `run_agi`: the end is seen only at the next read. Measured on 22.10.1: all
-            five variables are set and the answer still comes.
-        """
-        result = {
-            "IVRD_CHOICE": finished.choice or "",
-            "IVRD_OUTCOME": finished.outcome.value,
-            "IVRD_DIGIT": finished.digit or "",
-            "IVRD_TRIES": str(finished.tries),
-            "IVRD_DONE": "1",
-        }
-        answer = await self._ask(set_variables(result), is_last=True)
-        if answer is not None and answer.result != 0:
-            raise _CommandRefusedError(f"MSet gave {answer.result}")
-        return answer is not None
-
-    async def _ask(self, line: bytes, *, is_last: bool = False) -> AgiAnswer | None:
-        """Send one command and return its answer, or None when the caller is gone.
-
-        There is no drain: one command of at most 2 KB is open at a time, so nothing can pile up.
-        """
-        self._writer.write(self._connection.send(line))
-        if is_last and self._writer.can_write_eof():
-            self._writer.write_eof()
-        event = await self._next_event()
-        match event:
-            case AgiAnswer(code=200):
-                return event
-            case AgiAnswer(code=511) | HangupNoticed() | PeerClosed():
-                return None
-            case AgiAnswer():
-                raise _CommandRefusedError(f"{event.code} to {line!r}")
-            case AgiRequest():
-                raise IvrdBug("a second request on one connection")
-            case _:
-                assert_never(event)
-
-    async def _next_event(self) -> AgiEvent:
-        while isinstance(event := self._connection.next_event(), NeedData):
-            self._connection.receive(await self._read())
-        return event
-
-    async def _read(self) -> bytes:
-        try:
-            return await self._reader.read(READ_BYTES)
-        except OSError:
-            # A reset says the same as an end: the peer is gone.
-            return b""
-
-
-def _key(answer: AgiAnswer) -> str | None:
-    """Return the key of an answer to STREAM FILE or WAIT FOR DIGIT; None for 0, no key.
-
-    Raises:
-        _CommandRefusedError: not the code of a printable character.
-    """
-    if answer.result == 0:
-        return None
-    if answer.result is None or not 0x20 < answer.result < 0x7F:
-        raise _CommandRefusedError(f"no key has the code {answer.result}")
-    return chr(answer.result)
+def _heard_by(menu: Menu, request: AgiRequest) -> Menu:
+    # Fewer arguments come from a dialplan that an earlier version has rendered.
+    slow, back = (*request.args, "", "")[:2]
+    return menu.heard_by(is_slow=slow == "slow", has_back=back == "back")

@@ -6,159 +6,33 @@ middle of a menu and must get the choice as if nothing had happened, and the loo
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
 
 import pytest
 
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.agi.session import SessionEnd
 from ivrd.core.ids import MenuName
-from ivrd.core.menu import ChoiceName, Menu, MenuOutcome
+from ivrd.core.menu import Finished, MenuOutcome
 from ivrd.errors import IvrdBug
-
-HOST = "127.0.0.1"
-WITHIN_S = 5
-"""Nothing here takes longer unless it hangs."""
+from tests.integration.scripted_agi import (
+    HEADERS,
+    HOST,
+    INVALID,
+    LENGTHEN,
+    MENU,
+    WAIT,
+    WELCOME,
+    WITHIN_S,
+    Asterisk,
+    Bench,
+    Recorder,
+    mset,
+    running,
+)
 
 STALL_S_MAX = 0.25
 """Far above a busy test machine's own gaps, far below a freeze."""
-
-MENU = Menu(
-    name=MenuName("main"),
-    prompt="ivrd/welcome",
-    invalid_prompt="ivrd/invalid",
-    choices={"1": ChoiceName("switchboard")},
-    stay_choice=ChoiceName("guides"),
-    stay_after=timedelta(seconds=5),
-    tries=2,
-)
-
-HEADERS = (
-    "agi_network: yes\nagi_network_script: {script}\nagi_request: agi://127.0.0.1/{script}\n"
-    "agi_uniqueid: 1732212.7\nagi_callerid: 0701740612\nagi_calleridname: Anna Andersson\n\n"
-)
-
-WELCOME = 'STREAM FILE "ivrd/welcome" "0123456789*#"'
-INVALID = 'STREAM FILE "ivrd/invalid" "0123456789*#"'
-WAIT = 'WAIT FOR DIGIT "5000"'
-LENGTHEN = 'SET VARIABLE "TIMEOUT(absolute)" "300"'
-
-
-def mset(choice: str, outcome: str, digit: str, tries: int) -> str:
-    return (
-        f'EXEC "MSet" "IVRD_CHOICE={choice},IVRD_OUTCOME={outcome},IVRD_DIGIT={digit},'
-        f'IVRD_TRIES={tries},IVRD_DONE=1"'
-    )
-
-
-@dataclass
-class Recorder:
-    """The report of a test: counts by reason, and wakes those who wait for a count."""
-
-    ends: list[SessionEnd] = field(default_factory=list)
-    menus: list[tuple[str, MenuOutcome, int]] = field(default_factory=list)
-    missing: list[tuple[str, str]] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def menu_finished(
-        self, *, menu: MenuName, outcome: MenuOutcome, tries: int, seconds: float
-    ) -> None:
-        assert 0 <= seconds < WITHIN_S
-        self.menus.append((menu, outcome, tries))
-
-    def prompt_missing(self, *, menu: MenuName, prompt: str) -> None:
-        self.missing.append((menu, prompt))
-
-    def session_ended(self, *, end: SessionEnd) -> None:
-        self.ends.append(end)
-        self.changed.set()
-
-    async def wait_for(self, *ends: SessionEnd) -> None:
-        """Wait until exactly these sessions have ended, in any order."""
-        async with asyncio.timeout(WITHIN_S):
-            while len(self.ends) < len(ends):
-                self.changed.clear()
-                await self.changed.wait()
-        assert sorted(self.ends) == sorted(ends)
-
-
-class Asterisk:
-    """The PBX's end of one connection, word by word."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    def send(self, text: str | bytes) -> None:
-        self.writer.write(text.encode() if isinstance(text, str) else text)
-
-    async def expect(self, line: str) -> None:
-        async with asyncio.timeout(WITHIN_S):
-            assert (await self.reader.readline()).decode() == line + "\n"
-
-    async def expect_end(self) -> None:
-        async with asyncio.timeout(WITHIN_S):
-            with contextlib.suppress(ConnectionError):
-                assert await self.reader.read() == b""
-
-    async def answer(self, command: str, reply: str) -> None:
-        await self.expect(command)
-        self.send(reply + "\n")
-
-    async def ask_for_menu(self, script: str = "menu/main") -> None:
-        self.send(HEADERS.format(script=script))
-        await self.answer(LENGTHEN, "200 result=1")
-
-    def close(self) -> None:
-        self.writer.close()
-
-    def reset(self) -> None:
-        """Close with RST instead of FIN, as a killed process with unread bytes does."""
-        own_socket = self.writer.get_extra_info("socket")
-        own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-
-class Bench:
-    """A running server with its report, and a way to connect."""
-
-    def __init__(self, server: AgiServer, report: Recorder) -> None:
-        self.server = server
-        self.report = report
-        self.peers: list[Asterisk] = []
-
-    async def connect(self) -> Asterisk:
-        async with asyncio.timeout(WITHIN_S):
-            peer = Asterisk(*await asyncio.open_connection(HOST, self.server.port))
-        self.peers.append(peer)
-        return peer
-
-
-@contextlib.asynccontextmanager
-async def running(limits: AgiLimits | None = None) -> AsyncIterator[Bench]:
-    report = Recorder()
-    server = AgiServer(
-        host=HOST,
-        port=0,
-        menus={MENU.name: MENU},
-        limits=limits or AgiLimits(),
-        report=report,
-    )
-    await server.bind()
-    bench = Bench(server, report)
-    async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(server.serve(), name="agi-server")
-        await server.started.wait()
-        try:
-            yield bench
-        finally:
-            for peer in bench.peers:
-                peer.close()
-            serving.cancel()
 
 
 async def measure_stall(stop: asyncio.Event) -> float:
@@ -381,7 +255,9 @@ async def test_a_peer_frozen_in_the_menu_is_cut_at_the_sessions_end() -> None:
 # Bad input.
 
 
-@pytest.mark.parametrize("script", ["menu/other", "menu/", "menu", "", "other/main", "menu/main/x"])
+@pytest.mark.parametrize(
+    "script", ["menu/other", "menu/", "menu", "", "other/main", "menu/main/x", "wait/kc", "wait/"]
+)
 async def test_an_unknown_path_ends_without_a_result(script: str) -> None:
     async with beside_another_caller() as bench:
         pbx = await bench.connect()
@@ -529,9 +405,7 @@ async def test_a_port_in_use_is_told_at_once() -> None:
 
 async def test_a_bug_in_a_session_ends_the_server() -> None:
     class BrokenReport(Recorder):
-        def menu_finished(
-            self, *, menu: MenuName, outcome: MenuOutcome, tries: int, seconds: float
-        ) -> None:
+        def menu_finished(self, *, menu: MenuName, finished: Finished, seconds: float) -> None:
             raise IvrdBug("planted")
 
     report = BrokenReport()

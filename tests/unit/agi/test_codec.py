@@ -297,6 +297,11 @@ def test_a_line_that_asterisk_would_cut_is_refused() -> None:
         command("NOOP", "x" * (COMMAND_BYTES_MAX - frame + 1))
 
 
+def test_the_labels_of_targets_are_taken_literally() -> None:
+    line = set_variables({"A": "number:+46846500405", "B": "say:ivrd/tider_1", "C": "*#"})
+    assert line == b'EXEC "MSet" "A=number:+46846500405,B=say:ivrd/tider_1,C=*#"\n'
+
+
 @pytest.mark.parametrize("value", ["a,B=2", "a=b", "${X}", "a b", "(", '"', "\\", "å"])
 def test_a_value_that_mset_would_not_take_literally_is_refused(value: str) -> None:
     with pytest.raises(IvrdBug, match="not a plain channel variable"):
