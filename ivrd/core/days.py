@@ -24,8 +24,8 @@ class SpecialDay(StrEnum):
 
     title_sv: str
 
-    def __new__(cls, value: str, title_sv: str) -> Self:
-        """Make a member of its name and its title."""
+    def __new__(cls, value: str, title_sv: str = "") -> Self:
+        """Make a member of its name and its title; a look-up is by name alone."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.title_sv = title_sv
