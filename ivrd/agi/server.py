@@ -87,7 +87,7 @@ class AgiServer:
         return port
 
     def change_menus(self, menus: Mapping[MenuName, Menu]) -> None:
-        """Take other menus, all at once; a session that is open keeps those it began with."""
+        """Take other menus, all at once; a caller in a menu goes on in the one begun with."""
         self._menus = dict(menus)
 
     async def bind(self) -> None:
