@@ -13,7 +13,8 @@ Rules.
    `stayed` with `stay_choice`. It is never counted as an error or a try.
 2. Digits are collected while a longer key may still come of them, each for `digit_after` at most.
    So "1" beside "112" is decided by that silence, and "12" there is wrong as a whole, at its second
-   digit. Asterisk's own WaitExten() decides the same (main/pbx.c, `collect_digits`).
+   digit. Asterisk's own WaitExten() decides the same (main/pbx.c, `collect_digits`; compared on
+   22.10.1, where keys during the invalid prompt need Background(): Playback() loses them).
 3. A key of `choices` ends the menu as `chosen`, whether it comes during a prompt or after it. So
    does the back key, with the label "back".
 4. The repeat key plays the prompt again. It is no try, but after `REPEATS_MAX` it is a wrong key.
