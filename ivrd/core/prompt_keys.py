@@ -98,7 +98,7 @@ ENGLISH = KeyWords(
 
 FINNISH = KeyWords(
     press=_words(
-        "paina painakaa painat painamalla painike painiketta painikkeesta näppäile näppäin"
+        "paina painaa painakaa painat painamalla painike painiketta painikkeesta näppäile näppäin"
         " näppäintä näppäimestä valitse valitsemalla"
     ),
     fillers=_words("näppäintä painiketta numeroa numero näppäin painike ensin sitten"),

@@ -40,6 +40,7 @@ SPOKEN = [
     ("fi", "Paina tähteä tai ruutua.", "* #"),
     ("fi", "Paina kakkosta tai näppäile kolme.", "2 3"),
     ("fi", "Suomeksi, paina numeroa 3.", "3"),
+    ("fi", "Voit painaa yhdeksän, jos haluat vaihteeseen.", "9"),
     ("fi", "Odota viisi minuuttia.", ""),
     ("so", "Af-Soomaali, riix afar.", "4"),
     ("so", "Riix badhanka kow ama laba.", "1 2"),
