@@ -225,8 +225,11 @@ def day_hours(schedule: Schedule, days: Days, day: date) -> DayHours:
 
 def usual_hours(schedule: Schedule, day: date) -> DayHours:
     """Return the hours that a date has by season and weekday alone."""
-    weekday = day.weekday()
-    season = season_of(schedule, day)
+    return weekday_hours(schedule, season_of(schedule, day), day.weekday())
+
+
+def weekday_hours(schedule: Schedule, season: Season | None, weekday: int) -> DayHours:
+    """Return the usual hours of a day of the week, 0 for Monday, in a season or outside all."""
     week = schedule.week if season is None else season.week
     return DayHours(
         intervals=week[weekday],
