@@ -182,14 +182,6 @@ def replay_recording(
         _print_calls(calls, unexpected=ledger.unexpected)
 
 
-@cli.command()
-def prompts(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
-    """List the sounds that Asterisk must have, and what each says."""
-    settings = config.load(config_path, with_secrets=False)
-    for name, text in dialplan.prompts(settings).items():
-        typer.echo(f"{name}\t{text or '(no text in the configuration)'}")
-
-
 @cli.command(name="reconcile")
 def reconcile_facts(
     config_path: ConfigPath = DEFAULT_CONFIG,

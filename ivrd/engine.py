@@ -25,6 +25,7 @@ import structlog
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
+    CountNotice,
     Effect,
     MoveCaller,
     OpenCase,
@@ -58,6 +59,7 @@ class Counters(Protocol):
 
     def count_entry(self, effect: CountEntry, /) -> None: ...
     def count_choice(self, effect: CountChoice, /) -> None: ...
+    def count_notice(self, effect: CountNotice, /) -> None: ...
     def record_move(self, effect: RecordMove, /) -> None: ...
     def record_call(self, effect: RecordCall, /) -> None: ...
     def open_case(self, effect: OpenCase, /) -> None: ...
@@ -237,6 +239,8 @@ class Engine:
                 self._counters.count_entry(effect)
             case CountChoice():
                 self._counters.count_choice(effect)
+            case CountNotice():
+                self._counters.count_notice(effect)
             case RecordEntry():
                 self._keep(effect)
             case RecordCall():
@@ -285,6 +289,8 @@ def _log_call(call: RecordCall) -> None:
         call_id=CallId(call.call_id),
         line=call.line,
         choice=call.choice,
+        path=call.path,
+        language=call.language,
         queue=call.last_queue,
         outcome=call.outcome.value,
         wait_s=None if call.wait is None else round(call.wait.total_seconds(), 3),

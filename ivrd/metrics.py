@@ -30,6 +30,7 @@ from ivrd import __version__
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
+    CountNotice,
     Disposition,
     MoveEnd,
     OpenCase,
@@ -40,6 +41,7 @@ from ivrd.core.effects import (
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.errors import IvrdBug
+from ivrd.metric_families import FAMILIES, WAITS, Labels
 
 FIXED_BUCKETS_S = (5.0, 10.0, 25.0, 60.0, 600.0)
 """Short abandon; and the limits of METRICS.md that every report shows: 25 s, 60 s and 10 min."""
@@ -48,54 +50,8 @@ LABEL_SETS_MAX = 2_000
 """Per metric. All queues of a county with every disposition are some hundreds; names from the wire
 (a queue nobody configured, a menu's outcome) must not fill the memory of whoever stores them."""
 
-Labels = tuple[str, ...]
 CounterSource = Callable[[], Mapping[Labels, float]]
 GaugeSource = Callable[[], Mapping[Labels, float]]
-
-WAITS = "ivrd_queue_wait_seconds"
-
-FAMILIES: Mapping[str, tuple[Labels, str]] = {
-    "ivrd_queue_entries_total": (
-        ("system", "queue", "disposition"),
-        "Stays in a queue by how they ended, counted when that is fixed: at the answer, or at the "
-        "unanswered exit. Refused callers (full, join_empty) never joined.",
-    ),
-    WAITS: (
-        ("system", "queue", "disposition"),
-        "Seconds from first arrival in any queue to the answer or the unanswered exit. Service "
-        'level sl = answered{le="T"} / (answered{le="+Inf"} + abandoned{le="+Inf"} - '
-        'abandoned{le="X"}), with the queue\'s threshold T and short-abandon limit X. Unknown '
-        "waits are in no bucket.",
-    ),
-    "ivrd_queue_moves_total": (
-        ("system", "from_queue", "to_queue", "reason"),
-        "Callers moved to another queue by our policy, proven by their arrival there.",
-    ),
-    "ivrd_queue_move_failures_total": (
-        ("system", "from_queue", "to_queue", "reason", "end"),
-        "Moves that were asked for and did not come about, by how they ended.",
-    ),
-    "ivrd_menu_outcomes_total": (
-        ("system", "menu", "outcome", "runner"),
-        "Visits to a tone menu by outcome; runner is who ran it: daemon, or dialplan (the static "
-        "twin, because the daemon was not there).",
-    ),
-    "ivrd_calls_total": (
-        ("system", "line", "outcome"),
-        "Ended calls by outcome; an empty line means that the call's beginning was not seen.",
-    ),
-    "ivrd_cases_opened_total": (("system", "queue", "rule"), "Cases that the rule opened."),
-    "ivrd_events_total": (("system", "event"), "Events that the core was given, by kind."),
-    "ivrd_events_unexpected_total": (
-        ("system", "state", "event"),
-        "Events that did not fit the state and changed nothing.",
-    ),
-    "ivrd_events_failed_total": (
-        ("system", "event"),
-        "Events that met a fault of ours; the call concerned was dropped from the figures.",
-    ),
-}
-"""Labels and help text of all that is counted here."""
 
 
 class Floor(Protocol):
@@ -226,6 +182,7 @@ class Metrics(Collector):
         self._moves = Tally("ivrd_queue_moves_total")
         self._move_failures = Tally("ivrd_queue_move_failures_total")
         self._choices = Tally("ivrd_menu_outcomes_total")
+        self._notices = Tally("ivrd_notices_total")
         self._calls = Tally("ivrd_calls_total")
         self._cases = Tally("ivrd_cases_opened_total")
         self._events = Tally("ivrd_events_total")
@@ -253,7 +210,12 @@ class Metrics(Collector):
     def count_choice(self, effect: CountChoice) -> None:
         """Count what came of one visit to a menu."""
         runner = "dialplan" if effect.is_static else "daemon"
-        self._choices.add((effect.system, effect.menu, effect.outcome, runner))
+        self._choices.add((effect.system, effect.menu, effect.outcome, effect.digit or "", runner))
+
+    def count_notice(self, effect: CountNotice) -> None:
+        """Count one hearing of a notice."""
+        end = "heard" if effect.is_whole else "hung_up"
+        self._notices.add((effect.system, effect.notice, end))
 
     def record_move(self, effect: RecordMove) -> None:
         """Count an ended move, landed or not."""

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ivrd.core.call import PATH_MARK
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
+    CountNotice,
     Effect,
     OpenCase,
     RecordCall,
@@ -76,6 +78,7 @@ class NoCounters:
 
     def count_entry(self, effect: CountEntry) -> None: ...
     def count_choice(self, effect: CountChoice) -> None: ...
+    def count_notice(self, effect: CountNotice) -> None: ...
     def record_move(self, effect: RecordMove) -> None: ...
     def record_call(self, effect: RecordCall) -> None: ...
     def open_case(self, effect: OpenCase) -> None: ...
@@ -131,6 +134,8 @@ def _call_json(story: CallStory) -> Json:
         "hand_over": None if call.hand_over is None else call.hand_over.value,
         "outcome": call.outcome.value,
         "case": None if story.case is None else _case_json(story.case),
+        # Where it says more than the choice does.
+        **({"path": call.path} if PATH_MARK in call.path else {}),
     }
 
 

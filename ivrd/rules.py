@@ -5,7 +5,8 @@ Here: the translation, name by name. Not here: checks (config/) and meaning (cor
 
 from datetime import timedelta
 
-from ivrd.config import Config
+from ivrd.config import Config, MenuConfig
+from ivrd.config.base import sound
 from ivrd.core.ids import MenuName, QueueName
 from ivrd.core.menu import ChoiceName, Menu
 from ivrd.core.rules import FloorRules, OverflowRule, QueueRules, Role
@@ -43,15 +44,22 @@ def floor_rules(config: Config) -> FloorRules:
 
 def menus(config: Config) -> dict[MenuName, Menu]:
     """Return the tone menus by name."""
-    return {
-        MenuName(menu.name): Menu(
-            name=MenuName(menu.name),
-            prompt=menu.prompt,
-            invalid_prompt=menu.invalid_prompt,
-            choices={digit: ChoiceName(queue) for digit, queue in menu.choices.items()},
-            stay_choice=ChoiceName(menu.stay_choice),
-            stay_after=timedelta(seconds=menu.stay_after_s),
-            tries=menu.tries,
-        )
-        for menu in config.menus
-    }
+    return {MenuName(menu.name): _menu(menu) for menu in config.menus}
+
+
+def _menu(menu: MenuConfig) -> Menu:
+    failure = menu.failure_choice
+    return Menu(
+        name=MenuName(menu.name),
+        prompt=sound(menu.prompt),
+        invalid_prompt=None if menu.invalid_prompt is None else sound(menu.invalid_prompt),
+        choices={keys: ChoiceName(target.label) for keys, target in menu.choices.items()},
+        stay_choice=ChoiceName(menu.stay_choice.label),
+        stay_after=timedelta(seconds=menu.stay_after_s),
+        tries=menu.tries,
+        failure_choice=None if failure is None else ChoiceName(failure.label),
+        digit_after=timedelta(seconds=menu.digit_s),
+        repeat_key=menu.repeat_key,
+        back_key=menu.back_key,
+        slow_factor=menu.slow_factor,
+    )

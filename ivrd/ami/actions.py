@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from ivrd.core.effects import MoveCaller
-from ivrd.core.entry import MOVE_MARK
+from ivrd.core.exits import MOVE_MARK
 from ivrd.core.ids import QueueName
 from ivrd.errors import PeerRefused
 

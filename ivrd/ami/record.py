@@ -14,7 +14,8 @@ from types import TracebackType
 
 from ivrd.ami.actions import SNAPSHOT_MARK
 from ivrd.ami.frames import BANNER_START, END, Framer, event_name
-from ivrd.ami.parse import WANTED, MessageRefused, parse
+from ivrd.ami.headers import MessageRefused
+from ivrd.ami.parse import WANTED, parse
 from ivrd.ami.replies import action_id, command_names, ping_stamp, reply
 from ivrd.ami.snapshot import snapshot
 from ivrd.core.events import Event

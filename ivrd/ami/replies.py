@@ -6,7 +6,7 @@ Here: `Reply` and what is read from one. Not here: events (parse.py).
 from dataclasses import dataclass
 from datetime import datetime
 
-from ivrd.ami.parse import from_epoch
+from ivrd.ami.headers import from_epoch
 
 ACTION_ID = b"\r\nActionID: "
 

@@ -18,7 +18,8 @@ import structlog
 
 from ivrd.ami import actions
 from ivrd.ami.filters import asterisk_version
-from ivrd.ami.parse import NO_STAMP, MessageRefused, parse, stamp
+from ivrd.ami.headers import NO_STAMP, MessageRefused, stamp
+from ivrd.ami.parse import parse
 from ivrd.ami.protocol import AmiCounters, AmiProtocol, ReceivedFrame
 from ivrd.ami.record import Masker
 from ivrd.ami.replies import Reply, command_names, ping_stamp, value

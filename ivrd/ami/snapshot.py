@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ivrd.ami.frames import event_name
-from ivrd.ami.parse import CALLER, MessageRefused
+from ivrd.ami.headers import CALLER, MessageRefused
 from ivrd.ami.replies import value
 from ivrd.core.events import MemberChanged, QueueSnapshot, SnapshotTaken, WaitingCaller
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName, channel_id
@@ -101,12 +101,12 @@ def _channels(system: SystemName, items: Iterable[bytes]) -> Iterable[ChannelId]
     """Return the ids of all channels.
 
     Source:
-        manager.c, `action_coreshowchannels`: a channel block, as in events; see parse.py, rule 2.
+        manager.c, `action_coreshowchannels`: a channel block, as in events; see headers.py, rule 2.
     """
     for item in items:
         found = CALLER.search(item)
         if found is not None:
-            yield channel_id(system, found.group(1).decode("utf-8", "replace"))
+            yield channel_id(system, found["uniqueid"].decode("utf-8", "replace"))
 
 
 def _needed(item: bytes, name: bytes) -> str:

@@ -18,7 +18,7 @@ from ivrd.config.daemon import (
 from ivrd.config.floor import CasesConfig, OverflowConfig, QueueConfig
 from ivrd.config.loading import check, json_schema, load
 from ivrd.config.supervision import Supervision, supervision
-from ivrd.config.way_in import LineConfig, MenuConfig
+from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig, TargetConfig
 from ivrd.config.whole import Config
 
 __all__ = [
@@ -31,10 +31,12 @@ __all__ = [
     "LogConfig",
     "MenuConfig",
     "MqttConfig",
+    "NoticeConfig",
     "OverflowConfig",
     "PbxConfig",
     "QueueConfig",
     "Supervision",
+    "TargetConfig",
     "WebConfig",
     "check",
     "json_schema",

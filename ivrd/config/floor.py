@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ivrd.config.base import Name, Section
+from ivrd.config.base import Digit, Name, PromptId, Section
+from ivrd.config.way_in import Target
 
 
 class QueueConfig(Section):
@@ -31,6 +32,20 @@ class QueueConfig(Section):
     fallback: Name | None = Field(
         default=None, description="Queue for callers that this one refuses or sends on."
     )
+    hours: Name | None = Field(default=None, description="When its agents are there; none: always.")
+    catch_all: Name | None = Field(
+        default=None, description="Queue that takes its calls while closed or in a meeting."
+    )
+    exit_keys: dict[Digit, Target] = Field(
+        default={}, description="Where keys lead a caller who waits; see `ivrd dialplan --queues`."
+    )
+    speaks_wait: bool = Field(
+        default=False, description="Callers hear their place and the expected wait as they enter."
+    )
+    offer_prompt: PromptId | None = Field(
+        default=None, description="Heard again and again while waiting: what exit_keys offer."
+    )
+    offer_every_s: int = Field(default=60, ge=15, le=3600, description="Seconds between two.")
     department: Name | None = Field(
         default=None, description="Department that its cases are for; none: label by hand."
     )

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from ivrd.config import credentials
 from ivrd.config.faults import readable
-from ivrd.config.references import reference_faults
+from ivrd.config.prompt_sheet import load_sheet
+from ivrd.config.references import prompt_faults, reference_faults
 from ivrd.config.whole import Config
 from ivrd.errors import ConfigError
 
@@ -35,16 +36,24 @@ def load(path: Path, *, with_secrets: bool = True) -> Config:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
     config = check(document)
+    if config.prompt_sheet is not None:
+        sheet = load_sheet(path.parent / config.prompt_sheet)
+        config = config.model_copy(update={"sheet": sheet})
+        faults = list(prompt_faults(config, sheet))
+        if faults:
+            raise ConfigError(faults)
     return credentials.with_secrets(config, path.parent) if with_secrets else config
 
 
 def check(document: Mapping[str, object]) -> Config:
-    """Return the configuration of a parsed document.
+    """Return the configuration of a parsed document, without what other files hold.
 
     Raises:
         ConfigError: With every fault found, not only the first.
     """
     faults = list(credentials.secret_faults(document))
+    if "sheet" in document:
+        faults.append("sheet: is not a key we know; did you mean prompt_sheet?")
     try:
         config = Config.model_validate(document)
     except ValidationError as error:

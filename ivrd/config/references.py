@@ -5,8 +5,16 @@ Here: faults between sections. Not here: faults within one (its model).
 
 import difflib
 from collections.abc import Iterator
+from typing import Literal
 
+from ivrd.config.base import UNAVAILABLE_PROMPT
+from ivrd.config.prompt_sheet import PromptSheet
+from ivrd.config.way_in import TargetConfig
 from ivrd.config.whole import Config
+from ivrd.core.targets import BACK, SLOW
+
+RESERVED = frozenset({SLOW, BACK})
+"""Labels that a queue of that name would be taken for."""
 
 
 def reference_faults(config: Config) -> Iterator[str]:
@@ -19,27 +27,81 @@ def reference_faults(config: Config) -> Iterator[str]:
     yield from _doubles("lines", [line.name for line in config.lines])
     yield from _doubles("lines", [line.number for line in config.lines], key="number")
     yield from _doubles("overflow", [rule.name for rule in config.overflow])
+    yield from _doubles("notices", [notice.name for notice in config.notices])
     for place, name in _queue_references(config):
         if name not in queues:
             yield f"{place}: no queue is named {name!r}{_suggest(name, queues)}"
-    for number, line in enumerate(config.lines):
-        if line.menu not in menus:
-            suggestion = _suggest(line.menu, menus)
-            yield f"lines[{number}].menu: no menu is named {line.menu!r}{suggestion}"
-    yield from _fallback_loops(config)
+    for place, name in _menu_references(config):
+        if name not in menus:
+            yield f"{place}: no menu is named {name!r}{_suggest(name, menus)}"
+    lines = [line.name for line in config.lines]
+    for number, notice in enumerate(config.notices):
+        for line_number, name in enumerate(notice.lines):
+            if name not in lines:
+                place = f"notices[{number}].lines[{line_number}]"
+                yield f"{place}: no line is named {name!r}{_suggest(name, lines)}"
+    hours = [one.name for one in config.hours]
+    yield from _doubles("hours", hours)
+    for place, wanted in _hours_references(config):
+        if wanted not in hours:
+            yield f"{place}: no hours are named {wanted!r}{_suggest(wanted, hours)}"
+    for number, name in enumerate(queues):
+        if name in RESERVED:
+            yield f"queues[{number}].name: {name!r} is a word of the menus; take another"
+    yield from _queue_circles(config, "fallback")
+    yield from _queue_circles(config, "catch_all")
+    yield from _silent_circles(config)
 
 
 def _queue_references(config: Config) -> Iterator[tuple[str, str]]:
     for number, queue in enumerate(config.queues):
         if queue.fallback is not None:
             yield f"queues[{number}].fallback", queue.fallback
-    for number, menu in enumerate(config.menus):
-        yield f"menus[{number}].stay_choice", menu.stay_choice
-        for digit, name in menu.choices.items():
-            yield f"menus[{number}].choices.{digit}", name
+        if queue.catch_all is not None:
+            yield f"queues[{number}].catch_all", queue.catch_all
+    for number, line in enumerate(config.lines):
+        if line.queue is not None:
+            yield f"lines[{number}].queue", line.queue
+    for place, target in _targets(config):
+        if target.queue is not None:
+            yield place, target.queue
     for number, rule in enumerate(config.overflow):
         yield f"overflow[{number}].from_queue", rule.from_queue
         yield f"overflow[{number}].to_queue", rule.to_queue
+
+
+def _menu_references(config: Config) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(config.lines):
+        if line.menu is not None:
+            yield f"lines[{number}].menu", line.menu
+    for place, target in _targets(config):
+        if target.menu is not None:
+            yield place, target.menu
+
+
+def _hours_references(config: Config) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(config.lines):
+        if line.hours is not None:
+            yield f"lines[{number}].hours", line.hours
+    for number, queue in enumerate(config.queues):
+        if queue.hours is not None:
+            yield f"queues[{number}].hours", queue.hours
+
+
+def _targets(config: Config) -> Iterator[tuple[str, TargetConfig]]:
+    """Yield every target of menus, closed lines and queues, with its place."""
+    for number, menu in enumerate(config.menus):
+        yield f"menus[{number}].stay_choice", menu.stay_choice
+        if menu.failure_choice is not None:
+            yield f"menus[{number}].failure_choice", menu.failure_choice
+        for keys, target in menu.choices.items():
+            yield f"menus[{number}].choices.{keys}", target
+    for number, line in enumerate(config.lines):
+        if line.closed_choice is not None:
+            yield f"lines[{number}].closed_choice", line.closed_choice
+    for number, queue in enumerate(config.queues):
+        for key, target in queue.exit_keys.items():
+            yield f"queues[{number}].exit_keys.{key}", target
 
 
 def _doubles(section: str, names: list[str], key: str = "name") -> Iterator[str]:
@@ -53,14 +115,65 @@ def _suggest(name: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
 
 
-def _fallback_loops(config: Config) -> Iterator[str]:
-    """Yield a fault for each queue whose fallbacks lead back to it: callers would go in circles."""
-    fallback = {queue.name: queue.fallback for queue in config.queues}
+def _queue_circles(config: Config, key: Literal["fallback", "catch_all"]) -> Iterator[str]:
+    """Yield a fault for each queue from which a key leads back to it: callers would go round."""
+    onward = {queue.name: getattr(queue, key) for queue in config.queues}
     for number, queue in enumerate(config.queues):
         seen = {queue.name}
-        following = queue.fallback
+        following = onward[queue.name]
         while following is not None and following not in seen:
             seen.add(following)
-            following = fallback.get(following)
+            following = onward.get(following)
         if following == queue.name:
-            yield f"queues[{number}].fallback: leads back to {queue.name!r}; break the circle"
+            yield f"queues[{number}].{key}: leads back to {queue.name!r}; break the circle"
+
+
+def _silent_circles(config: Config) -> Iterator[str]:
+    """Yield a fault for each menu from which silence, or failure, leads back to it."""
+    menus = {menu.name: menu for menu in config.menus}
+    for key in ("stay_choice", "failure_choice"):
+        onward = {menu.name: (getattr(menu, key) or menu.stay_choice).menu for menu in config.menus}
+        for number, name in enumerate(menus):
+            seen = {name}
+            following = onward[name]
+            while following is not None and following not in seen:
+                seen.add(following)
+                following = onward.get(following)
+            if following == name:
+                yield f"menus[{number}].{key}: leads back to {name!r}; break the circle"
+
+
+def prompts_played(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield each prompt that callers may hear, with its place; fragments of sentences apart."""
+    yield "queues", UNAVAILABLE_PROMPT
+    for number, menu in enumerate(config.menus):
+        yield f"menus[{number}].prompt", menu.prompt
+        if menu.invalid_prompt is not None:
+            yield f"menus[{number}].invalid_prompt", menu.invalid_prompt
+    for number, line in enumerate(config.lines):
+        if line.closed_prompt is not None:
+            yield f"lines[{number}].closed_prompt", line.closed_prompt
+    for number, queue in enumerate(config.queues):
+        if queue.offer_prompt is not None:
+            yield f"queues[{number}].offer_prompt", queue.offer_prompt
+    for number, notice in enumerate(config.notices):
+        yield f"notices[{number}].prompt", notice.prompt
+    for place, target in _targets(config):
+        if target.announcement is not None:
+            yield place, target.announcement
+
+
+def prompt_faults(config: Config, sheet: PromptSheet) -> Iterator[str]:
+    """Yield a fault for each prompt and language that the sheet does not have."""
+    known = list(sheet.prompts)
+    for place, prompt in prompts_played(config):
+        if prompt not in known:
+            yield f"{place}: the prompt sheet has no {prompt!r}{_suggest(prompt, known)}"
+    for number, line in enumerate(config.lines):
+        if line.language not in sheet.languages:
+            spoken = ", ".join(sheet.languages)
+            yield f"lines[{number}].language: the prompt sheet has {spoken}, not {line.language!r}"
+    for place, target in _targets(config):
+        if target.language is not None and target.language not in sheet.languages:
+            spoken = ", ".join(sheet.languages)
+            yield f"{place}: the prompt sheet has {spoken}, not {target.language!r}"

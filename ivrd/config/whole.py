@@ -6,8 +6,9 @@ Here: one model. Not here: reading it (loading.py), or whether its names fit (re
 from pathlib import Path
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from ivrd.config.base import Section
+from ivrd.config.base import Section, TimeZone
 from ivrd.config.daemon import (
     AgiConfig,
     DatabaseConfig,
@@ -18,7 +19,9 @@ from ivrd.config.daemon import (
     WebConfig,
 )
 from ivrd.config.floor import CasesConfig, OverflowConfig, QueueConfig
-from ivrd.config.way_in import LineConfig, MenuConfig
+from ivrd.config.hours import HoursConfig
+from ivrd.config.prompt_sheet import PromptSheet
+from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig
 
 
 class Config(Section):
@@ -35,8 +38,19 @@ class Config(Section):
     journal: JournalConfig = JournalConfig()
     mqtt: MqttConfig | None = None
     log: LogConfig = LogConfig()
+    time_zone: TimeZone = Field(
+        default="Europe/Stockholm", description="Of opening hours, and of what a day is."
+    )
     queues: tuple[QueueConfig, ...] = Field(min_length=1)
     menus: tuple[MenuConfig, ...] = Field(min_length=1)
     lines: tuple[LineConfig, ...] = Field(min_length=1)
+    notices: tuple[NoticeConfig, ...] = ()
+    hours: tuple[HoursConfig, ...] = ()
+    prompt_sheet: Path | None = Field(
+        default=None, description="What prompts say; relative to this file."
+    )
+    sheet: SkipJsonSchema[PromptSheet | None] = Field(
+        default=None, description="Never in the file: read from prompt_sheet.", exclude=True
+    )
     overflow: tuple[OverflowConfig, ...] = ()
     cases: CasesConfig = CasesConfig()

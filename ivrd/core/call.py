@@ -35,11 +35,15 @@ from ivrd.core.events import (
 from ivrd.core.ids import CallId, ChannelId, Interface, LineName, QueueName, SystemName
 from ivrd.core.rules import QueueRules, Role
 from ivrd.core.stay import Closed, EntryState, Move, Talking
+from ivrd.core.unserved import outcome_after_key, outcome_without_queue
 
 QueueEvent = (
     CallerLeft | CallerAbandonNoted | AgentRang | AgentRingEnded | AgentConnected | AgentCompleted
 )
 """What a queue tells of a caller who is in it already."""
+
+PATH_MARK = ">"
+"""Between the choices of a path."""
 
 ENDING_GRACE = timedelta(seconds=2)
 """How long after the hang-up late facts may come: AgentComplete came after Hangup in 5 of 10 calls,
@@ -77,6 +81,13 @@ class Call:
     """None when the call began while we were not looking, or did not come by a line of ours."""
     caller_number: str | None = None
     choice: ChoiceMade | None = None
+    """The last one told."""
+    path: tuple[str, ...] = ()
+    """Every choice told, as "MENU:KEY"."""
+    is_closed: bool = False
+    """The caller met a closed line."""
+    notice: str | None = None
+    """The notice that the caller hears now."""
     entries: tuple[EntryState, ...] = ()
     hand_overs: tuple[HandOver, ...] = ()
     landing: Move | None = None
@@ -188,6 +199,8 @@ def record_of(
         transfers=len(call.hand_overs),
         hand_over=call.hand_overs[-1].reach if call.hand_overs else None,
         is_from_journal=is_from_journal,
+        path=PATH_MARK.join(call.path),
+        language="" if choice is None else choice.language,
     )
 
 
@@ -199,9 +212,13 @@ def _wait_of(call: Call) -> timedelta | None:
 
 
 def _outcome_unanswered(call: Call) -> Outcome:
-    if not call.entries:
-        return Outcome.MENU_HANGUP if call.choice is None else Outcome.UNSERVED
-    last = call.entries[-1]
+    last = call.entries[-1] if call.entries else None
+    if last is None:
+        return outcome_without_queue(
+            None if call.choice is None else call.choice.choice,
+            is_closed=call.is_closed,
+            is_in_notice=call.notice is not None,
+        )
     assert isinstance(last, Closed), "an ended call has only closed entries"
     match last.disposition:
         case Disposition.ABANDONED:
@@ -209,6 +226,10 @@ def _outcome_unanswered(call: Call) -> Outcome:
         case Disposition.MOVED:
             # Hung up between two queues: the caller gave up waiting.
             return Outcome.ABANDONED
+        case Disposition.CLOSED:
+            return Outcome.CLOSED
+        case Disposition.KEY_EXIT:
+            return outcome_after_key(None if call.choice is None else call.choice.choice)
         case _:
             return Outcome.UNSERVED
 

@@ -19,8 +19,6 @@ from datetime import datetime, timedelta
 
 from ivrd.core import journal
 from ivrd.core.call import Call
-from ivrd.core.effects import Disposition
-from ivrd.core.entry import REFUSALS
 from ivrd.core.events import (
     AgentCompleted,
     AgentConnected,
@@ -33,8 +31,11 @@ from ivrd.core.events import (
     ChoiceMade,
     Event,
     HangupRequested,
+    LineClosed,
+    NoticeTold,
     QueueExited,
 )
+from ivrd.core.exits import REFUSALS, is_refused
 from ivrd.core.ids import (
     CallId,
     ChannelId,
@@ -50,8 +51,6 @@ from ivrd.core.stay import Closed, Talking
 ABANDON_END = timedelta(seconds=2)
 """A channel is gone milliseconds after its hang-up; two seconds cover the cut to whole ones."""
 
-NOT_SEEN = frozenset({Disposition.FULL, Disposition.JOIN_EMPTY})
-"""Refused callers have no ENTERQUEUE row."""
 
 STATUS_BY_ROW = {
     "EXITWITHTIMEOUT": "TIMEOUT",
@@ -138,7 +137,8 @@ class _Known:
     """What of a call's journal we have seen ourselves."""
 
     has_line: bool = False
-    has_choice: bool = False
+    choices: int = 0
+    is_closed: bool = False
     stays: int = 0
     """Entries that have an ENTERQUEUE row."""
     refusals: int = 0
@@ -153,14 +153,13 @@ def _known(call: Call | None) -> _Known:
     if call is None:
         return _Known()
     seen = [
-        entry
-        for entry in call.entries
-        if not (isinstance(entry, Closed) and entry.disposition in NOT_SEEN)
+        entry for entry in call.entries if not (isinstance(entry, Closed) and is_refused(entry))
     ]
     last = seen[-1] if seen else None
     return _Known(
         has_line=call.line is not None,
-        has_choice=call.choice is not None,
+        choices=len(call.path),
+        is_closed=call.is_closed,
         stays=len(seen),
         refusals=len(call.entries) - len(seen),
         is_last_answered=isinstance(last, Talking | Closed) and last.answered_at is not None,
@@ -190,15 +189,26 @@ class _Reader:
         self._channel = ""
         self._stays = 0
         self._refusals = 0
+        self._choices = 0
+        self._timed_out: JournalRow | None = None
         self._leg = known.leg
 
     def read(self, row: JournalRow) -> Iterator[Event]:
         """Yield what one row tells and we missed."""
+        if (timed_out := self._timed_out) is not None:
+            # Our own row, next, says whether it was the line's closing.
+            self._timed_out = None
+            is_closing = row.event == journal.EXIT and row.data[:1] == ("CLOSING",)
+            yield _exit(timed_out, "CLOSING" if is_closing else "TIMEOUT", "")
         match row.event:
             case journal.ARRIVED:
                 yield from self._arrival(row)
             case journal.CHOICE:
                 yield from self._choice(row)
+            case journal.CLOSED:
+                yield from self._line_closed(row)
+            case journal.NOTICE:
+                yield from self._notice(row)
             case journal.EXIT:
                 yield from self._refusal(row)
             case journal.END:
@@ -239,7 +249,10 @@ class _Reader:
             )
 
     def _choice(self, row: JournalRow) -> Iterator[Event]:
-        if self._known.has_choice or len(row.data) < 6:
+        if len(row.data) < 6:
+            return
+        self._choices += 1
+        if self._choices <= self._known.choices:
             return
         menu, outcome, choice, digit, tries, source = row.data[:6]
         yield ChoiceMade(
@@ -252,7 +265,29 @@ class _Reader:
             digit=digit or None,
             tries=int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0,
             is_static=source == "static",
+            language=row.data[6] if len(row.data) > 6 else "",
         )
+
+    def _line_closed(self, row: JournalRow) -> Iterator[Event]:
+        if len(row.data) >= 2 and not self._known.is_closed:
+            yield LineClosed(
+                at=row.at,
+                system=row.system,
+                call_id=row.call_id,
+                line=LineName(row.data[0]),
+                reason=row.data[1],
+            )
+
+    def _notice(self, row: JournalRow) -> Iterator[Event]:
+        """Yield a notice; one that began before the gap and ended in it is told to its end."""
+        if len(row.data) >= 2:
+            yield NoticeTold(
+                at=row.at,
+                system=row.system,
+                call_id=row.call_id,
+                notice=row.data[0],
+                is_over=row.data[1] == "ended",
+            )
 
     def _refusal(self, row: JournalRow) -> Iterator[Event]:
         if not row.data or row.data[0] not in REFUSALS:
@@ -291,7 +326,10 @@ class _Reader:
         elif row.event in STATUS_BY_ROW:
             info = row.data[3] if row.event == "WITHDRAW" and len(row.data) > 3 else ""
             yield _left(row)
-            yield _exit(row, STATUS_BY_ROW[row.event], info)
+            if row.event == "EXITWITHTIMEOUT":
+                self._timed_out = row
+            else:
+                yield _exit(row, STATUS_BY_ROW[row.event], info)
 
     def _answer(self, row: JournalRow) -> Iterator[Event]:
         if len(row.data) < 2 or (self._is_known_stay() and self._known.is_last_answered):

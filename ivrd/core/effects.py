@@ -33,6 +33,8 @@ class Disposition(StrEnum):
     """Taken out by somebody else's QueueWithdrawCaller."""
     REDIRECTED = "redirected"
     """Left without a reason and without hanging up: somebody's AMI Redirect, or an exit unseen."""
+    CLOSED = "closed"
+    """The queue was closed, or in a meeting; or the caller's line closed while they waited."""
     UNKNOWN = "unknown"
     """Ended while we were not looking; never counted as anything else."""
 
@@ -48,9 +50,15 @@ class Outcome(StrEnum):
     """Answered by the switchboard, and by no guide."""
     ABANDONED = "abandoned"
     MENU_HANGUP = "menu_hangup"
-    """Hung up before any queue."""
+    """Hung up before any queue, and heard nothing that they had asked for."""
     UNSERVED = "unserved"
     """Refused, timed out or sent on, and ended without an answer."""
+    CLOSED = "closed"
+    """Met a closed line or queue, and was not served."""
+    INFORMED = "informed"
+    """Hung up during or after an announcement or a notice: it answered the question."""
+    DIRECTED = "directed"
+    """The menu led to a number outside our queues."""
     UNKNOWN = "unknown"
 
 
@@ -142,6 +150,10 @@ class RecordCall:
     """What became of the last hand-over; None when there was none."""
     is_from_journal: bool = False
     """A part of it was learnt from queue_log after a gap, to the whole second."""
+    path: str = ""
+    """Every choice in order: "huvudmeny:2>va:1"; a menu's name alone where the caller stayed."""
+    language: str = ""
+    """The caller's language at the last choice; "" when none was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +246,18 @@ class CountChoice:
     menu: MenuName
     outcome: str
     is_static: bool
+    digit: str | None
+    """The accepted key; None when none was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountNotice:
+    """Count one hearing of a notice."""
+
+    system: SystemName
+    notice: str
+    is_whole: bool
+    """False when the caller hung up during it: the question was answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,5 +282,6 @@ Effect = (
     | MoveCaller
     | RecordMove
     | CountChoice
+    | CountNotice
     | ReportUnexpected
 )

@@ -68,6 +68,7 @@ from ivrd.core.events import (
     MoveRefused,
     QueueExited,
 )
+from ivrd.core.exits import DISPOSITION_BY_STATUS, MOVE_MARK, REFUSALS
 from ivrd.core.ids import QueueName
 from ivrd.core.stay import Closed, EntryState, Leaving, Move, Stay, Talking, Waiting
 
@@ -165,28 +166,6 @@ def refuse(stay: Stay, status: str) -> Step:
         stay=stay, disposition=disposition, ended_at=stay.joined_at, entry_wait=None, wait=None
     )
     return Step(state, (_count(state), _record(state, talk=None)))
-
-
-REFUSALS = frozenset({"FULL", "JOINEMPTY", "JOINUNAVAIL", "UNKNOWN"})
-"""Values of QUEUESTATUS for a caller who never joined; no event tells of it but ours (F4)."""
-
-DISPOSITION_BY_STATUS = {
-    "FULL": Disposition.FULL,
-    "JOINEMPTY": Disposition.JOIN_EMPTY,
-    "JOINUNAVAIL": Disposition.JOIN_EMPTY,
-    "UNKNOWN": Disposition.JOIN_EMPTY,
-    "TIMEOUT": Disposition.TIMED_OUT,
-    "LEAVEEMPTY": Disposition.EMPTY,
-    "LEAVEUNAVAIL": Disposition.EMPTY,
-    "KEY": Disposition.KEY_EXIT,
-}
-"""What QUEUESTATUS comes to; app_queue.c, queue_results. WITHDRAW depends on who asked."""
-
-REFUSED = frozenset(DISPOSITION_BY_STATUS[status] for status in REFUSALS)
-"""Dispositions of a caller who never joined."""
-
-MOVE_MARK = "ivrd-move"
-"""First word of the reason given with a withdraw: tells our moves from others'."""
 
 
 def _waiting(state: Waiting, event: EntryEvent) -> Step:

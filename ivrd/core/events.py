@@ -55,6 +55,31 @@ class ChoiceMade:
     """Wrong keys before the choice."""
     is_static: bool
     """The static twin in the dialplan ran the menu, because ivrd was not there."""
+    language: str = ""
+    """The channel's language then, before a choice of another; "" when not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineClosed:
+    """The caller met a closed line, or it closed while they waited (dialplan's UserEvent)."""
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    line: LineName
+    reason: str
+    """"hours" or "forced"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTold:
+    """A notice begins to be heard, or was heard to its end (dialplan's UserEvent)."""
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    notice: str
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +372,8 @@ class CaseSaved:
 
 Event = (
     CallArrived
+    | LineClosed
+    | NoticeTold
     | ChoiceMade
     | CallerJoined
     | CallerLeft

@@ -3,11 +3,14 @@
 Here: the record. Not here: reading the file (queue_log.py), comparing (reconcile.py), and learning
 from it what happened in a gap (catch_up.py).
 
-Beside app_queue's own rows the dialplan writes four of ours with QueueLog(), because the journal is
+Beside app_queue's own rows the dialplan writes some of ours with QueueLog(), because the journal is
 otherwise silent on how a call came, what it chose, why it was refused, and when it ended:
     IVRDARRIVED  line, channel
-    IVRDCHOICE   menu, outcome, choice, digit, tries, source
-    IVRDEXIT     QUEUESTATUS of a Queue() that ended without an agent, in the row's queue
+    IVRDCLOSED   line, why: hours or forced
+    IVRDNOTICE   notice, phase: began or ended
+    IVRDCHOICE   menu, outcome, choice, digit, tries, source, language
+    IVRDEXIT     QUEUESTATUS of a Queue() that ended without an agent, in the row's queue; KEY; or
+                 CLOSED for a queue that was closed, CLOSING for a caller whose line closed
     IVRDEND      nothing: the caller's channel is gone
 """
 
@@ -17,6 +20,8 @@ from datetime import datetime
 from ivrd.core.ids import CallId, QueueName, SystemName
 
 ARRIVED = "IVRDARRIVED"
+CLOSED = "IVRDCLOSED"
+NOTICE = "IVRDNOTICE"
 CHOICE = "IVRDCHOICE"
 EXIT = "IVRDEXIT"
 END = "IVRDEND"

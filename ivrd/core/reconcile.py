@@ -35,6 +35,7 @@ from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, QueueName
 from ivrd.core.journal import QUEUE_START, JournalRow
 from ivrd.core.rules import Role
+from ivrd.core.unserved import outcome_after_key, outcome_without_queue
 
 SETTLED = timedelta(seconds=60)
 """A call is decided 2 s after its end, and stored soon after; earlier its absence says nothing."""
@@ -54,7 +55,9 @@ class JournalEnd(StrEnum):
     WITHDRAWN = "WITHDRAW"
     FULL = "FULL"
     JOIN_EMPTY = "JOINEMPTY"
-    """Or no such queue; these two are told by our own row only."""
+    """Or no such queue; this, the one before and the next are told by our own row only."""
+    CLOSED = "CLOSED"
+    """The queue was closed, or the caller's line closed."""
     OPEN = "none yet"
     UNKNOWN = "unknown"
     """On our side: we were not looking. In the journal: Asterisk itself was gone."""
@@ -133,6 +136,7 @@ _REFUSAL_BY_STATUS = {
     "JOINEMPTY": JournalEnd.JOIN_EMPTY,
     "JOINUNAVAIL": JournalEnd.JOIN_EMPTY,
     "UNKNOWN": JournalEnd.JOIN_EMPTY,
+    "CLOSED": JournalEnd.CLOSED,
 }
 
 _REFUSALS = frozenset(_REFUSAL_BY_STATUS.values())
@@ -156,6 +160,7 @@ _END_BY_DISPOSITION: Mapping[Disposition, JournalEnd] = {
     Disposition.UNKNOWN: JournalEnd.UNKNOWN,
     Disposition.FULL: JournalEnd.FULL,
     Disposition.JOIN_EMPTY: JournalEnd.JOIN_EMPTY,
+    Disposition.CLOSED: JournalEnd.CLOSED,
 }
 
 
@@ -183,8 +188,10 @@ class CallJournal:
 
     __slots__ = (
         "_choice",
+        "_is_closed",
         "_is_cut",
         "_is_ended",
+        "_is_in_notice",
         "_is_marked",
         "_last_event",
         "_stays",
@@ -203,6 +210,8 @@ class CallJournal:
         self._stays: list[_Stay] = []
         self._transfers = 0
         self._choice: str | None = None
+        self._is_closed = False
+        self._is_in_notice = False
         self._is_marked = False
         self._is_ended = False
         self._is_cut = False
@@ -248,11 +257,17 @@ class CallJournal:
             self._is_marked = True
         elif row.event == rows_of_ours.CHOICE and len(row.data) > 2:
             self._choice = row.data[2]
+        elif row.event == rows_of_ours.CLOSED:
+            self._is_closed = True
+        elif row.event == rows_of_ours.NOTICE:
+            self._is_in_notice = row.data[1:2] == ("began",)
         elif row.event == rows_of_ours.END:
             self._is_ended = True
         elif row.event == rows_of_ours.EXIT and row.data:
             end = _REFUSAL_BY_STATUS.get(row.data[0])
-            if end is not None:
+            if row.data[0] == "CLOSING" and self._stays:
+                self._stays[-1].end = JournalEnd.CLOSED
+            elif end is not None:
                 self._stays.append(_Stay(queue=row.queue, end=end))
 
     def cut(self, at: datetime) -> None:
@@ -326,8 +341,14 @@ class CallJournal:
 
     def _outcomes_unanswered(self) -> frozenset[Outcome]:
         if not self._stays:
-            is_hangup = self._choice is None
-            return frozenset({Outcome.MENU_HANGUP if is_hangup else Outcome.UNSERVED})
+            outcome = outcome_without_queue(
+                self._choice, is_closed=self._is_closed, is_in_notice=self._is_in_notice
+            )
+            return frozenset({outcome})
+        if self._stays[-1].end is JournalEnd.CLOSED:
+            return frozenset({Outcome.CLOSED})
+        if self._stays[-1].end is JournalEnd.KEY_EXIT:
+            return frozenset({outcome_after_key(self._choice)})
         if self._stays[-1].end in (JournalEnd.ABANDONED, JournalEnd.WITHDRAWN):
             # A hang-up or a Redirect; our move or somebody else's withdraw: the rows are the same.
             return frozenset({Outcome.ABANDONED, Outcome.UNSERVED})

@@ -43,6 +43,8 @@ class Counts:
     moved_out: int = 0
     withdrawn: int = 0
     redirected: int = 0
+    closed: int = 0
+    """Met a closed queue, or the line closed while they waited; not offered."""
     unknown: int = 0
     cases: int = 0
 
@@ -94,6 +96,8 @@ def counted(
             return replace(counts, withdrawn=counts.withdrawn + 1)
         case Disposition.REDIRECTED:
             return replace(counts, redirected=counts.redirected + 1)
+        case Disposition.CLOSED:
+            return replace(counts, closed=counts.closed + 1)
         case Disposition.UNKNOWN:
             return replace(counts, unknown=counts.unknown + 1)
 

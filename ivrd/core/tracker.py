@@ -21,14 +21,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from ivrd.core import consultation, hand_over, resync
+from ivrd.core import consultation, hand_over, resync, way_in
 from ivrd.core import entry as entries
 from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, last_in, record_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import case_for
 from ivrd.core.catch_up import catch_up
 from ivrd.core.effects import (
-    CountChoice,
     Effect,
     MoveEnd,
     PublishCase,
@@ -54,13 +53,16 @@ from ivrd.core.events import (
     Event,
     HangupRequested,
     JournalRead,
+    LineClosed,
     MemberChanged,
     MemberRemoved,
     MoveRefused,
+    NoticeTold,
     PeerLost,
     QueueExited,
     SnapshotTaken,
 )
+from ivrd.core.exits import REFUSALS, is_refused
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
@@ -250,9 +252,13 @@ class Tracker:
             case HangupRequested():
                 self._step_last(CallId(event.channel_id), event)
             case CallArrived():
-                self._arrive(event)
+                way_in.arrive(self._book, event)
+            case LineClosed():
+                way_in.close_line(self._book, event)
+            case NoticeTold():
+                way_in.hear(self._book, event)
             case ChoiceMade():
-                self._choose(event)
+                way_in.choose(self._book, event, is_told=self._is_told)
             case CallerJoined():
                 self._join(event)
             case QueueExited():
@@ -292,36 +298,6 @@ class Tracker:
             case _:
                 assert_never(event)
 
-    def _arrive(self, event: CallArrived) -> None:
-        known = self._book.calls.get(event.call_id)
-        if known is None:
-            known = Call(
-                system=self.system,
-                call_id=event.call_id,
-                channel=event.channel,
-                arrived_at=event.at,
-            )
-        elif known.line is not None:
-            return  # Told twice, or the caller was transferred to a line of ours: the first counts.
-        self._book.calls[event.call_id] = replace(
-            known, line=event.line, caller_number=event.caller_number, channel=event.channel
-        )
-
-    def _choose(self, event: ChoiceMade) -> None:
-        call = self._book.get_or_open(event.call_id, at=event.at, channel="")
-        known = call.choice
-        if known == event or (known and self._is_told(call.call_id, known.at, event.at)):
-            return
-        self._book.calls[call.call_id] = replace(call, choice=event)
-        self._book.effects.append(
-            CountChoice(
-                system=self.system,
-                menu=event.menu,
-                outcome=event.outcome,
-                is_static=event.is_static,
-            )
-        )
-
     def _join(self, event: CallerJoined) -> None:
         call = consultation.call_of(self._book, event)
         if call.hung_up_at is not None:
@@ -352,7 +328,7 @@ class Tracker:
     def _exit(self, event: QueueExited) -> None:
         call = self._book.calls.get(event.call_id)
         last = None if call is None else last_in(call, event.queue)
-        if event.status in entries.REFUSALS:
+        if event.status in REFUSALS:
             self._refuse_caller(event)
         elif last is not None and not isinstance(last, Closed):
             assert call is not None, "an entry has a call"
@@ -364,7 +340,7 @@ class Tracker:
     def _refuse_caller(self, event: QueueExited) -> None:
         call = consultation.call_of(self._book, event)
         last = call.entries[-1] if call.entries else None
-        if isinstance(last, Closed) and last.disposition in entries.REFUSED:
+        if isinstance(last, Closed) and is_refused(last):
             known_at = last.stay.joined_at
             if known_at == event.at or self._is_told(call.call_id, known_at, event.at):
                 return
@@ -405,6 +381,7 @@ class Tracker:
             return
         if ended.entries:
             ended = self._book.step(ended, ended.entries[-1], event)
+        way_in.end_notice(self._book, ended)
         if ended.landing is not None:
             ended = self._book.end_landing(ended, event.at, MoveEnd.HUNG_UP_FIRST)
         self._book.calls[ended.call_id] = replace(ended, hung_up_at=event.at)

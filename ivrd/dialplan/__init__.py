@@ -23,27 +23,34 @@ What the dialplan must keep true
        so that a gap in ivrd's own presence can be filled.
 """
 
-from ivrd.config import Config
+from ivrd.config import Config, MenuConfig
+from ivrd.core.targets import Target, ToMenu, ToQueue
 from ivrd.dialplan.ami_user import render_manager
-from ivrd.dialplan.lines import end, line_context, lines
-from ivrd.dialplan.menus import menu_context, static_menu
-from ivrd.dialplan.queues import UNAVAILABLE_PROMPT, UNAVAILABLE_TEXT_SV, queue_context
+from ivrd.dialplan.lines import end, line_context, lines, notices_context
+from ivrd.dialplan.menus import menu_contexts
+from ivrd.dialplan.queues import queue_context, render_queues
+from ivrd.dialplan.targets import numbers_context
 from ivrd.dialplan.text import head
 
-__all__ = ["prompts", "render", "render_manager"]
+__all__ = ["render", "render_manager", "render_queues"]
 
 
 def render(config: Config) -> dict[str, str]:
     """Return the dialplan's files by name; `ivrd.conf` includes all the others."""
-    files = {"ivrd-lines.conf": lines(config.lines)}
-    files["ivrd-end.conf"] = end()
+    files = {
+        "ivrd-lines.conf": lines(config.lines),
+        "ivrd-end.conf": end(),
+        "ivrd-notices.conf": notices_context(config.notices),
+        "ivrd-numbers.conf": numbers_context(),
+    }
     for line in config.lines:
-        files[f"ivrd-line-{line.name}.conf"] = line_context(line)
+        files[f"ivrd-line-{line.name}.conf"] = line_context(line, config.notices)
     for menu in config.menus:
-        files[f"ivrd-menu-{menu.name}.conf"] = menu_context(menu, config.agi)
-        files[f"ivrd-static-{menu.name}.conf"] = static_menu(menu)
+        files[f"ivrd-menu-{menu.name}.conf"] = menu_contexts(
+            menu, config.agi, last_resort=last_resort(menu, config)
+        )
     for queue in config.queues:
-        files[f"ivrd-queue-{queue.name}.conf"] = queue_context(queue)
+        files[f"ivrd-queue-{queue.name}.conf"] = queue_context(queue, config.agi)
     includes = "".join(f"#include ivrd/{name}\n" for name in sorted(files))
     top = head(
         "Includes every context of ivrd. Put `#include ivrd/ivrd.conf` into extensions.conf, and",
@@ -52,11 +59,15 @@ def render(config: Config) -> dict[str, str]:
     return {"ivrd.conf": top + includes, **files}
 
 
-def prompts(config: Config) -> dict[str, str]:
-    """Return what each prompt of the dialplan says in Swedish, by sound file name."""
-    texts = {UNAVAILABLE_PROMPT: UNAVAILABLE_TEXT_SV}
-    for menu in config.menus:
-        texts[menu.prompt] = menu.prompt_text_sv
-        if menu.invalid_prompt is not None:
-            texts[menu.invalid_prompt] = menu.invalid_prompt_text_sv
-    return texts
+def last_resort(menu: MenuConfig, config: Config) -> Target:
+    """Return where failure leads in the end, over all menus on the way; never a menu.
+
+    A circle of menus, which the configuration's checks refuse, ends at the first queue.
+    """
+    menus = {one.name: one for one in config.menus}
+    for _ in config.menus:
+        target = (menu.failure_choice or menu.stay_choice).target
+        if not isinstance(target, ToMenu):
+            return target
+        menu = menus[target.menu]
+    return ToQueue(config.queues[0].name)

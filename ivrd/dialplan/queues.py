@@ -1,66 +1,230 @@
 """The contexts of queues: waiting, and every way out of it.
 
-Here: Queue() and what follows. Not here: queues.conf, which is the site's own.
+Here: Queue() and what follows, and our suggestion for queues.conf. Not here: agents.
 """
 
-from ivrd.config import QueueConfig
+from collections.abc import Sequence
+
+from ivrd.config import AgiConfig, QueueConfig
+from ivrd.config.base import UNAVAILABLE_PROMPT, sound
 from ivrd.core import journal
+from ivrd.dialplan.menus import ANSWER_S_MAX, heartbeat_is_old
+from ivrd.dialplan.targets import in_queue
 from ivrd.dialplan.text import context, extension, head
 
 PRIORITY_BASE = 19_180_000_000
 """Tenths of seconds since 1970 that give priority 0 (2030). app_queue.c reads QUEUE_PRIO as a
 32-bit number, so the formula holds from 2023 to 2037."""
 
-UNAVAILABLE_PROMPT = "ivrd/otillganglig"
-"""Played to a caller whom a queue without a fallback refuses or sends on."""
-
-UNAVAILABLE_TEXT_SV = "Just nu kan ingen svara. Välkommen att ringa igen senare."
-
-EXITS = ("TIMEOUT", "FULL", "JOINEMPTY", "LEAVEEMPTY", "JOINUNAVAIL", "LEAVEUNAVAIL", "UNKNOWN")
+EXITS = (
+    "TIMEOUT",
+    "FULL",
+    "JOINEMPTY",
+    "LEAVEEMPTY",
+    "JOINUNAVAIL",
+    "LEAVEUNAVAIL",
+    "UNKNOWN",
+)
 """Every QUEUESTATUS that means that the queue would not have, or keep, the caller; app_queue.c,
 queue_results. The others are WITHDRAW and CONTINUE."""
 
+CLOSED = "CLOSED"
+"""Our own status: the queue was closed, or in a meeting, when the caller came."""
 
-def queue_context(queue: QueueConfig) -> str:
+CLOSING = "CLOSING"
+"""Our own status: the caller's line closed while they waited."""
+
+
+def queue_context(queue: QueueConfig, agi: AgiConfig) -> str:
+    """Return the context of one queue, and of the keys that lead out of it."""
     top = head(
         f"Queue {queue.name}: waits for an agent, and tells why when none came.",
         "Tells: UserEvent IvrdQueueExit, read by ivrd/ami/parse.py. A caller whom ivrd withdraws",
         "carries where to in QUEUE_WITHDRAW_INFO (ivrd/ami/actions.py). Row IVRDEXIT in queue_log",
         "says the same to ivrd/core/catch_up.py.",
     )
-    if queue.fallback is not None:
-        after = extension("onward", f"Goto(ivrd-queue-{queue.fallback},s,1)")
-    else:
-        after = extension("onward", f"Playback({UNAVAILABLE_PROMPT})", "Hangup()")
+    parts = [
+        _waiting(queue),
+        _withdrawn(),
+        _timed_out(queue),
+        _onward(queue),
+        _elsewhere(queue),
+    ]
+    if queue.speaks_wait:
+        parts.append(_spoken(queue, agi))
+        parts.append(
+            "; ivrd is frozen while it speaks: the caller waits without a word.\n"
+            + extension("T", "Goto(s,join)")
+        )
+    text = top + context(f"ivrd-queue-{queue.name}", *parts)
+    if queue.exit_keys:
+        text += "\n" + _keys(queue)
+    return text
+
+
+def _waiting(queue: QueueConfig) -> str:
     # No argument may follow the timeout: Asterisk 21 took macro away, so that position is the ninth
     # there and the tenth before ("core show application Queue" of 22.10.1 and 16.28.0). And among
     # the options, w and W went with Monitor. The place in the queue is by QUEUE_PRIO, in both.
-    timeout = str(queue.timeout_s) if queue.timeout_s else ""
     steps = [
         "; Once per call: the place in every queue is by first arrival.",
         'Set(QUEUE_PRIO=${IF($["${QUEUE_PRIO}" = ""]?'
         f"$[{PRIORITY_BASE} - ${{STRFTIME(,,%s%1q)}}]:${{QUEUE_PRIO}})}})",
+        "Set(IVRD_OPEN=open)",
+        _hours(queue),
+        'GotoIf($["${IVRD_OPEN}" != "open"]?elsewhere,1)',
+        "; Once per call, not again after a move.",
+        'GosubIf($["${IVRD_LINE}" != "" & "${IVRD_ENTERED}" = ""]?'
+        "ivrd-line-${IVRD_LINE},before_queue,1)",
+        "Set(IVRD_ENTERED=1)",
+        "Gosub(spoken,1)" if queue.speaks_wait else "NoOp()",
         "Set(QUEUESTATUS=)",
         "Set(QUEUE_WITHDRAW_INFO=)",
-        f"Queue({queue.name},{queue.options},,,{timeout})",
-        f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: ${{QUEUESTATUS}},"
+        "; As long as the queue allows, and not beyond the line's closing when that ends the wait.",
+        "Set(IVRD_REST=${IF($[0${IVRD_LEAVES_AT} > 0]?$[${IVRD_LEAVES_AT} - ${EPOCH}]:)})",
+        'Set(IVRD_REST=${IF($["${IVRD_REST}" != "" & 0${IVRD_REST} < 1]?1:${IVRD_REST})})',
+        f"Queue({queue.name},{queue.options},,,{_timeout(queue)})",
+        "Set(IVRD_STATUS=${QUEUESTATUS})",
+        'GosubIf($["${QUEUESTATUS}" = "TIMEOUT" & "${IVRD_LEAVES_AT}" != ""]?timed-out,1)',
+        f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: ${{IVRD_STATUS}},"
         "Info: ${FILTER(-_ a-zA-Z0-9,${QUEUE_WITHDRAW_INFO})})",
-        f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},${{QUEUESTATUS}})",
-        'GotoIf($["${QUEUESTATUS}" = "WITHDRAW"]?withdrawn,1)',
-        *(f'GotoIf($["${{QUEUESTATUS}}" = "{status}"]?onward,1)' for status in EXITS),
+        f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},${{IVRD_STATUS}})",
+        'GotoIf($["${IVRD_STATUS}" = "WITHDRAW"]?withdrawn,1)',
+        f'GotoIf($["${{IVRD_STATUS}}" = "{CLOSING}"]?ivrd-line-${{IVRD_LINE}},closed,1)',
+        'GotoIf($["${IVRD_STATUS}" = "REOPENED"]?s,1)',
+        *(f'GotoIf($["${{IVRD_STATUS}}" = "{status}"]?onward,1)' for status in EXITS),
         "; CONTINUE, or no reason: an agent has answered and gone.",
         "Hangup()",
     ]
-    withdrawn = [
-        "Set(IVRD_TO=${FILTER(-_a-z0-9,${CUT(QUEUE_WITHDRAW_INFO, ,2)})})",
-        'GotoIf($["${CUT(QUEUE_WITHDRAW_INFO, ,1)}" != "ivrd-move"]?s,1)',
-        'GotoIf($["${DIALPLAN_EXISTS(ivrd-queue-${IVRD_TO},s,1)}" != "1"]?s,1)',
-        "Goto(ivrd-queue-${IVRD_TO},s,1)",
-    ]
-    return top + context(
-        f"ivrd-queue-{queue.name}",
-        extension("s", *steps),
-        "; Somebody else's withdraw, or an unknown target, leads back to the same place in line.\n"
-        + extension("withdrawn", *withdrawn),
-        after,
+    return extension("s", *steps, labels={7: "join"})
+
+
+def _hours(queue: QueueConfig) -> str:
+    if queue.hours is None:
+        return "NoOp()"
+    return f"Gosub(ivrd-hours-{queue.hours},s,1(${{EPOCH}}))"
+
+
+def _spoken(queue: QueueConfig, agi: AgiConfig) -> str:
+    """Return the subroutine in which ivrd speaks of place and wait, once per queue and call."""
+    return extension(
+        "spoken",
+        f'GotoIf($["${{IVRD_SPOKEN}}" = "{queue.name}"]?done)',
+        f"Set(IVRD_SPOKEN={queue.name})",
+        f"GotoIf({heartbeat_is_old()}?done)",
+        "Set(AGIEXITONHANGUP=yes)",
+        f"Set(TIMEOUT(absolute)={ANSWER_S_MAX})",
+        f"AGI(agi://{agi.host}:{agi.port}/wait/{queue.name})",
+        "Set(TIMEOUT(absolute)=0)",
+        "Return()",
+        labels={7: "done"},
     )
+
+
+def _timeout(queue: QueueConfig) -> str:
+    if queue.timeout_s == 0:
+        return "${IVRD_REST}"
+    return (
+        f'${{IF($["${{IVRD_REST}}" = "" | 0${{IVRD_REST}} > {queue.timeout_s}]'
+        f"?{queue.timeout_s}:${{IVRD_REST}})}}"
+    )
+
+
+def _withdrawn() -> str:
+    return (
+        "; Somebody else's withdraw, or an unknown target, leads back to the same place in line.\n"
+        + extension(
+            "withdrawn",
+            "Set(IVRD_TO=${FILTER(-_a-z0-9,${CUT(QUEUE_WITHDRAW_INFO, ,2)})})",
+            'GotoIf($["${CUT(QUEUE_WITHDRAW_INFO, ,1)}" != "ivrd-move"]?s,1)',
+            'GotoIf($["${DIALPLAN_EXISTS(ivrd-queue-${IVRD_TO},s,1)}" != "1"]?s,1)',
+            "Goto(ivrd-queue-${IVRD_TO},s,1)",
+        )
+    )
+
+
+def _timed_out(queue: QueueConfig) -> str:
+    """Return the subroutine that asks whether a time-out was the line's closing."""
+    return "; Was it the queue's own time-out, or has the line closed?\n" + extension(
+        "timed-out",
+        "GotoIf($[${EPOCH} < ${IVRD_LEAVES_AT}]?done)",
+        "Gosub(ivrd-line-${IVRD_LINE},opening,1(${EPOCH}))",
+        "; Opened again meanwhile, by force: the caller waits on, in the same place.",
+        f'Set(IVRD_STATUS=${{IF($["${{IVRD_OPEN}}" = "closed"]?{CLOSING}:REOPENED)}})',
+        'Set(IVRD_LEAVES_AT=${IF($["${IVRD_OPEN}" = "closed"]?:${IVRD_CLOSES_AT})})',
+        "Return()",
+        labels={4: "done"},
+    )
+
+
+def _onward(queue: QueueConfig) -> str:
+    if queue.fallback is not None:
+        return extension("onward", f"Goto(ivrd-queue-{queue.fallback},s,1)")
+    return extension("onward", f"Playback({sound(UNAVAILABLE_PROMPT)})", "Hangup()")
+
+
+def _elsewhere(queue: QueueConfig) -> str:
+    """Return what a caller meets while the queue is closed or in a meeting."""
+    return extension(
+        "elsewhere",
+        f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: {CLOSED},Info: ${{IVRD_OPEN}})",
+        f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},{CLOSED})",
+        f"Goto(ivrd-queue-{queue.catch_all},s,1)"
+        if queue.catch_all is not None
+        else "Goto(onward,1)",
+    )
+
+
+def _keys(queue: QueueConfig) -> str:
+    """Return the context that app_queue looks up keys in: `context` in queues.conf.
+
+    Source:
+        app_queue.c, valid_exit: one digit, in the queue's context; the caller has left by then.
+    """
+    return context(
+        keys_context(queue),
+        *(
+            extension(
+                key,
+                f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: KEY,Info: {key})",
+                f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},KEY)",
+                *in_queue(target.target, queue.name),
+            )
+            for key, target in queue.exit_keys.items()
+        ),
+    )
+
+
+def keys_context(queue: QueueConfig) -> str:
+    """Return the name of the context for keys in a queue."""
+    return f"ivrd-keys-{queue.name}"
+
+
+def render_queues(queues: Sequence[QueueConfig]) -> str:
+    """Return templates for queues.conf, one per queue: what ivrd needs there.
+
+    Use: `#include ivrd-queues.conf` at the top of queues.conf, and `[kc](ivrd-kc)` for the queue.
+    """
+    top = head(
+        "Templates for queues.conf: `#include` this file there, and begin a queue with its",
+        "template, such as [kc](ivrd-kc). Members, strategy and music are the site's own.",
+    )
+    return top + "\n".join(_template(queue) for queue in queues)
+
+
+def _template(queue: QueueConfig) -> str:
+    lines = [
+        f"[ivrd-{queue.name}](!)",
+        "autofill = yes",
+        "ringinuse = no",
+        "timeout = 15",
+        "retry = 1",
+        "announce-frequency = 0",
+        "reportholdtime = no",
+    ]
+    if queue.exit_keys:
+        lines.append(f"context = {keys_context(queue)}")
+    if queue.offer_prompt is not None:
+        lines.append(f"periodic-announce = {sound(queue.offer_prompt)}")
+        lines.append(f"periodic-announce-frequency = {queue.offer_every_s}")
+    return "\n".join(lines) + "\n"

@@ -89,6 +89,7 @@ class CountsStatus(BaseModel):
     moved_out: int
     withdrawn: int
     redirected: int
+    closed: int
     unknown: int
     cases: int
 
@@ -215,6 +216,7 @@ def _counts(counts: Counts) -> CountsStatus:
         moved_out=counts.moved_out,
         withdrawn=counts.withdrawn,
         redirected=counts.redirected,
+        closed=counts.closed,
         unknown=counts.unknown,
         cases=counts.cases,
     )

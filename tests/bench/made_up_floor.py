@@ -13,7 +13,7 @@ from random import Random
 
 from ivrd.core import events as on
 from ivrd.core.effects import MoveCaller
-from ivrd.core.entry import MOVE_MARK
+from ivrd.core.exits import MOVE_MARK
 from ivrd.core.ids import (
     CallId,
     ChannelId,

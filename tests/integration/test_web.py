@@ -233,7 +233,9 @@ def busy(metrics: Metrics) -> None:
         )
     )
     metrics.count_choice(
-        CountChoice(system=PBX, menu=MenuName('m"\\\n'), outcome="stayed", is_static=False)
+        CountChoice(
+            system=PBX, menu=MenuName('m"\\\n'), outcome="stayed", is_static=False, digit=None
+        )
     )
 
 

@@ -20,6 +20,18 @@ QUEUE_EXTENSIONS = {"7001": SWITCHBOARD, "7002": GUIDES}
 """Where an agent transfers a caller to have them wait in a queue of ours."""
 
 
+SHEET = """
+languages = ["sv"]
+[prompts.huvudmeny]
+sv = "Tryck ett för växeln, eller vänta kvar."
+[prompts.fel-knapp]
+sv = "Den knappen finns inte."
+[prompts.otillganglig]
+sv = "Just nu kan ingen svara. Välkommen att ringa igen senare."
+"""
+"""What the menus of an ordinary lab say."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """One agent's phone, and what the agent does."""
@@ -68,6 +80,8 @@ class FloorPlan:
     """Whether AMI goes over a wire that can be cut."""
     is_verbose: bool = False
     """Whether each dialplan step goes into the log of the PBX."""
+    sheet: str = SHEET
+    """The prompt sheet."""
     prompts: bool = False
     """Whether the menus speak; without, Asterisk goes on at once."""
     features: str = ""
@@ -148,7 +162,8 @@ stop_waiting = {plan.stop_waiting}
     password_file = plan.database_password_file
     password = f'password_file = "{password_file}"' if password_file else ""
     mqtt = f"[mqtt]\nport = {plan.mqtt_port}\n" if plan.mqtt_port is not None else ""
-    return f"""
+    return f"""prompt_sheet = "prompts.toml"
+
 [[pbx]]
 name = "pbx1"
 port = {ami_port}
@@ -187,10 +202,8 @@ service_level_threshold_s = 60
 
 [[menus]]
 name = "huvudmeny"
-prompt = "ivrd/huvudmeny"
-prompt_text_sv = "Tryck ett för växeln, eller vänta kvar."
-invalid_prompt = "ivrd/fel-knapp"
-invalid_prompt_text_sv = "Den knappen finns inte."
+prompt = "huvudmeny"
+invalid_prompt = "fel-knapp"
 choices = {{ 1 = "{SWITCHBOARD}" }}
 stay_choice = "{GUIDES}"
 stay_after_s = {plan.stay_after_s}

@@ -19,6 +19,7 @@ import httpx
 from ivrd import config as ivrd_config
 from ivrd import dialplan, rules
 from ivrd.ami.filters import asterisk_version, event_filter_lines
+from ivrd.config.base import sound
 from ivrd.core.ids import CallId, SystemName
 from ivrd.core.reconcile import Difference, Story, differences, stories_of_journal
 from ivrd.db.connection import open_engine
@@ -93,6 +94,7 @@ class Municipality:
                 web_port=web_port,
                 sqlite=str(directory / "ivrd.sqlite"),
             )
+            (directory / "prompts.toml").write_text(plan.sheet, encoding="utf-8")
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             settings = ivrd_config.load(directory / "ivrd.toml")
             asterisk = await find_asterisk()
@@ -110,14 +112,7 @@ class Municipality:
             texts = texts.replace("port = 1\n", known, 1)
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             if plan.prompts:
-                await make_prompts(
-                    {
-                        name: Prompt(language="sv", text=text)
-                        for name, text in dialplan.prompts(settings).items()
-                        if text
-                    },
-                    pbx.sounds_dir,
-                )
+                await make_prompts(_spoken(settings), pbx.sounds_dir)
             town = cls(plan=plan, pbx=pbx, phones=phones, directory=directory, web_port=web_port)
             town.wire = wire
             stack.push_async_callback(town._close)
@@ -315,6 +310,19 @@ def _pbx_plan(
             Agent(name=phone.name, sip_port=phone.address[1]) for phone in phones.values()
         ),
     )
+
+
+def _spoken(settings: ivrd_config.Config) -> list[tuple[str, Prompt]]:
+    """Return what each prompt says to callers of each language of the sheet."""
+    sheet = settings.sheet
+    assert sheet is not None, "a lab has a prompt sheet"
+    spoken = []
+    for prompt in sheet.prompts:
+        for language in sheet.languages:
+            said = sheet.said(prompt, language)
+            if said is not None:
+                spoken.append((prompt, Prompt(language=language, text=said.text)))
+    return [(sound(prompt), one) for prompt, one in spoken]
 
 
 def _filters(asterisk: Asterisk) -> list[str]:

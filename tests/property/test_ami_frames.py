@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivrd.ami.frames import END, FRAME_BYTES_MAX, Framer, event_name
-from ivrd.ami.parse import WANTED, MessageRefused, parse
+from ivrd.ami.headers import MessageRefused
+from ivrd.ami.parse import WANTED, parse
 from ivrd.ami.record import Masker, replay
 from ivrd.ami.replies import command_names, reply
 from ivrd.ami.snapshot import snapshot

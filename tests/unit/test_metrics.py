@@ -11,6 +11,7 @@ from ivrd import metrics as metrics_module
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
+    CountNotice,
     Disposition,
     MoveEnd,
     OpenCase,
@@ -185,8 +186,9 @@ def test_landed_moves_and_failed_ones_are_different_figures() -> None:
 def test_choices_cases_calls_and_events_are_counted() -> None:
     metrics = Metrics()
     metrics.count_choice(
-        CountChoice(system=PBX, menu=MenuName("main"), outcome="stayed", is_static=True)
+        CountChoice(system=PBX, menu=MenuName("main"), outcome="chosen", is_static=True, digit="1")
     )
+    metrics.count_notice(CountNotice(system=PBX, notice="drift", is_whole=False))
     metrics.open_case(a_case())
     metrics.record_call(a_call(line=None))
     metrics.count_event(PBX, "CallerJoined")
@@ -195,8 +197,9 @@ def test_choices_cases_calls_and_events_are_counted() -> None:
         ReportUnexpected(at=AT, system=PBX, state="Talking", event="CallerJoined", call_id=None)
     )
     samples = shown(metrics)
-    menu = "ivrd_menu_outcomes_total{system=pbx1,menu=main,outcome=stayed,runner=dialplan}"
+    menu = "ivrd_menu_outcomes_total{system=pbx1,menu=main,outcome=chosen,digit=1,runner=dialplan}"
     assert samples[menu] == 1
+    assert samples["ivrd_notices_total{system=pbx1,notice=drift,end=hung_up}"] == 1
     assert samples["ivrd_cases_opened_total{system=pbx1,queue=kc,rule=resolved}"] == 1
     assert samples["ivrd_calls_total{system=pbx1,line=,outcome=resolved}"] == 1
     assert samples["ivrd_events_total{system=pbx1,event=CallerJoined}"] == 1

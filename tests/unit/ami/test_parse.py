@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from ivrd.ami.filters import asterisk_version, event_filter_lines
-from ivrd.ami.parse import WANTED, MessageRefused, caller_number, parse
+from ivrd.ami.headers import MessageRefused, caller_number
+from ivrd.ami.parse import WANTED, parse
 from ivrd.core.events import (
     AgentCompleted,
     AgentConnected,
@@ -86,6 +87,7 @@ EXAMPLES = [
             "digit": "1",
             "tries": 2,
             "is_static": False,
+            "language": "sv",
         },
     ),
     (

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ivrd.ami.parse import MessageRefused
+from ivrd.ami.headers import MessageRefused
 from ivrd.ami.snapshot import snapshot
 from ivrd.core.events import SnapshotTaken
 from ivrd.core.ids import SystemName

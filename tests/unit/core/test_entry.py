@@ -6,6 +6,7 @@ import pytest
 
 from ivrd.core import entry as entries
 from ivrd.core.effects import Disposition, ReportUnexpected
+from ivrd.core.exits import DISPOSITION_BY_STATUS, REFUSALS
 from ivrd.core.ids import CallId, Interface
 from ivrd.core.stay import Closed, EntryState, Leaving, Stay, Talking, Waiting
 from tests.unit.core.story import GUIDES, SYSTEM, at, cid, lines, overflow_rule, read, tell
@@ -420,4 +421,4 @@ def test_closed_entry_is_not_changed_by_anything_but_a_swap_of_legs() -> None:
 
 
 def test_refusals_and_exits_have_a_disposition_each() -> None:
-    assert set(entries.DISPOSITION_BY_STATUS) > entries.REFUSALS
+    assert set(DISPOSITION_BY_STATUS) > REFUSALS
