@@ -106,6 +106,33 @@ def withdraw(move: MoveCaller) -> AmiAction:
     )
 
 
+def get_entry(family: str, key: str) -> AmiAction:
+    """Return the request for a value of Asterisk's own database.
+
+    Raises:
+        PeerRefused: A name is not fit to be sent.
+    """
+    return _action("DBGet", is_list=True, Family=family, Key=key)
+
+
+def put_entry(family: str, key: str, text: str) -> AmiAction:
+    """Return the request to write a value into Asterisk's own database.
+
+    Raises:
+        PeerRefused: A name or the value is not fit to be sent.
+    """
+    return _action("DBPut", Family=family, Key=key, Val=text)
+
+
+def delete_entry(family: str, key: str) -> AmiAction:
+    """Return the request to take a value out of Asterisk's own database.
+
+    Raises:
+        PeerRefused: A name is not fit to be sent.
+    """
+    return _action("DBDel", Family=family, Key=key)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawInfo:
     """What our withdraw info says."""

@@ -19,6 +19,7 @@ from panoramisk import Manager
 from panoramisk.actions import Action as PanoramiskAction
 
 from ivrd.ami import actions
+from ivrd.ami.database import KeepDatabase
 from ivrd.ami.protocol import FRAMES_MAX, AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
 from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, ReadJournal, Surroundings
@@ -81,6 +82,7 @@ class AmiClient:
         is_observer: bool = False,
         frames_max: int = FRAMES_MAX,
         read_journal: ReadJournal | None = None,
+        keep_database: KeepDatabase | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect nothing yet.
@@ -96,6 +98,7 @@ class AmiClient:
             is_observer: Only listen: no heartbeat, no moves.
             frames_max: Bound of the raw queue.
             read_journal: Asked before each snapshot for what the journal tells of a gap.
+            keep_database: Called with Asterisk's own database on each connection.
             monotonic: Seconds that never step.
         """
         self._settings = settings
@@ -113,6 +116,7 @@ class AmiClient:
             outbox=self._outbox,
             is_observer=is_observer,
             read_journal=read_journal,
+            keep_database=keep_database,
             monotonic=monotonic,
         )
         self._session: AmiSession | None = None

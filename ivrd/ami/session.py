@@ -17,12 +17,14 @@ from typing import Protocol
 import structlog
 
 from ivrd.ami import actions
+from ivrd.ami.database import AsteriskDatabase, KeepDatabase
 from ivrd.ami.filters import asterisk_version
 from ivrd.ami.headers import NO_STAMP, MessageRefused, stamp
 from ivrd.ami.parse import parse
 from ivrd.ami.protocol import AmiCounters, AmiProtocol, ReceivedFrame
 from ivrd.ami.record import Masker
 from ivrd.ami.replies import Reply, command_names, ping_stamp, value
+from ivrd.ami.requests import Request
 from ivrd.ami.snapshot import snapshot
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import MoveCaller
@@ -76,18 +78,6 @@ class Deadlines:
     """Between pings and heartbeats; the dialplan takes a heartbeat as dead after a few of these."""
 
 
-class Request(Protocol):
-    """Sends one action and waits for its answer."""
-
-    async def __call__(self, action: actions.AmiAction, *, within_s: float) -> Reply:
-        """Return the answer.
-
-        Raises:
-            PeerTimedOut: None came in time; it will not be sent again.
-            PeerUnreachable: The connection is gone.
-        """
-
-
 class Secret(Protocol):
     """A secret that does not show itself (pydantic's SecretStr)."""
 
@@ -130,6 +120,8 @@ class Surroundings:
     monotonic: Callable[[], float] = time.monotonic
     read_journal: ReadJournal | None = None
     """Tells what happened while we were away; None when there is no journal to read."""
+    keep_database: KeepDatabase | None = None
+    """Works on Asterisk's own database; None when nobody does."""
 
 
 class AmiSession:
@@ -255,6 +247,9 @@ class AmiSession:
             group.create_task(self._pulse(), name=f"ami-pulse-{name}")
             if not self._around.is_observer:
                 group.create_task(self._move_callers(), name=f"ami-moves-{name}")
+                if self._around.keep_database is not None:
+                    keeping = self._keep_database(self._around.keep_database)
+                    group.create_task(keeping, name=f"ami-database-{name}")
 
     async def _watch(self) -> None:
         raise PeerUnreachable(await self._protocol.lost)
@@ -356,6 +351,15 @@ class AmiSession:
                     actions.heartbeat(epoch_s), within_s=self._around.deadlines.action_s
                 )
             await asyncio.sleep(self._around.deadlines.pulse_s)
+
+    async def _keep_database(self, keep: KeepDatabase) -> None:
+        settings = self._around.settings
+        database = AsteriskDatabase(
+            self._request,
+            user=f"AMI user {settings.username!r} of {settings.name}",
+            within_s=self._around.deadlines.action_s,
+        )
+        await keep(database)
 
     # Events.
 
