@@ -67,6 +67,16 @@ STANDS: Mapping[SwitchKind, frozenset[Stand]] = {
 """To what each kind can be set."""
 
 
+WORDS: Mapping[tuple[SwitchKind, Stand], str] = {
+    (SwitchKind.NOTICE, Stand.ON): "notice_on",
+    (SwitchKind.NOTICE, Stand.FREE): "notice_off",
+    (SwitchKind.LINE, Stand.OPEN): "line_open",
+    (SwitchKind.LINE, Stand.CLOSED): "line_close",
+    (SwitchKind.LINE, Stand.FREE): "line_release",
+}
+"""The name of each act, by what it sets to what."""
+
+
 class Origin(StrEnum):
     """Which way an act came."""
 
@@ -281,15 +291,7 @@ def switch_of(act: Act) -> Switch:
 
 def word_of(act: Act) -> str:
     """Return an act's name, as it is logged and stored."""
-    match act:
-        case NoticeOn():
-            return "notice_on"
-        case NoticeOff():
-            return "notice_off"
-        case LineForced():
-            return "line_open" if act.state is Stand.OPEN else "line_close"
-        case LineReleased():
-            return "line_release"
+    return WORDS.get((switch_of(act).kind, _stand_of(act)), "line_force")
 
 
 def faults(act: Act, names: Names, *, now: datetime) -> list[str]:
@@ -363,14 +365,20 @@ def whole_seconds(until: datetime) -> datetime:
     return until.replace(microsecond=0).astimezone(UTC)
 
 
-def _meaning(act: Act) -> Meaning:
+def _stand_of(act: Act) -> Stand:
     match act:
         case NoticeOn():
-            return Meaning(Stand.ON, whole_seconds(act.until))
+            return Stand.ON
         case LineForced():
-            return Meaning(act.state, whole_seconds(act.until))
+            return act.state
         case NoticeOff() | LineReleased():
-            return NOTHING
+            return Stand.FREE
+
+
+def _meaning(act: Act) -> Meaning:
+    if isinstance(act, NoticeOn | LineForced):
+        return Meaning(_stand_of(act), whole_seconds(act.until))
+    return NOTHING
 
 
 def _is_conflict(

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from ivrd.core.effects import Disposition, MoveEnd, Outcome, Reach
 from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
+from ivrd.core.switches import ActOutcome, Origin
 from ivrd.db.connection import READ_ONLY
-from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
+from ivrd.db.models import ActRow, CallRow, CaseRow, EntryRow, MoveRow
 
 PAGE_CALLS = 500
 """Calls read at a time: keeps memory small, and stays far below any limit on bound parameters."""
@@ -209,6 +210,47 @@ async def counts(
             moves={MoveEnd(end): count for end, count in move_rows},
             cases=case_count or 0,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActFacts:
+    """One stored act of a person."""
+
+    at: datetime
+    who: str
+    from_where: Origin
+    act: str
+    subject: str
+    reason: str
+    until: datetime | None
+    outcome: ActOutcome
+
+
+async def acts_of(
+    engine: AsyncEngine, *, since: datetime, until: datetime, count_max: int = PAGE_CALLS
+) -> Sequence[ActFacts]:
+    """Return the newest acts in [since, until), newest first."""
+    query = (
+        select(ActRow)
+        .where(ActRow.at >= since, ActRow.at < until)
+        .order_by(ActRow.at.desc(), ActRow.id.desc())
+        .limit(count_max)
+    )
+    async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
+        rows = (await session.scalars(query)).all()
+    return [
+        ActFacts(
+            at=row.at,
+            who=row.who,
+            from_where=Origin(row.from_where),
+            act=row.act,
+            subject=row.subject,
+            reason=row.reason,
+            until=row.until,
+            outcome=ActOutcome(row.outcome),
+        )
+        for row in rows
+    ]
 
 
 def _session(engine: AsyncEngine) -> AsyncSession:

@@ -1,4 +1,4 @@
-"""Tables of the facts that we keep: calls, entries, moves and cases.
+"""Tables of the facts that we keep: calls, entries, moves, cases, and the acts of people.
 
 Here: tables, and the constraints that make a repeated write harmless. Not here: reading or writing
 them (store.py, facts.py), nor how they came to be in a database (migrations/).
@@ -185,3 +185,26 @@ class CaseRow(Base):
     answered_at: Mapped[datetime]
     opened_at: Mapped[datetime]
     is_from_journal: Mapped[bool] = mapped_column(server_default=false())
+
+
+class ActRow(Base):
+    """One act of a person, such as a notice switched on, whatever came of it.
+
+    No system: an act is about all PBXs alike.
+    """
+
+    __tablename__ = "acts"
+    __table_args__ = (UniqueConstraint("act_id"), Index(None, "at"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    act_id: Mapped[str]
+    """Made up by us, so that a repeated write is known for one."""
+    at: Mapped[datetime]
+    who: Mapped[str]
+    from_where: Mapped[str]
+    act: Mapped[str]
+    subject: Mapped[str]
+    reason: Mapped[str]
+    until: Mapped[datetime | None]
+    """NULL when the act has no end."""
+    outcome: Mapped[str]

@@ -24,7 +24,7 @@ from ivrd.core.effects import OpenCase
 from ivrd.core.events import CaseSaved, Event
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.db.migrate import migrate
-from ivrd.db.store import Storable, Store
+from ivrd.db.store import Storable, Store, id_of
 from ivrd.errors import PeerError
 from ivrd.journal.codec import encode
 from ivrd.journal.facts_journal import FACT_BYTES, FLUSH_S, FactsJournal, Kept
@@ -284,7 +284,7 @@ class StoreOutbox:
             "effect_refused",
             sink=self.sink,
             effect=type(effect).__name__,
-            call_id=effect.call_id,
+            call_id=id_of(effect),
             reason=reason,
         )
 
@@ -298,7 +298,7 @@ class StoreOutbox:
                 journal=None if self._journal is None else kept.value,
                 waiting=self.depth,
                 effect=type(effect).__name__,
-                call_id=effect.call_id,
+                call_id=id_of(effect),
             )
 
     def _settle(self) -> None:

@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
 from ivrd.core.ids import CallId
+from ivrd.core.switches import RecordAct
 from ivrd.db.connection import READ_ONLY
-from ivrd.db.models import Base, CallRow, CaseRow, CleanText, EntryRow, MoveRow
+from ivrd.db.models import ActRow, Base, CallRow, CaseRow, CleanText, EntryRow, MoveRow
 
 TRANSACTION_S_MAX = 30.0
 """A transaction takes milliseconds; one that hangs so long is given up, and may be repeated."""
@@ -38,7 +39,7 @@ CLEAN_TEXT = CleanText()
 
 log = structlog.get_logger(__name__)
 
-Storable = RecordEntry | RecordCall | OpenCase | RecordMove
+Storable = RecordEntry | RecordCall | OpenCase | RecordMove | RecordAct
 """The effects that become rows."""
 
 Row = Mapping[str, object]
@@ -58,7 +59,8 @@ class Conflict:
     """A row that was not stored because another one has its key."""
 
     table: str
-    call_id: str
+    id: str
+    """Of the call, or of the act."""
     columns: tuple[str, ...]
     """Where the two differ."""
 
@@ -89,6 +91,10 @@ class Store:
     async def save_move(self, move: RecordMove) -> None:
         """Store one ended move, unless (call_id, ended_at) is there."""
         await self.save_batch([move])
+
+    async def save_act(self, act: RecordAct) -> None:
+        """Store one act, unless act_id is there."""
+        await self.save_batch([act])
 
     async def open_case(self, case: OpenCase) -> OpenedCase:
         """Store one case, unless (call_id, rule) is there, and return its id either way."""
@@ -134,7 +140,7 @@ class Store:
             log.error(
                 "store_conflict_noticed",
                 table=first.table,
-                call_id=first.call_id,
+                call_id=first.id,
                 columns=first.columns,
                 conflicts=self.conflicts,
             )
@@ -189,8 +195,8 @@ async def _conflicts(
         other = stored.get(its_key)
         differing = () if other is None else tuple(_differing(row, other, connection.dialect))
         if differing:
-            call_id = str(row["call_id"])
-            found.append(Conflict(table=table.__tablename__, call_id=call_id, columns=differing))
+            its_id = str(its_key[0])
+            found.append(Conflict(table=table.__tablename__, id=its_id, columns=differing))
     return found
 
 
@@ -245,6 +251,8 @@ def _rows_by_table(batch: Sequence[Storable]) -> Mapping[type[Base], list[Row]]:
                 tables.setdefault(MoveRow, []).append(_move_row(effect))
             case OpenCase():
                 tables.setdefault(CaseRow, []).append(_case_row(effect))
+            case RecordAct():
+                tables.setdefault(ActRow, []).append(_act_row(effect))
     return tables
 
 
@@ -316,3 +324,22 @@ def _case_row(case: OpenCase) -> Row:
         "opened_at": case.at,
         "is_from_journal": case.is_from_journal,
     }
+
+
+def _act_row(act: RecordAct) -> Row:
+    return {
+        "act_id": act.act_id,
+        "at": act.at,
+        "who": act.who,
+        "from_where": act.from_where.value,
+        "act": act.act,
+        "subject": act.subject,
+        "reason": act.reason,
+        "until": act.until,
+        "outcome": act.outcome.value,
+    }
+
+
+def id_of(fact: Storable) -> str:
+    """Return the id by which a log line names a fact: the call's, or an act's own."""
+    return fact.act_id if isinstance(fact, RecordAct) else fact.call_id

@@ -26,12 +26,13 @@ from operator import attrgetter
 from types import UnionType
 
 from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
+from ivrd.core.switches import RecordAct
 from ivrd.errors import IvrdBug, PeerError
 
 FORMAT_VERSION = 1
 """Written in each line; a segment that begins with a higher one is refused whole."""
 
-Fact = RecordEntry | RecordCall | RecordMove | OpenCase
+Fact = RecordEntry | RecordCall | RecordMove | OpenCase | RecordAct
 """The effects that a journal holds."""
 
 Plain = str | int | bool | None
@@ -164,6 +165,7 @@ KINDS: Mapping[str, type[Fact]] = {
     "call": RecordCall,
     "move": RecordMove,
     "case": OpenCase,
+    "act": RecordAct,
 }
 """The word for each fact in a line."""
 

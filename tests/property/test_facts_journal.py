@@ -29,6 +29,7 @@ from ivrd.core.effects import (
     RecordEntry,
     RecordMove,
 )
+from ivrd.core.switches import ActOutcome, Origin, RecordAct
 from ivrd.journal import facts_journal
 from ivrd.journal.codec import Fact, LineBroken, decode, encode
 from ivrd.journal.facts_journal import FactsJournal, Kept
@@ -106,6 +107,18 @@ facts: st.SearchStrategy[Fact] = st.one_of(
         department=maybe_text,
         answered_at=moments,
         is_from_journal=st.booleans(),
+    ),
+    st.builds(
+        RecordAct,
+        act_id=texts,
+        at=moments,
+        who=texts,
+        from_where=st.sampled_from(Origin),
+        act=texts,
+        subject=texts,
+        reason=texts,
+        until=st.none() | moments,
+        outcome=st.sampled_from(ActOutcome),
     ),
 )
 

@@ -17,7 +17,7 @@ import structlog
 from ivrd.journal.codec import FORMAT_VERSION, Fact, LineBroken, decode, encode
 from ivrd.journal.facts_journal import FactsJournal, Kept
 from ivrd.journal.segments import JournalLocked
-from tests.integration.db.samples import a_case, a_move, a_recorded_call, an_entry
+from tests.integration.db.samples import a_case, a_move, a_recorded_call, an_act, an_entry
 from tests.unit.journals import die, directory_bytes
 
 MB = 1_000_000
@@ -55,6 +55,13 @@ LINES = {
         '"agent":"Anna Åkesson","interface":"PJSIP/anna","department":null,'
         '"answered_at":"2026-03-02T09:00:25.123456+00:00","is_from_journal":false}}\n'
     ),
+    "act": (
+        '{"v":1,"crc":"ba39ba8e","fact":{"kind":"act","act_id":"act1",'
+        '"at":"2026-03-02T09:00:01.123456+00:00","who":"anna as root",'
+        '"from_where":"control","act":"notice_on","subject":"notice driftstorning",'
+        '"reason":"Vattenläcka i Råsunda","until":"2026-03-02T13:00:00.123456+00:00",'
+        '"outcome":"done"}}\n'
+    ),
 }
 """The format as it is on disks out there: never changed, only added to."""
 
@@ -63,6 +70,7 @@ SAMPLES: dict[str, Fact] = {
     "call": a_recorded_call(),
     "move": a_move(),
     "case": a_case(),
+    "act": an_act(),
 }
 
 

@@ -25,6 +25,7 @@ from ivrd.core.effects import (
     RecordMove,
 )
 from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
+from ivrd.core.switches import ActOutcome, Origin, RecordAct
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import CallFacts, facts_of
 from ivrd.db.models import Base
@@ -115,6 +116,20 @@ def a_case(call: int = 1) -> OpenCase:
         interface=Interface("PJSIP/anna"),
         department=None,
         answered_at=AT + timedelta(seconds=25),
+    )
+
+
+def an_act(number: int = 1) -> RecordAct:
+    return RecordAct(
+        act_id=f"act{number}",
+        at=AT + timedelta(seconds=number),
+        who="anna as root",
+        from_where=Origin.CONTROL,
+        act="notice_on",
+        subject="notice driftstorning",
+        reason="Vattenläcka i Råsunda",
+        until=AT + timedelta(hours=4),
+        outcome=ActOutcome.DONE,
     )
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivrd.config import DatabaseConfig
 from ivrd.core.events import CaseSaved, Event
 from ivrd.db.migrate import migrate
-from ivrd.db.models import Base, CallRow, CaseRow, EntryRow, MoveRow
+from ivrd.db.models import ActRow, Base, CallRow, CaseRow, EntryRow, MoveRow
 from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Storable, Store
 from ivrd.journal.codec import decode
@@ -33,6 +33,7 @@ from tests.integration.db.samples import (
     a_postgres_config,
     a_recorded_call,
     all_of_a_call,
+    an_act,
     an_engine,
     an_entry,
     eventually,
@@ -104,6 +105,20 @@ async def test_every_fact_goes_by_way_of_the_journal(database: Database, tmp_pat
     journal.close()
     saved = [event.call_id for event in reported if isinstance(event, CaseSaved)]
     assert saved == [a_call_id(number) for number in range(1_000)]
+
+
+async def test_an_act_while_the_database_is_away_is_stored_by_the_next_life(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    journal = a_journal(tmp_path)
+    an_outbox(engine, journal).put_nowait(an_act())
+    die(journal)
+    journal = a_journal(tmp_path)
+    outbox = an_outbox(engine, journal)
+    async with running(outbox):
+        await all_saved(outbox)
+    journal.close()
+    assert await rows_in(engine, ActRow) == 1
 
 
 async def test_a_daemon_that_dies_in_the_middle_leaves_all_to_the_next(

@@ -8,6 +8,7 @@ from datetime import UTC, timedelta, timezone
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,7 +21,8 @@ from ivrd.core.effects import (
     Reach,
 )
 from ivrd.core.ids import SystemName
-from ivrd.db.facts import counts, facts_of, trail_of
+from ivrd.core.switches import ActOutcome, Origin
+from ivrd.db.facts import acts_of, counts, facts_of, trail_of
 from ivrd.db.migrate import migrate
 from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
 from ivrd.db.store import Store
@@ -35,6 +37,7 @@ from tests.integration.db.samples import (
     a_recorded_call,
     all_facts,
     all_of_a_call,
+    an_act,
     an_engine,
     an_entry,
     rows_in,
@@ -219,3 +222,35 @@ async def test_the_trail_goes_back_from_the_last_end_and_not_before_the_first_ca
     assert trail is not None
     assert trail.since == AT + DAY, "the long call ended last, although it was not the last to come"
     assert set(trail.calls) == {a_call_id(3), a_call_id(4)}
+
+
+async def test_an_act_comes_back_as_it_was_once(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    await store.save_act(an_act(1))
+    await store.save_batch([an_act(1), replace(an_act(2), until=None), *all_of_a_call(1)])
+    assert store.conflicts == 0
+    year = timedelta(days=365)
+    newer, older = await acts_of(engine, since=AT - year, until=AT + year)
+    assert (newer.at, newer.until) == (AT + timedelta(seconds=2), None)
+    assert (older.at, older.who, older.from_where) == (
+        AT + timedelta(seconds=1),
+        "anna as root",
+        Origin.CONTROL,
+    )
+    assert (older.act, older.subject) == ("notice_on", "notice driftstorning")
+    assert (older.reason, older.until) == ("Vattenläcka i Råsunda", AT + timedelta(hours=4))
+    assert older.outcome is ActOutcome.DONE
+    assert await acts_of(engine, since=AT, until=AT + timedelta(seconds=1)) == []
+    assert len(await acts_of(engine, since=AT, until=AT + year, count_max=1)) == 1
+
+
+async def test_another_act_under_the_same_id_is_noticed(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    await store.save_act(an_act(1))
+    with structlog.testing.capture_logs() as logs:
+        await store.save_act(replace(an_act(1), who="bo"))
+    assert store.conflicts == 1
+    told = [entry for entry in logs if entry["event"] == "store_conflict_noticed"]
+    assert [(entry["table"], entry["call_id"], entry["columns"]) for entry in told] == [
+        ("acts", "act1", ("who",))
+    ]
