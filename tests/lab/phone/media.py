@@ -26,6 +26,8 @@ KEY_S = 0.1
 """Long enough for every detector (40 ms is the least), short enough for quick tests."""
 RECORDING_S_MAX = 300
 """No scenario lasts longer; bounds the memory of a forgotten recording at 2.4 MB."""
+STRAY_S = 5.0
+"""A stamp so far from a packet's arrival belongs to a new run: no packet is fetched so late."""
 DRAIN_PACKETS_MAX = 500
 """More than the kernel's buffer holds between two drains, so one call cannot starve the others."""
 _KEYS = "0123456789*#ABCD"
@@ -169,13 +171,19 @@ class Media:
             self.heard.keys.append(_KEYS[code])
 
     def _record(self, source: bytes, *, timestamp: int, ulaw: bytes) -> None:
-        """Place audio by its own time stamps; each sender's first packet is placed by arrival."""
+        """Place audio by its own time stamps; each sender's first packet is placed by arrival.
+
+        Should a sender begin its stamps anew, what lies far from its arrival is placed as a first
+        packet is, so that the rest of the call is not lost.
+        """
         recording = self._recording
         assert recording is not None
-        if source not in self._runs:
-            arrived = round((time.monotonic() - self._born_at) * audio.SAMPLES_PER_S)
-            self._runs[source] = timestamp - max(arrived, len(recording))
-        offset = (timestamp - self._runs[source]) & 0xFFFFFFFF
+        arrived = round((time.monotonic() - self._born_at) * audio.SAMPLES_PER_S)
+        offset = (timestamp - self._runs.get(source, 0)) & 0xFFFFFFFF
+        is_stray = abs(offset - arrived) > STRAY_S * audio.SAMPLES_PER_S
+        if source not in self._runs or is_stray:
+            offset = max(arrived, len(recording))
+            self._runs[source] = timestamp - offset
         if offset + len(ulaw) > RECORDING_S_MAX * audio.SAMPLES_PER_S:
             return
         if offset > len(recording):

@@ -1,5 +1,6 @@
 """What the lab phone says about its audio, and what it sends as audio and keys."""
 
+import socket
 import struct
 import wave
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.phone import audio
-from tests.lab.phone.media import event_packets
+from tests.lab.phone.media import Media, event_packets
 from tests.lab.phone.sdp import BadSdp, Direction, Sdp, answer_direction, parse_sdp
 
 FULL = Sdp(host="127.0.0.1", port=4000)
@@ -77,3 +78,36 @@ def test_a_wav_of_another_shape_is_refused(tmp_path: Path) -> None:
         target.writeframes(b"\0" * 8)
     with pytest.raises(audio.BadAudio):
         audio.read_wav(tmp_path / "b.wav")
+
+
+def recorded(tmp_path: Path, *packets: tuple[int, bytes]) -> bytes:
+    """Send these as RTP, each with its stamp, and return the recording from its first sound."""
+    media = Media("127.0.0.1", is_recording=True)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for stamp, ulaw in packets:
+            header = struct.pack("!BBHI4s", 0x80, 0, 1, stamp, b"here")
+            sender.sendto(header + ulaw, ("127.0.0.1", media.port))
+    assert media.drain() == len(packets)
+    media.close()
+    media.save_recording(tmp_path / "heard.wav")
+    heard = audio.read_wav(tmp_path / "heard.wav")
+    return heard[heard.index(packets[0][1]) :]
+
+
+ONE, OTHER = audio.tone(440, 0.02), audio.tone(1000, 0.02)
+
+
+def test_a_packet_that_was_not_sent_is_silence_of_its_length(tmp_path: Path) -> None:
+    heard = recorded(tmp_path, (1000, ONE), (1480, OTHER))
+    assert heard == ONE + audio.silence(0.04) + OTHER
+
+
+def test_stamps_may_run_over_their_end(tmp_path: Path) -> None:
+    assert recorded(tmp_path, (0xFFFFFFFF - 159, ONE), (0, OTHER)) == ONE + OTHER
+
+
+def test_a_sender_that_begins_its_stamps_anew_is_still_recorded(tmp_path: Path) -> None:
+    heard = recorded(tmp_path, (900_000, ONE), (160, OTHER), (320, ONE), (480, OTHER))
+    assert heard.startswith(ONE)
+    assert heard.endswith(OTHER + ONE + OTHER)
+    assert len(heard) < audio.SAMPLES_PER_S

@@ -1,0 +1,220 @@
+"""Telling prompts by signal: a made-up voice, always the same, says made-up words.
+
+Its pitch and its syllables are the same in every prompt, so that words are told apart by what is
+said, not by who says it. What real voices and a real Asterisk do to it: tests/integration.
+"""
+
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.lab.hearing import Heard, Samples, heard, names_heard, prompts_below
+from tests.lab.phone import audio
+
+RATE = audio.SAMPLES_PER_S
+
+SYLLABLE_S = 0.2
+
+EXACT_S = 0.002
+
+SYLLABLES = (
+    (300, 2300),
+    (400, 800),
+    (700, 1200),
+    (500, 1900),
+    (350, 1500),
+    (600, 1000),
+    (450, 2600),
+    (800, 1700),
+)
+"""The two formants of each, in hertz."""
+
+WORDS = {
+    "menu": "0123456701",
+    "begins-like-menu": "0123422415",
+    "menu-and-more": "01234567013355",
+    "ends-like-menu": "6552234567",
+    "wrong-key": "36",
+    "closed": "7410",
+    "closed-today": "74102",
+}
+
+
+def spoken(syllables: str) -> Samples:
+    """Return the voice saying syllables: a pulse train of 110 Hz through two formants each."""
+    length = int(SYLLABLE_S * RATE)
+    at = np.arange(length) / RATE
+    parts = []
+    for syllable in syllables:
+        pulses = np.zeros(length)
+        pulses[:: RATE // 110] = 1.0
+        ring = sum(
+            np.exp(-at * 400) * np.sin(2 * np.pi * hz * at) for hz in SYLLABLES[int(syllable)]
+        )
+        parts.append(np.convolve(pulses, ring)[:length] * np.sin(np.pi * at / SYLLABLE_S))
+    said = np.concatenate(parts)
+    return 12_000 * said / np.abs(said).max()
+
+
+def silence(seconds: float) -> Samples:
+    return np.zeros(int(seconds * RATE))
+
+
+def write(path: Path, samples: Samples) -> Path:
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(RATE)
+        target.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+def through_a_telephone(path: Path, parts: Sequence[Samples]) -> Path:
+    """Write a recording as a phone hears it: µ-law."""
+    write(path, np.concatenate(parts))
+    audio.write_wav(path, audio.read_wav(path))
+    return path
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> dict[str, Path]:
+    """Every prompt with a little silence around it."""
+    return {
+        name: write(
+            tmp_path / f"{name}.wav",
+            np.concatenate((silence(0.1), spoken(syllables), silence(0.2))),
+        )
+        for name, syllables in WORDS.items()
+    }
+
+
+def played(path: Path) -> Samples:
+    """Return what Asterisk sends for a prompt."""
+    with wave.open(str(path), "rb") as source:
+        return np.frombuffer(source.readframes(source.getnframes()), dtype="<i2").astype(float)
+
+
+def named(told: Sequence[Heard]) -> list[str]:
+    return [each.name for each in told]
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_only_the_prompt_that_was_played_is_told(
+    name: str, prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    parts = [silence(1.3), played(prompts[name]), silence(0.5)]
+    (told,) = heard(through_a_telephone(tmp_path / "call", parts), prompts)
+    assert told.name == name
+    assert told.starts_s == pytest.approx(1.3, abs=EXACT_S)
+    assert told.share == 1.0
+    assert told.score > 0.98
+    assert told.alike <= {"menu-and-more", "closed-today"}
+
+
+def test_prompts_are_told_in_order_also_one_right_after_the_other_and_twice(
+    prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    order = ["wrong-key", "menu", "menu", "closed", "begins-like-menu", "wrong-key"]
+    parts = [played(prompts[name]) for name in order]
+    told = heard(through_a_telephone(tmp_path / "call", parts), prompts)
+    assert named(told) == order
+    starts = np.cumsum([0, *(len(part) for part in parts[:-1])]) / RATE
+    assert [each.starts_s for each in told] == pytest.approx(list(starts), abs=EXACT_S)
+
+
+@pytest.mark.parametrize("cut_s", [0.75, 1.03, 1.48])
+def test_a_prompt_that_a_key_cut_is_told_as_heard_in_part(
+    cut_s: float, prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    cut = played(prompts["ends-like-menu"])[: int(cut_s * RATE)]
+    call = through_a_telephone(tmp_path / "call", [cut, played(prompts["wrong-key"])])
+    first, second = heard(call, prompts)
+    assert (first.name, second.name) == ("ends-like-menu", "wrong-key")
+    assert first.heard_s == pytest.approx(cut_s, abs=0.06)
+    assert first.share == pytest.approx(cut_s / 2.1, abs=0.05)
+    assert second.starts_s == pytest.approx(cut_s, abs=EXACT_S)
+    assert names_heard(call, prompts, share=0.9) == ["wrong-key"]
+
+
+def test_a_prompt_cut_before_it_differs_from_another_is_told_with_the_other(
+    prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    cut = played(prompts["menu"])[: int(0.8 * RATE)]
+    (told,) = heard(through_a_telephone(tmp_path / "call", [cut, silence(1)]), prompts)
+    others = {"menu", "begins-like-menu", "menu-and-more"}
+    assert {told.name} | told.alike == others
+
+
+def test_what_is_said_in_the_middle_of_another_prompt_is_not_told(
+    prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    middle = write(tmp_path / "middle.wav", spoken("345"))
+    (told,) = heard(
+        through_a_telephone(tmp_path / "call", [played(prompts["menu"])]),
+        {**prompts, "middle": middle},
+    )
+    assert told.name == "menu"
+
+
+def test_nothing_is_told_in_silence_in_noise_and_in_other_words(
+    prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(4).normal(0, 3000, RATE * 3)
+    for parts in ([silence(3)], [noise], [spoken("52264106")], [spoken("0")], []):
+        call = through_a_telephone(tmp_path / "call", [silence(0.01), *parts])
+        assert heard(call, prompts) == []
+
+
+def test_a_quieter_line_with_noise_is_told_too(prompts: dict[str, Path], tmp_path: Path) -> None:
+    line = np.concatenate((silence(0.5), played(prompts["closed"]), silence(0.5))) / 8
+    line += np.random.default_rng(4).normal(0, 30, len(line))
+    (told,) = heard(through_a_telephone(tmp_path / "call", [line]), prompts)
+    assert (told.name, told.share) == ("closed", 1.0)
+
+
+@pytest.mark.parametrize("lost_s", [0.02, 0.2])
+def test_lost_packets_do_not_cut_a_prompt(
+    lost_s: float, prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    said = played(prompts["menu"]).copy()
+    said[RATE : RATE + int(lost_s * RATE)] = 0
+    (told,) = heard(through_a_telephone(tmp_path / "call", [said]), prompts)
+    assert (told.name, told.share) == ("menu", 1.0)
+
+
+def test_a_prompt_whose_middle_is_gone_is_heard_only_until_there(
+    prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    said = played(prompts["ends-like-menu"]).copy()
+    said[RATE : int(1.6 * RATE)] = 0
+    (told,) = heard(through_a_telephone(tmp_path / "call", [said]), prompts)
+    assert told.name == "ends-like-menu"
+    assert told.heard_s == pytest.approx(1.0, abs=0.06)
+
+
+def test_a_prompt_without_enough_sound_is_refused(tmp_path: Path) -> None:
+    call = write(tmp_path / "call.wav", spoken("0123"))
+    for sound in (silence(2), np.concatenate((silence(1), spoken("0")[:800])), silence(0)):
+        prompt = write(tmp_path / "short.wav", sound)
+        with pytest.raises(audio.BadAudio, match="short has less than"):
+            heard(call, {"short": prompt})
+
+
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, prompts: dict[str, Path]) -> None:
+    path = tmp_path / "wide.wav"
+    with wave.open(str(path), "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(16_000)
+        target.writeframes(b"\0\0" * 800)
+    with pytest.raises(audio.BadAudio, match="must be 8000 Hz"):
+        heard(path, prompts)
+
+
+def test_prompts_are_named_by_their_place(tmp_path: Path) -> None:
+    (tmp_path / "sv" / "ivrd").mkdir(parents=True)
+    write(tmp_path / "sv" / "ivrd" / "menu.wav", spoken("01"))
+    assert prompts_below(tmp_path) == {"sv/ivrd/menu": tmp_path / "sv" / "ivrd" / "menu.wav"}
