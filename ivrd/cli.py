@@ -32,6 +32,7 @@ from ivrd.core.ids import SystemName
 from ivrd.core.reconcile import Difference
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.log import configure
+from ivrd.rendering import dialplan_files
 from ivrd.replay import Json, replay
 
 FAILED = 1
@@ -106,6 +107,13 @@ def render_dialplan(
     manager: Annotated[
         bool, typer.Option("--manager", help="Print our section of manager.conf instead.")
     ] = False,
+    queues: Annotated[
+        bool, typer.Option("--queues", help="Print templates for queues.conf instead.")
+    ] = False,
+    first_year: Annotated[
+        int | None,
+        typer.Option("--year", min=2020, max=2099, help="Red days from then on; else this year."),
+    ] = None,
     pbx: Annotated[str | None, typer.Option(help="With --manager: the PBX's name.")] = None,
     asterisk: Annotated[
         str, typer.Option(help="With --manager: the Asterisk version it is for.")
@@ -120,7 +128,10 @@ def render_dialplan(
         lines = event_filter_lines(version)
         typer.echo(dialplan.render_manager(_pbx(settings, pbx), event_filters=lines), nl=False)
         return
-    files = dialplan.render(settings)
+    if queues:
+        typer.echo(dialplan.render_queues(settings.queues), nl=False)
+        return
+    files = dialplan_files(settings, first_year=first_year or datetime.now(UTC).year)
     if output is None:
         for name, text in files.items():
             typer.echo(f";;; {name}\n{text}")

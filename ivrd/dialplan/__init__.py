@@ -23,26 +23,34 @@ What the dialplan must keep true
        so that a gap in ivrd's own presence can be filled.
 """
 
+from collections.abc import Mapping
+
 from ivrd.config import Config, MenuConfig
 from ivrd.core.targets import Target, ToMenu, ToQueue
 from ivrd.dialplan.ami_user import render_manager
+from ivrd.dialplan.hours import context_name, render_hours
 from ivrd.dialplan.lines import end, line_context, lines, notices_context
 from ivrd.dialplan.menus import menu_contexts
 from ivrd.dialplan.queues import queue_context, render_queues
 from ivrd.dialplan.targets import numbers_context
 from ivrd.dialplan.text import head
 
-__all__ = ["render", "render_manager", "render_queues"]
+__all__ = ["render", "render_hours", "render_manager", "render_queues"]
 
 
-def render(config: Config) -> dict[str, str]:
-    """Return the dialplan's files by name; `ivrd.conf` includes all the others."""
+def render(config: Config, *, hours: Mapping[str, str]) -> dict[str, str]:
+    """Return the dialplan's files by name; `ivrd.conf` includes all the others.
+
+    Args:
+        hours: The context of each table of hours, by its name; see `render_hours`.
+    """
     files = {
         "ivrd-lines.conf": lines(config.lines),
         "ivrd-end.conf": end(),
         "ivrd-notices.conf": notices_context(config.notices),
         "ivrd-numbers.conf": numbers_context(),
     }
+    files.update({f"{context_name(name)}.conf": text for name, text in hours.items()})
     for line in config.lines:
         files[f"ivrd-line-{line.name}.conf"] = line_context(line, config.notices)
     for menu in config.menus:

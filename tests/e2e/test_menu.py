@@ -90,10 +90,10 @@ async def test_every_way_through_the_menu(town: Municipality) -> None:
     figures = await metrics(town)
     outcomes = {
         outcome: figures.get(
-            f'ivrd_menu_outcomes_total{{menu="huvudmeny",outcome="{outcome}",runner="daemon",'
-            'system="pbx1"}'
+            f'ivrd_menu_outcomes_total{{digit="{digit}",menu="huvudmeny",outcome="{outcome}",'
+            'runner="daemon",system="pbx1"}'
         )
-        for outcome in ("chosen", "stayed", "gave_up")
+        for outcome, digit in (("chosen", "1"), ("stayed", ""), ("gave_up", ""))
     }
     assert outcomes == {"chosen": 3, "stayed": 2, "gave_up": 1}
     assert 'ivrd_agi_sessions_total{end="hung_up"}' in figures

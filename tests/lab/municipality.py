@@ -25,6 +25,7 @@ from ivrd.core.reconcile import Difference, Story, differences, stories_of_journ
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import CallFacts, facts_of
 from ivrd.reconciliation import History, story_of
+from ivrd.rendering import dialplan_files
 from tests.lab import floor_plan
 from tests.lab.directories import instance_directory, keep_logs, temporary_parent
 from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
@@ -112,7 +113,7 @@ class Municipality:
             texts = texts.replace("port = 1\n", known, 1)
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             if plan.prompts:
-                await make_prompts(_spoken(settings), pbx.sounds_dir)
+                await _speak_all(settings, pbx.sounds_dir)
             town = cls(plan=plan, pbx=pbx, phones=phones, directory=directory, web_port=web_port)
             town.wire = wire
             stack.push_async_callback(town._close)
@@ -293,7 +294,7 @@ def _pbx_plan(
     secret: str,
     asterisk: Asterisk,
 ) -> PbxPlan:
-    files = dialplan.render(settings)
+    files = dialplan_files(settings, first_year=(plan.starts_at or datetime.now(UTC)).year)
     manager = dialplan.render_manager(settings.pbx[0], event_filters=_filters(asterisk))
     return PbxPlan(
         system_name=SYSTEM,
@@ -312,17 +313,20 @@ def _pbx_plan(
     )
 
 
-def _spoken(settings: ivrd_config.Config) -> list[tuple[str, Prompt]]:
-    """Return what each prompt says to callers of each language of the sheet."""
+async def _speak_all(settings: ivrd_config.Config, sounds_dir: Path) -> None:
+    """Put every prompt of the sheet where callers of each of its languages hear it."""
     sheet = settings.sheet
     assert sheet is not None, "a lab has a prompt sheet"
-    spoken = []
-    for prompt in sheet.prompts:
-        for language in sheet.languages:
-            said = sheet.said(prompt, language)
-            if said is not None:
-                spoken.append((prompt, Prompt(language=language, text=said.text)))
-    return [(sound(prompt), one) for prompt, one in spoken]
+    for language in sheet.languages:
+        said = {prompt: sheet.said(prompt, language) for prompt in sheet.prompts}
+        await make_prompts(
+            {
+                sound(prompt): Prompt(language=language, text=one.text)
+                for prompt, one in said.items()
+                if one is not None
+            },
+            sounds_dir,
+        )
 
 
 def _filters(asterisk: Asterisk) -> list[str]:

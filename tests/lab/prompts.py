@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +29,15 @@ class Prompt:
     text: str
 
 
-async def make_prompts(prompts: Sequence[tuple[str, Prompt]], sounds_dir: Path) -> None:
+async def make_prompts(prompts: Mapping[str, Prompt], sounds_dir: Path) -> None:
     """Put each prompt where a channel of its language finds it by name.
 
     Args:
         prompts: by the name the dialplan plays, such as `ivrd/menu`.
         sounds_dir: a PBX's `sounds_dir`; files come below it as `LANGUAGE/NAME.wav`.
     """
-    spoken = await asyncio.gather(*(speak(prompt) for _, prompt in prompts))
-    for (name, prompt), source in zip(prompts, spoken, strict=True):
+    spoken = await asyncio.gather(*(speak(prompt) for prompt in prompts.values()))
+    for (name, prompt), source in zip(prompts.items(), spoken, strict=True):
         target = sounds_dir / prompt.language / f"{name}.wav"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
