@@ -102,6 +102,9 @@ class CallFacts:
     hand_over: Reach | None = None
     """What became of the last hand-over; None when there was none."""
     is_from_journal: bool = False
+    path: str = ""
+    """Every choice in order; see RecordCall."""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +315,8 @@ def _call(
         transfers=row.transfers,
         hand_over=None if row.hand_over is None else Reach(row.hand_over),
         is_from_journal=row.is_from_journal,
+        path=row.path,
+        language=row.language,
         entries=tuple(_entry(entry) for entry in entries),
         move_attempts=tuple(_move(move) for move in moves),
         cases=tuple(_case(case) for case in cases),

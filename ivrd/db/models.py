@@ -112,6 +112,10 @@ class CallRow(Base):
     """What became of the last hand-over; NULL when there was none, and in rows older than it."""
     is_from_journal: Mapped[bool] = mapped_column(server_default=false())
     """A part of it was learnt from queue_log after a gap."""
+    path: Mapped[str] = mapped_column(server_default="")
+    """Every choice in order, as "huvudmeny:2>va:1"; "" when none was made, and in older rows."""
+    language: Mapped[str] = mapped_column(server_default="")
+    """At the last choice; "" as for path."""
 
 
 class EntryRow(Base):

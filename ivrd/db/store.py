@@ -295,6 +295,8 @@ def _call_row(call: RecordCall) -> Row:
         "transfers": call.transfers,
         "hand_over": None if call.hand_over is None else call.hand_over.value,
         "is_from_journal": call.is_from_journal,
+        "path": call.path,
+        "language": call.language,
     }
 
 
