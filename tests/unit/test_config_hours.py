@@ -1,8 +1,10 @@
 """Tables of hours as people write them: what is read, and what is refused with which words."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -293,3 +295,18 @@ meetings = [ {{ day = "wen", time = "9-10" }} ]
 def test_editors_get_a_schema() -> None:
     schema = TypeAdapter(HoursConfig).json_schema()
     assert set(schema["required"]) == {"name", "week"}
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "hours.md").read_text(encoding="utf-8")
+
+
+def test_the_page_for_owners_shows_hours_that_can_be_read() -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+    (table,) = tomllib.loads(block)["hours"]
+    assert schedule(HoursConfig.model_validate(table)).name == "kc"
+    assert set(table) == set(HoursConfig.model_fields)
+
+
+def test_the_page_for_owners_names_every_special_day_and_no_other() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(SpecialDay)
