@@ -52,6 +52,7 @@ def list_missing(
 ) -> None:
     """List which prompts lack a text, a recording or a sound file, and what is heard instead."""
     if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
         return
     sheet = _sheet(config_path)
     if language is not None:
@@ -80,6 +81,14 @@ def import_directory(
 def install(config_path: ConfigPath = DEFAULT_CONFIG, sounds: SoundsPath = DEFAULT_SOUNDS) -> None:
     """Put a sound for every prompt and language where Asterisk finds it."""
     _print_installed(install_sounds(_sheet(config_path), sounds), sounds)
+
+
+def _refuse_options_before(context: typer.Context) -> None:
+    """Refuse what the command would not see: it would take another configuration silently."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"write options after {context.invoked_subcommand}")
 
 
 def _sheet(config_path: Path) -> PromptSheet:
