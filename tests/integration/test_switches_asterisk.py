@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import typer
+from typer.testing import CliRunner
 
-from ivrd import switches
+from ivrd import cli_switches, switches
 from ivrd.ami.client import AmiClient
 from ivrd.ami.database import AsteriskDatabase
 from ivrd.ami.session import Deadlines
@@ -172,16 +176,29 @@ async def test_what_has_ended_is_removed(
 
 
 async def test_a_line_closed_by_hand_while_ivrd_was_down_stays_closed(
-    pbx: Pbx, bench: Bench
+    pbx: Pbx, bench: Bench, tmp_path: Path
 ) -> None:
-    await pbx.cli(f'database put ivrd-line kommunen "closed {EPOCH}"')
+    """By the words that the command line gives to whoever finds no daemon."""
+    config = tmp_path / "ivrd.toml"
+    config.write_text(f'state_directory = "{tmp_path}"\n', encoding="utf-8")
+    cli = typer.Typer()
+    cli_switches.register(cli)
+    until_then = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    words = ["line", "close", "kommunen", "--reason", "Utrymning", "--config", str(config)]
+    result = CliRunner().invoke(cli, [*words, "--until", until_then.isoformat()])
+    program, option, command = shlex.split(str(result.exception).splitlines()[-1])
+    assert (program, option) == ("asterisk", "-rx")
+    await pbx.cli(command)
+    bench.at = datetime.now(UTC)
     async with connected(pbx, bench):
         await until(lambda: bool(bench.rows))
         await until(lambda: bench.board.waiting() == {PBX1: 0})
     setting = bench.board.state.setting(LINE)
     assert setting is not None
-    assert (setting.stand, setting.until, setting.by.origin) == (Stand.CLOSED, UNTIL, Origin.HAND)
-    assert await values(pbx) == {"/ivrd-line/kommunen": f"closed {EPOCH}"}
+    assert (setting.stand, setting.until) == (Stand.CLOSED, until_then)
+    assert setting.by.origin is Origin.HAND
+    expected = f"closed {int(until_then.timestamp())}"
+    assert await values(pbx) == {"/ivrd-line/kommunen": expected}
 
 
 async def test_an_ami_user_of_before_works_on_and_is_told_what_it_lacks(
