@@ -1,6 +1,6 @@
 """Asterisk's own queue journal, the file queue_log, as rows: from a place on, and across rotation.
 
-Here: files, places in them, lines. Not here: what rows mean for a call (core/reconcile.py,
+Here: files, places in them, lines. Not here: what rows mean for a call (core/journal_story.py,
 core/catch_up.py), and which place is safe to go on from (checkpoint.py).
 
 The rules

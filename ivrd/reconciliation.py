@@ -23,16 +23,8 @@ from ivrd.config import DatabaseConfig
 from ivrd.core.effects import Reach
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.journal import JournalRow
-from ivrd.core.reconcile import (
-    CALL_MAX,
-    CallJournal,
-    Difference,
-    JournalBook,
-    Kind,
-    Story,
-    difference_of,
-    stay_of_ours,
-)
+from ivrd.core.journal_story import CALL_MAX, CallJournal, JournalBook, Story, stay_of_ours
+from ivrd.core.reconcile import Difference, Kind, difference_of
 from ivrd.core.rules import Role
 from ivrd.db.connection import (
     DATABASE_ERRORS,
@@ -77,10 +69,8 @@ def story_of(call: CallFacts) -> Story:
         outcomes=frozenset({call.outcome}),
         cases=len(call.cases),
         is_half_seen=call.hand_over in (Reach.CAME_BACK, Reach.CONFERENCE)
-        or any(
-            entry.joined_by is not None or (entry.interface or "").startswith("Local/")
-            for entry in call.entries
-        ),
+        or any(entry.joined_by is not None for entry in call.entries),
+        hiding=sum((entry.interface or "").startswith("Local/") for entry in call.entries),
     )
 
 

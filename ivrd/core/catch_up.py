@@ -11,6 +11,15 @@ The rules
     4. ABANDON is written for an AMI Redirect too (ASTERISK.md §A1). It was a hang-up if the
        channel ended within ABANDON_END of it.
     5. The journal does not say who transferred: it is taken for the agent, as nearly always.
+    6. Where the journal cannot tell whether the agent handed the caller on, the end is unknown:
+       COMPLETEAGENT of a caller who lived on for more than ABANDON_END (a talk of three that the
+       agent left; on 16.28 now and then a consultation by code), and each talk with an agent behind
+       a Local channel with "/n", whose hand-overs no queue sees.
+
+Source:
+    Rule 6: rows on 22.10.1 and 16.28.0 of each way to leave a guide. When the agent hangs up,
+    COMPLETEAGENT and IVRDEND have the same second; in a talk of three they lie as far apart as the
+    other two talk on. With "/n" COMPLETEAGENT stands at the end of the official's talk.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -71,6 +80,7 @@ def catch_up(
     *,
     calls: Mapping[CallId, Call],
     finished: Container[CallId],
+    until: datetime,
     interface_of: InterfaceOf,
 ) -> tuple[Event, ...]:
     """Return the events that the rows tell and that we missed, in the order of the rows.
@@ -79,8 +89,13 @@ def catch_up(
         rows: All rows since a moment before the oldest live call arrived.
         calls: What we know of live calls.
         finished: Calls that we have decided already.
+        until: When the rows were read.
     """
     ends = {row.call_id: row.at for row in rows if row.event == journal.END}
+    exits: dict[CallId, list[datetime]] = {}
+    for row in rows:
+        if row.event in (journal.END, journal.EXIT):
+            exits.setdefault(row.call_id, []).append(row.at)
     numbers = {
         row.call_id: row.data[1] for row in rows if row.event == "ENTERQUEUE" and len(row.data) > 1
     }
@@ -99,6 +114,7 @@ def catch_up(
                 known=_known(call),
                 number=numbers.get(row.call_id),
                 ended_at=ends.get(row.call_id),
+                exits=exits.get(row.call_id, (until,)),
                 interface_of=interface_of,
             )
             readers[row.call_id] = reader
@@ -146,6 +162,7 @@ class _Known:
     is_last_closed: bool = False
     is_last_handed_on: bool = False
     leg: ChannelId | None = None
+    interface: Interface | None = None
     is_ended: bool = False
 
 
@@ -167,6 +184,7 @@ def _known(call: Call | None) -> _Known:
         is_last_handed_on=last is not None
         and any(over.entry_number == last.stay.number for over in call.hand_overs),
         leg=last.agent_leg if isinstance(last, Talking | Closed) else None,
+        interface=last.interface if isinstance(last, Talking | Closed) else None,
         is_ended=call.hung_up_at is not None,
     )
 
@@ -180,11 +198,13 @@ class _Reader:
         known: _Known,
         number: str | None,
         ended_at: datetime | None,
+        exits: Sequence[datetime],
         interface_of: InterfaceOf,
     ) -> None:
         self._known = known
         self._number = number
         self._ended_at = ended_at
+        self._exits = exits
         self._interface_of = interface_of
         self._channel = ""
         self._stays = 0
@@ -192,6 +212,8 @@ class _Reader:
         self._choices = 0
         self._timed_out: JournalRow | None = None
         self._leg = known.leg
+        self._interface = known.interface
+        self._is_marked = known.has_line
 
     def read(self, row: JournalRow) -> Iterator[Event]:
         """Yield what one row tells and we missed."""
@@ -237,6 +259,7 @@ class _Reader:
         if len(row.data) < 2:
             return
         self._channel = row.data[1]
+        self._is_marked = True
         if not self._known.has_line:
             yield CallArrived(
                 at=row.at,
@@ -299,6 +322,7 @@ class _Reader:
     def _join(self, row: JournalRow) -> CallerJoined:
         position = row.data[2] if len(row.data) > 2 else ""
         self._leg = None
+        self._interface = None
         return CallerJoined(
             at=row.at,
             system=row.system,
@@ -314,7 +338,8 @@ class _Reader:
         if row.event == "CONNECT":
             yield from self._answer(row)
         elif row.event in COMPLETED:
-            yield self._completed(row, row.event.removeprefix("COMPLETE").lower())
+            reason = row.event.removeprefix("COMPLETE").lower()
+            yield self._completed(row, reason, is_end_known=not self._may_be_handed_on(row))
         elif row.event in ("BLINDTRANSFER", "ATTENDEDTRANSFER"):
             yield from self._hand_over(row)
         elif row.event == "ABANDON":
@@ -335,13 +360,14 @@ class _Reader:
         if len(row.data) < 2 or (self._is_known_stay() and self._known.is_last_answered):
             return
         self._leg = channel_id(row.system, row.data[1])
+        self._interface = self._interface_of(row.queue, row.agent)
         yield _left(row)
         yield AgentConnected(
             at=row.at,
             system=row.system,
             call_id=row.call_id,
             queue=row.queue,
-            interface=self._interface_of(row.queue, row.agent),
+            interface=self._interface,
             member_name=row.agent,
             agent_leg=self._leg,
         )
@@ -350,12 +376,34 @@ class _Reader:
         is_told = self._is_known_stay() and self._known.is_last_handed_on
         if self._leg is not None and not is_told:
             yield _transfer(row, self._leg)
-        yield self._completed(row, "transfer")
+        yield self._completed(row, "transfer", is_end_known=True)
 
-    def _completed(self, row: JournalRow, reason: str) -> AgentCompleted:
+    def _may_be_handed_on(self, row: JournalRow) -> bool:
+        """Return whether the end of a talk may hide a hand-over (rule 6)."""
+        if self._interface is not None and is_blind_spot(self._interface):
+            return True
+        if row.event != "COMPLETEAGENT" or not self._is_marked:
+            return False
+        return not any(abs(at - row.at) <= ABANDON_END for at in self._exits)
+
+    def _completed(self, row: JournalRow, reason: str, *, is_end_known: bool) -> AgentCompleted:
         return AgentCompleted(
-            at=row.at, system=row.system, call_id=row.call_id, queue=row.queue, reason=reason
+            at=row.at,
+            system=row.system,
+            call_id=row.call_id,
+            queue=row.queue,
+            reason=reason,
+            is_end_known=is_end_known,
         )
+
+
+def is_blind_spot(interface: Interface) -> bool:
+    """Return whether a queue sees nothing of what an agent behind this member does.
+
+    >>> is_blind_spot(Interface("Local/anna@mobiles/n")), is_blind_spot(Interface("PJSIP/anna"))
+    (True, False)
+    """
+    return interface.startswith("Local/") and interface.endswith("/n")
 
 
 def _transfer(row: JournalRow, leg: ChannelId) -> BlindTransferred | AttendedTransferred:

@@ -244,7 +244,7 @@ def _talking(state: Talking, event: EntryEvent) -> Step:
         case AgentCompleted():
             if not state.is_sure:
                 return Step(state)  # May be of a later stay in this queue that was not seen.
-            return _end_talk(state, event.at, is_end_known=True)
+            return _end_talk(state, event.at, is_end_known=event.is_end_known)
         case ChannelHungUp():
             is_end_known = state.is_sure or event.channel_id == state.agent_leg
             return _end_talk(state, event.at, is_end_known=is_end_known)

@@ -178,6 +178,8 @@ class AgentCompleted:
     queue: QueueName
     reason: str
     """`caller`, `agent` or `transfer`; a witness only, see ASTERISK.md §C4."""
+    is_end_known: bool = True
+    """False when only queue_log told it, and it cannot tell whether the caller was handed on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

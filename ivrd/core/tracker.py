@@ -131,6 +131,7 @@ class Tracker:
             event.rows,
             calls=self._book.calls,
             finished=self._finished,
+            until=event.at,
             interface_of=self._book.interface_of,
         )
         for missed in events:

@@ -11,7 +11,7 @@ import pytest
 from ivrd.core.effects import Disposition, MoveEnd, Outcome
 from ivrd.core.events import AgentConnected, ChoiceMade
 from ivrd.core.ids import CallId
-from ivrd.core.reconcile import JournalEnd
+from ivrd.core.journal_story import JournalEnd
 from tests.e2e.scene import Caller, Scene, metrics, scene, troubles
 from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import Desk, FloorPlan

@@ -23,7 +23,7 @@ from ivrd.core.events import (
     HangupRequested,
     QueueExited,
 )
-from ivrd.core.reconcile import JournalEnd, JournalStay
+from ivrd.core.journal_story import JournalEnd, JournalStay
 from tests.e2e.lab_ami import LabAmi
 from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture

@@ -1,14 +1,18 @@
 """How a call leaves a guide by a feature code: blind, attended, given up, and a talk of three."""
 
+from datetime import timedelta
+
 import pytest
 
-from ivrd.core.events import AttendedTransferred, ChannelHungUp, DialEnded
+from ivrd.core.catch_up import ABANDON_END
+from ivrd.core.events import AgentCompleted, AttendedTransferred, ChannelHungUp, DialEnded
+from ivrd.core.ids import ChannelId
 from tests.e2e import leaving
 from tests.e2e.leaving import ANSWERS, IS_BUSY, RINGS_OUT, SENDS_BACK, TO_SWITCHBOARD
 from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture
 from tests.lab.municipality import Municipality
-from tests.lab.phone import Call
+from tests.lab.phone import Call, Talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -136,4 +140,31 @@ async def test_talk_of_three(town: Municipality, first: str, ended: str) -> None
         await caller.gone()
         town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
     assert leaving.ended(played, caller) == ended
+    await leaving.check_all_agree(town)
+
+
+@pytest.mark.older_asterisk
+async def test_talk_of_three_in_a_gap_is_unknown(town: Municipality) -> None:
+    """queue_log says COMPLETEAGENT, as if the guide had hung up, and the caller lives on."""
+    async with scene(town, is_orderly=False) as played:
+        town.phones[f"department-{ANSWERS}"].talk = Talk(s=5.0)
+        caller, guide = await consulting(played, ANSWERS)
+        await leaving.official(town, ANSWERS)
+        await town.kill_daemon()
+        await guide.press(THREEWAY)
+        await played.watch.first(AttendedTransferred)
+        await guide.hang_up()
+        completed = await played.watch.first(AgentCompleted)
+        assert completed.reason == "agent"
+        await caller.gone()
+        ended = await played.watch.first(
+            ChannelHungUp, lambda e: e.channel_id == ChannelId(caller.call_id)
+        )
+        lived_on = ended.at - completed.at
+        assert lived_on > ABANDON_END + timedelta(seconds=1), "the two talked on without the guide"
+        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
+        await town.start_daemon()
+        await played.collect()
+    assert leaving.stays(played, caller) == "kc answered guide"
+    assert leaving.ended(played, caller) == "unknown - 0 no case"
     await leaving.check_all_agree(town)

@@ -7,7 +7,7 @@ import pytest
 from ivrd.core.effects import MoveEnd, Outcome
 from ivrd.core.events import AgentConnected
 from ivrd.core.ids import QueueName
-from ivrd.core.reconcile import JournalEnd, JournalStay
+from ivrd.core.journal_story import JournalEnd, JournalStay
 from tests.e2e.lab_ami import LabAmi
 from tests.e2e.scene import Caller, Scene, metrics, scene
 from tests.e2e.towns import town_fixture

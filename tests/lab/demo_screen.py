@@ -7,7 +7,8 @@ from typing import Protocol, Self
 import httpx
 from rich.table import Table
 
-from ivrd.core.reconcile import Difference, Story
+from ivrd.core.journal_story import Story
+from ivrd.core.reconcile import Difference
 from tests.lab.municipality import Municipality
 
 DIFFERENCES_SHOWN = 10

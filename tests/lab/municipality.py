@@ -21,7 +21,8 @@ from ivrd import dialplan, rules
 from ivrd.ami.filters import asterisk_version, event_filter_lines
 from ivrd.config.base import sound
 from ivrd.core.ids import CallId, SystemName
-from ivrd.core.reconcile import Difference, Story, differences, stories_of_journal
+from ivrd.core.journal_story import Story, stories_of_journal
+from ivrd.core.reconcile import Difference, differences
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import CallFacts, facts_of
 from ivrd.reconciliation import History, story_of

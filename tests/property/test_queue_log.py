@@ -18,14 +18,8 @@ from hypothesis import strategies as st
 from ivrd.core.effects import Outcome
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.journal import JournalRow
-from ivrd.core.reconcile import (
-    JournalEnd,
-    JournalStay,
-    Kind,
-    Story,
-    differences,
-    stories_of_journal,
-)
+from ivrd.core.journal_story import JournalEnd, JournalStay, Story, stories_of_journal
+from ivrd.core.reconcile import Kind, differences
 from ivrd.core.rules import Role
 from ivrd.queue_log import QueueLog, RowParser
 
@@ -192,8 +186,13 @@ class Truth:
             events.append(("IVRDEND", "NONE", ()))
         second = chance.random() * 1000
         told = []
+        before = ""
         for event, queue, data in events:
-            second += chance.random() * 20
+            # Whom the agent has left is gone at once; who lives on was handed on.
+            second += chance.random() * (
+                1 if (before, event) == ("COMPLETEAGENT", "IVRDEND") else 20
+            )
+            before = event
             told.append(row(second, call, event, queue, *data))
         return told
 

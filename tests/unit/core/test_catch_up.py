@@ -284,3 +284,79 @@ def test_a_member_of_the_journal_is_known_by_the_snapshot_that_follows() -> None
     effects = run([replace(journal, members=(anna,)), gone], tracker=tracker)
     [entry] = [effect for effect in effects if isinstance(effect, RecordEntry)]
     assert entry.interface == "PJSIP/anna"
+
+
+# What the journal cannot tell.
+
+
+def left_by_agent(end: int) -> tuple[JournalRow, ...]:
+    """Return the rows of a call whose agent was gone at 60 s, and whose caller later."""
+    return (
+        *rows(RESOLVED[1])[:4],
+        *rows(f"""
+        60  c1  guides  anna  COMPLETEAGENT  5|51|1
+        {end}  c1  NONE  NONE  IVRDEND
+        """),
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome", "cases"), [(60, "resolved", 1), (62, "resolved", 1), (63, "unknown", 0)]
+)
+@pytest.mark.parametrize("cut", [0, 5])
+def test_who_lives_on_after_the_agent_was_perhaps_handed_on(
+    end: int, outcome: str, cases: int, cut: int
+) -> None:
+    """Cut before the call, or in the talk."""
+    seen = read(RESOLVED[0])[:cut]
+    lost = PeerLost(at=at(10), system=SYSTEM, reason="test")
+    effects = run([*seen, lost, *ending(left_by_agent(end))])
+    [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert call.outcome.value == outcome
+    assert len([effect for effect in effects if isinstance(effect, OpenCase)]) == cases
+    [entry] = [effect for effect in effects if isinstance(effect, RecordEntry)]
+    assert entry.disposition.value == "answered"
+
+
+@pytest.mark.parametrize(("now", "outcome"), [(61, "resolved"), (80, "unknown")])
+def test_who_lives_on_still_was_perhaps_handed_on(now: int, outcome: str) -> None:
+    """The journal may be read between the agent's end and the caller's, a moment later."""
+    journal = JournalRead(at=at(now), system=SYSTEM, rows=left_by_agent(99)[:-1])
+    alive = SnapshotTaken(
+        at=at(now),
+        system=SYSTEM,
+        queues=(),
+        channels=frozenset({cid("c1")}),
+        can_withdraw=True,
+    )
+    effects = run([journal, alive, *read("90  hung_up  c1"), *ending(())])
+    [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert call.outcome.value == outcome
+
+
+@pytest.mark.parametrize(
+    ("interface", "outcome"),
+    [
+        ("Local/anna@mobiles/n", "unknown"),
+        ("Local/anna@mobiles", "resolved"),
+        ("PJSIP/anna", "resolved"),
+    ],
+)
+def test_nobody_sees_what_an_agent_behind_a_local_channel_does(
+    interface: str, outcome: str
+) -> None:
+    journal, gone = ending(rows(RESOLVED[1]))
+    assert isinstance(journal, JournalRead)
+    anna = MemberChanged(
+        at=at(AFTER),
+        system=SYSTEM,
+        queue=QueueName("guides"),
+        interface=Interface(interface),
+        member_name="anna",
+        device_state=1,
+        is_paused=False,
+        is_in_call=False,
+    )
+    effects = run([replace(journal, members=(anna,)), gone])
+    [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert call.outcome.value == outcome

@@ -8,18 +8,17 @@ import pytest
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.journal import JournalRow
-from ivrd.core.reconcile import (
+from ivrd.core.journal_story import (
     CALL_MAX,
     NO_STORY,
     SETTLED,
     CallJournal,
     JournalBook,
-    Kind,
     Story,
-    difference_of,
     stay_of_ours,
     stories_of_journal,
 )
+from ivrd.core.reconcile import Kind, difference_of
 from ivrd.core.rules import Role
 
 PBX = SystemName("pbx1")
@@ -88,6 +87,18 @@ SCENES = {
     "IVRDARRIVED NONE main x; IVRDEXIT kc JOINEMPTY; ENTERQUEUE vaxel; EXITEMPTY vaxel; "
     "IVRDEXIT vaxel LEAVEEMPTY; IVRDEND": ("kc JOINEMPTY, vaxel EXITEMPTY", 0, "unserved"),
     "IVRDARRIVED NONE main x; ENTERQUEUE kc; CONNECT kc; IVRDEND": ("kc CONNECT", 0, "resolved"),
+    # The caller lived on after the agent: with whom, the journal does not say.
+    "IVRDARRIVED NONE main x; ENTERQUEUE kc; CONNECT kc; COMPLETEAGENT kc; X kc; IVRDEND": (
+        "kc CONNECT", 0, "resolved",
+    ),
+    "IVRDARRIVED NONE main x; ENTERQUEUE kc; CONNECT kc; COMPLETEAGENT kc; X kc; X kc; IVRDEND": (
+        "kc CONNECT", 0, "handed_on unknown",
+    ),
+    "IVRDARRIVED NONE main x; ENTERQUEUE vaxel; CONNECT vaxel; COMPLETEAGENT vaxel; X kc; X kc; "
+    "IVRDEND": ("vaxel CONNECT", 0, "switchboard unknown"),
+    # Our dialplan goes on with the caller.
+    "IVRDARRIVED NONE main x; ENTERQUEUE kc; CONNECT kc; COMPLETEAGENT kc; IVRDEXIT kc CONTINUE; "
+    "X kc; X kc; IVRDEND": ("kc CONNECT", 0, "resolved"),
     # Not over, or nobody knows how.
     "ENTERQUEUE kc": ("kc none yet", 0, ""),
     "ENTERQUEUE kc; CONNECT kc": ("kc CONNECT", 0, ""),
@@ -226,3 +237,36 @@ def test_without_rows_of_ours_refusals_choices_and_calls_without_a_queue_are_lef
     marked = told(f"IVRDARRIVED; {ANSWERED}; IVRDEND")
     assert kinds(refused, marked) == [Kind.STAYS]
     assert kinds(replace(RESOLVED, choice="kc"), marked) == [Kind.CHOICE]
+
+
+LIVED_ON = "IVRDARRIVED; ENTERQUEUE kc; CONNECT kc; COMPLETEAGENT kc; X kc; X kc; IVRDEND"
+
+
+def test_a_caller_who_lived_on_may_have_been_handed_on_and_was_not_resolved() -> None:
+    journal = told(LIVED_ON)
+    handed_on = replace(ours((KC, Disposition.ANSWERED), outcome=Outcome.HANDED_ON), transfers=1)
+    unknown = ours((KC, Disposition.ANSWERED), outcome=Outcome.UNKNOWN)
+    assert kinds(handed_on, journal) == []
+    assert kinds(unknown, journal) == []
+    assert kinds(RESOLVED, journal) == [Kind.OUTCOME]
+    assert kinds(replace(handed_on, transfers=2), journal) == [Kind.TRANSFERS]
+    assert kinds(handed_on, told(ANSWERED)) == [Kind.TRANSFERS, Kind.OUTCOME]
+
+
+def test_a_local_member_may_hide_a_hand_over_and_cannot_invent_one() -> None:
+    stored = replace(RESOLVED, hiding=1)
+    handed_on = replace(
+        ours((KC, Disposition.ANSWERED), outcome=Outcome.HANDED_ON), transfers=1, hiding=1
+    )
+    unknown = replace(ours((KC, Disposition.ANSWERED), outcome=Outcome.UNKNOWN), hiding=1)
+    transfer = told("ENTERQUEUE kc; CONNECT kc; BLINDTRANSFER kc 8100")
+    for agreeing in (stored, handed_on, unknown):
+        assert kinds(agreeing, told(ANSWERED)) == []
+    assert kinds(handed_on, transfer) == []
+    assert kinds(stored, transfer) == [Kind.TRANSFERS, Kind.OUTCOME]
+    assert kinds(replace(handed_on, transfers=2), told(ANSWERED)) == [Kind.TRANSFERS, Kind.OUTCOME]
+    assert kinds(
+        replace(stored, outcomes=frozenset({Outcome.HANDED_ON}), cases=0), told(ANSWERED)
+    ) == [Kind.OUTCOME]
+    abandoned = replace(ours((KC, Disposition.ABANDONED), outcome=Outcome.ABANDONED), hiding=1)
+    assert Kind.DISPOSITION in kinds(abandoned, told(ANSWERED))
