@@ -46,8 +46,7 @@ def marks(first_year: int, last_year: int) -> Mapping[date, DayMark]:
     >>> marks(2027, 2027)[date(2027, 6, 25)].special_days[0].value
     'midsommarafton'
     """
-    # Bridge days at either end depend on the neighbouring years.
-    years = range(first_year - 1, last_year + 2)
+    years = range(first_year, last_year + 1)
     public = public_holidays(years)
     special: defaultdict[date, list[SpecialDay]] = defaultdict(list)
     for day, name in _special_days(years, public):
@@ -62,7 +61,9 @@ def marks(first_year: int, last_year: int) -> Mapping[date, DayMark]:
     for day in bridge_days(days):
         mark = days.get(day, DayMark())
         days[day] = DayMark(special_days=mark.special_days, is_bridge_day=True)
-    return {day: days[day] for day in sorted(days) if first_year <= day.year <= last_year}
+    # The dates next to these years are judged without their own year, so they are left out. Within,
+    # none depends on a neighbouring year: nyårsafton and nyårsdagen are both days off.
+    return {day: days[day] for day in sorted(days) if day.year in years}
 
 
 def public_holidays(years: range) -> dict[date, tuple[str, ...]]:

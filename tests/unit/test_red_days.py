@@ -154,7 +154,7 @@ def test_two_public_holidays_on_one_date_are_both_named_and_both_have_their_eve(
 
 
 def test_a_year_is_the_same_alone_and_among_others() -> None:
-    """Bridge days at New Year depend on the years beside."""
+    """Bridge days at New Year lean on no year beside."""
     many = marks(2020, 2040)
     for year in range(2020, 2041):
         alone = marks(year, year)
