@@ -19,7 +19,6 @@ import httpx
 from ivrd import config as ivrd_config
 from ivrd import dialplan, rules
 from ivrd.ami.filters import asterisk_version, event_filter_lines
-from ivrd.config.base import sound
 from ivrd.core.ids import CallId, SystemName
 from ivrd.core.journal_story import Story, stories_of_journal
 from ivrd.core.reconcile import Difference, differences
@@ -34,7 +33,7 @@ from tests.lab.pbx import Agent, Pbx, PbxPlan
 from tests.lab.phone import Call, Phone
 from tests.lab.ports import LOOPBACK, reserve_port
 from tests.lab.processes import Child, LabError
-from tests.lab.prompts import Prompt, make_prompts
+from tests.lab.prompts import install_sheet
 from tests.lab.root import Asterisk, find_asterisk
 from tests.lab.wire import Wire
 
@@ -114,7 +113,8 @@ class Municipality:
             texts = texts.replace("port = 1\n", known, 1)
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             if plan.prompts:
-                await _speak_all(settings, pbx.sounds_dir)
+                assert settings.sheet is not None, "a lab has a prompt sheet"
+                await install_sheet(settings.sheet, pbx.sounds_dir)
             town = cls(plan=plan, pbx=pbx, phones=phones, directory=directory, web_port=web_port)
             town.wire = wire
             stack.push_async_callback(town._close)
@@ -312,22 +312,6 @@ def _pbx_plan(
             Agent(name=phone.name, sip_port=phone.address[1]) for phone in phones.values()
         ),
     )
-
-
-async def _speak_all(settings: ivrd_config.Config, sounds_dir: Path) -> None:
-    """Put every prompt of the sheet where callers of each of its languages hear it."""
-    sheet = settings.sheet
-    assert sheet is not None, "a lab has a prompt sheet"
-    for language in sheet.languages:
-        said = {prompt: sheet.said(prompt, language) for prompt in sheet.prompts}
-        await make_prompts(
-            {
-                sound(prompt): Prompt(language=language, text=one.text)
-                for prompt, one in said.items()
-                if one is not None
-            },
-            sounds_dir,
-        )
 
 
 def _filters(asterisk: Asterisk) -> list[str]:

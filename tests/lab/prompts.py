@@ -1,9 +1,10 @@
-"""Makes spoken prompts for Asterisk with espeak-ng and sox, once for each text.
+"""Gives a lab's Asterisk its prompts, with the package that gives them to a real one.
 
-The sounds are 8 kHz, 16 bit, mono WAV files, which Asterisk plays with its own `format_wav`.
+Speaking costs seconds, so what was spoken once is kept: single texts by text, sheets by content.
 """
 
 import asyncio
+import fcntl
 import hashlib
 import shutil
 import tempfile
@@ -11,13 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.processes import LabError, run_to_end
+from ivrd.config.prompt_sheet import PromptSheet
+from ivrd.sounds import voice
+from ivrd.sounds.installing import install
+from ivrd.sounds.workshop import WORKSHOP
 from tests.lab.root import cache_dir
-
-RECIPE = 1
-"""Raised when the same text must be spoken anew."""
-
-SPEAK_S_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +26,19 @@ class Prompt:
     language: str
     """A voice of espeak-ng, such as `sv` or `en`; also the directory Asterisk looks in."""
     text: str
+
+
+async def install_sheet(sheet: PromptSheet, sounds_dir: Path) -> None:
+    """Put every prompt of a sheet where callers of each of its languages hear it.
+
+    Args:
+        sheet: Recordings that it names are taken, as on a real system.
+        sounds_dir: a PBX's `sounds_dir`; files come below it as `LANGUAGE/ivrd/ID.wav`.
+    """
+    shelf = _shelf(sheet.model_dump_json())
+    await asyncio.to_thread(_install_once, sheet, shelf)
+    kept = shutil.ignore_patterns(WORKSHOP)
+    shutil.copytree(shelf, sounds_dir, dirs_exist_ok=True, ignore=kept)
 
 
 async def make_prompts(prompts: Mapping[str, Prompt], sounds_dir: Path) -> None:
@@ -45,26 +57,24 @@ async def make_prompts(prompts: Mapping[str, Prompt], sounds_dir: Path) -> None:
 
 async def speak(prompt: Prompt) -> Path:
     """Return a file with the spoken prompt, made now or at an earlier time."""
-    key = f"{RECIPE}\0{prompt.language}\0{prompt.text}".encode()
-    shelf = cache_dir() / "prompts"
-    target = shelf / f"{hashlib.sha256(key).hexdigest()[:24]}.wav"
-    if target.exists():
-        return target
-    missing = [tool for tool in ("espeak-ng", "sox") if shutil.which(tool) is None]
-    if missing:
-        raise LabError(f"{' and '.join(missing)} missing; ./run test installs them on Debian")
-    shelf.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=shelf) as work:
-        raw, fresh = Path(work) / "raw.wav", Path(work) / "fresh.wav"
-        await _run("espeak-ng", "-v", prompt.language, "-s", "150", "-w", raw, "--", prompt.text)
-        # -D: no dither, so that the same text always gives the same bytes.
-        shape = ("-r", "8000", "-b", "16", "-c", "1", "-e", "signed")
-        await _run("sox", "-D", raw, *shape, fresh, "gain", "-n", "-3")
-        fresh.replace(target)
+    target = _shelf(f"{prompt.language}\0{prompt.text}").with_suffix(".wav")
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=target.parent) as work:
+            fresh = Path(work) / "fresh.wav"
+            await asyncio.to_thread(voice.speak, prompt.text, prompt.language, fresh)
+            fresh.replace(target)
     return target
 
 
-async def _run(program: str, *arguments: str | Path) -> None:
-    log_path = cache_dir() / "prompts" / f"{program}.log"
-    argv: list[str | Path] = [program, *arguments]
-    await run_to_end(argv, name=program, log_path=log_path, within_s=SPEAK_S_MAX)
+def _install_once(sheet: PromptSheet, shelf: Path) -> None:
+    """Install into a shelf: of two labs that want the same, one waits for the other."""
+    with shelf.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        install(sheet, shelf)
+
+
+def _shelf(content: str) -> Path:
+    key = hashlib.sha256(f"{voice.RECIPE}\0{content}".encode()).hexdigest()[:24]
+    shelf = cache_dir() / "prompts"
+    shelf.mkdir(parents=True, exist_ok=True)
+    return shelf / key
