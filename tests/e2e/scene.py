@@ -23,6 +23,7 @@ from ivrd import rules
 from ivrd.ami import record
 from ivrd.ami.client import AmiClient
 from ivrd.clock import AsteriskClock
+from ivrd.core.call import PATH_MARK
 from ivrd.core.events import (
     AgentConnected,
     AgentRang,
@@ -37,6 +38,7 @@ from ivrd.db.facts import CallFacts
 from ivrd.db.store import milliseconds
 from ivrd.replay import Json, replay
 from tests.e2e import shelf
+from tests.lab.floor_plan import LINE_NUMBER
 from tests.lab.municipality import SYSTEM, Municipality
 from tests.lab.phone import Call, Phone
 from tests.lab.processes import LabError
@@ -155,14 +157,23 @@ class Scene:
         self.callers: list[Caller] = []
         self.facts: dict[CallId, CallFacts] = {}
 
-    async def ring(self, keys: str = "", *, how: str = "rfc4733", name: str = "") -> Caller:
-        """Let a citizen dial, and press keys as soon as the call is in the menu."""
-        caller = await self.ring_as(next(_numbers), name=name)
+    async def ring(
+        self, keys: str = "", *, how: str = "rfc4733", name: str = "", line: str = LINE_NUMBER
+    ) -> Caller:
+        """Let a citizen dial a line's number, and press keys as soon as the call is in the menu."""
+        caller = await self.ring_as(next(_numbers), name=name, line=line)
         if keys:
             await caller.press(keys, how)
         return caller
 
-    async def ring_as(self, number: str, *, name: str = "", is_only_one: bool = False) -> Caller:
+    async def ring_as(
+        self,
+        number: str,
+        *,
+        name: str = "",
+        is_only_one: bool = False,
+        line: str = LINE_NUMBER,
+    ) -> Caller:
         """Let a citizen dial with a number of the scenario's choice.
 
         Args:
@@ -170,14 +181,15 @@ class Scene:
             name: Any text.
             is_only_one: Nobody else rings now, so whoever arrives is this caller, whatever the
                 PBX made of the number.
+            line: The number that is dialled.
         """
         start = len(self.watch.events)
-        line = await self.town.ring(self.citizens, caller=number, name=name)
-        await line.answered(EVENT_S_MAX)
+        call = await self.town.ring(self.citizens, caller=number, name=name, number=line)
+        await call.answered(EVENT_S_MAX)
         arrived = await self.watch.first(
             CallArrived, lambda e: is_only_one or e.caller_number == number, start=start
         )
-        caller = Caller(watch=self.watch, line=line, call_id=arrived.call_id, number=number)
+        caller = Caller(watch=self.watch, line=call, call_id=arrived.call_id, number=number)
         self.callers.append(caller)
         return caller
 
@@ -251,7 +263,7 @@ async def scene(
     """
     number = next(_scene_numbers)
     path = town.directory / f"scene-{number}.ami"
-    async with Phone("citizens") as citizens:
+    async with Phone("citizens", is_recording=town.plan.prompts) as citizens:
         played = Scene(town, citizens, path)
         async with recording(town, path, played.watch):
             yield played
@@ -344,6 +356,7 @@ def as_json(facts: CallFacts) -> Json:
             "agent": case.agent,
             "department": case.department,
         },
+        **({"path": facts.path} if PATH_MARK in facts.path else {}),
     }
 
 

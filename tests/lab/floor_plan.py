@@ -92,22 +92,32 @@ class FloorPlan:
     """What the wall clock of the PBX says when it starts; None for the machine's time."""
     local_members: Mapping[str, str] = field(default_factory=dict)
     """Desks that the queue reaches through a Local channel, as on a mobile: name to "n" or ""."""
+    way_in: str = ""
+    """Lines, menus, notices and hours of its own, as TOML; "" for one line with one menu."""
+    queue_keys: Mapping[str, str] = field(default_factory=dict)
+    """More of a queue's section of ivrd.toml, by queue; a new name is one more queue."""
+    templated: frozenset[str] = frozenset()
+    """Queues that take ivrd's template for queues.conf."""
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Every queue."""
+        return tuple(dict.fromkeys((SWITCHBOARD, GUIDES, *self.queue_keys)))
 
 
 def queues_conf(plan: FloorPlan) -> str:
-    """Return queues.conf: both queues, with the desks as members."""
+    """Return queues.conf: every queue, with the desks as members; ivrd's templates stand before."""
     parts = ["[general]\npersistentmembers = no\n"]
-    for queue in (SWITCHBOARD, GUIDES):
+    for queue in plan.queues:
         members = "".join(
             f"member => {_interface(plan, desk)},0,{desk.name}\n"
             for desk in plan.desks
             if desk.queue == queue
         )
         more = plan.queue_settings.get(queue, "")
-        parts.append(
-            f"[{queue}]\nstrategy = rrmemory\nautofill = yes\nringinuse = no\ntimeout = 8\n"
-            f"retry = 1\nwrapuptime = 0\nannounce-frequency = 0\n{more}\n{members}"
-        )
+        own = "autofill = yes\nringinuse = no\ntimeout = 8\nretry = 1\nannounce-frequency = 0"
+        head = f"[{queue}](ivrd-{queue})" if queue in plan.templated else f"[{queue}]\n{own}"
+        parts.append(f"{head}\nstrategy = rrmemory\nwrapuptime = 0\n{more}\n{members}")
     return "\n".join(parts)
 
 
@@ -162,6 +172,11 @@ stop_waiting = {plan.stop_waiting}
     password_file = plan.database_password_file
     password = f'password_file = "{password_file}"' if password_file else ""
     mqtt = f"[mqtt]\nport = {plan.mqtt_port}\n" if plan.mqtt_port is not None else ""
+    more_queues = "".join(
+        f'\n[[queues]]\nname = "{name}"\n{keys}\n'
+        for name, keys in plan.queue_keys.items()
+        if name not in (SWITCHBOARD, GUIDES)
+    )
     return f"""prompt_sheet = "prompts.toml"
 
 [[pbx]]
@@ -192,6 +207,7 @@ service_level_threshold_s = 25
 short_abandon_s = {plan.short_abandon_s}
 timeout_s = {plan.switchboard_timeout_s}
 {fallback}
+{plan.queue_keys.get(SWITCHBOARD, "")}
 
 [[queues]]
 name = "{GUIDES}"
@@ -199,8 +215,15 @@ role = "guide"
 title_sv = "Kontaktcenter"
 title_en = "Contact centre"
 service_level_threshold_s = 60
+{plan.queue_keys.get(GUIDES, "")}
+{more_queues}
+{plan.way_in or _usual_way_in(plan)}
+{overflow}
+"""
 
-[[menus]]
+
+def _usual_way_in(plan: FloorPlan) -> str:
+    return f"""[[menus]]
 name = "huvudmeny"
 prompt = "huvudmeny"
 invalid_prompt = "fel-knapp"
@@ -213,5 +236,4 @@ tries = {plan.tries}
 name = "kommunen"
 number = "{LINE_NUMBER}"
 menu = "huvudmeny"
-{overflow}
 """
