@@ -304,7 +304,7 @@ def _pbx_plan(
             "site.conf": floor_plan.site_dialplan(plan),
             **{name: text for name, text in files.items() if name != "ivrd.conf"},
         },
-        queues_text=floor_plan.queues_conf(plan),
+        queues_text=dialplan.render_queues(settings.queues) + floor_plan.queues_conf(plan),
         more_files={"features.conf": floor_plan.features_conf(plan)},
         log_verbose=plan.is_verbose,
         starts_at=plan.starts_at,
