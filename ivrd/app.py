@@ -8,41 +8,40 @@ next start, then the broker and the pages.
 """
 
 import asyncio
-import dataclasses
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
-from functools import partial
+from pathlib import Path
 
 import structlog
 
-from ivrd import rules
+from ivrd import live_switches, rules, wiring
 from ivrd.agi.server import AgiLimits, AgiServer
-from ivrd.agi.session import SessionEnd
 from ivrd.ami.client import AmiClient
 from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
 from ivrd.core.effects import MoveCaller
 from ivrd.core.events import Event
-from ivrd.core.ids import MenuName, QueueName, SystemName
-from ivrd.core.menu import Finished
+from ivrd.core.ids import QueueName, SystemName
+from ivrd.core.rules import FloorRules
+from ivrd.core.switches import Actor, Origin
 from ivrd.core.tracker import Tracker
 from ivrd.db.connection import open_engine
 from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
-from ivrd.engine import INBOX_EVENTS_MAX, Engine
+from ivrd.engine import Engine
 from ivrd.errors import PeerError
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
-from ivrd.metrics import AmiState, Metrics
+from ivrd.menu_counts import MenuCounts
+from ivrd.metrics import Metrics
 from ivrd.mqtt import Publisher
 from ivrd.notify import Notifier
 from ivrd.queue_log import QueueLog
-from ivrd.reconciliation import GAUGES as RECONCILE_GAUGES
-from ivrd.reconciliation import ResultFile, last_results
+from ivrd.reconciliation import ResultFile
+from ivrd.reload import Reloader
 from ivrd.web.pages import create_app
 from ivrd.web.server import serve
 from ivrd.web.status import QueueTitle, StatusBook
@@ -51,33 +50,6 @@ DRAIN_S_MAX = 10.0
 """Time for the database to take what was decided; systemd waits longer (TimeoutStopSec=30)."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-
-class MenuCounts:
-    """What came of AGI sessions; read at each scrape."""
-
-    def __init__(self) -> None:
-        self.ends: Counter[tuple[str, ...]] = Counter()
-        self.missing_prompts: Counter[tuple[str, ...]] = Counter()
-        self._milliseconds: Counter[tuple[str, ...]] = Counter()
-
-    def menu_finished(self, *, menu: MenuName, finished: Finished, seconds: float) -> None:
-        """Count one menu; the outcome itself travels through the dialplan's UserEvent."""
-        self._milliseconds[(menu, finished.outcome.value)] += round(seconds * 1000)
-
-    def seconds(self) -> dict[tuple[str, ...], float]:
-        """Return the seconds spent in each menu, by outcome."""
-        return {labels: spent / 1000 for labels, spent in self._milliseconds.items()}
-
-    def prompt_missing(self, *, place: str, prompt: str) -> None:
-        """Count a prompt that Asterisk could not play; log the first time."""
-        if (place, prompt) not in self.missing_prompts:
-            log.warning("prompt_missing", menu=place, prompt=prompt)
-        self.missing_prompts[(place, prompt)] += 1
-
-    def session_ended(self, *, end: SessionEnd) -> None:
-        """Count one connection."""
-        self.ends[(end.value,)] += 1
 
 
 class PbxLink:
@@ -99,23 +71,25 @@ class PbxLink:
 class App:
     """The daemon. Made once, run once."""
 
-    def __init__(self, config: Config, *, supervision: Supervision) -> None:
-        """Build every part; nothing is connected or listened on yet."""
+    def __init__(self, config: Config, *, path: Path, supervision: Supervision) -> None:
+        """Build every part; nothing is connected or listened on yet.
+
+        Args:
+            config: All that is decided.
+            path: The file that it came from, for a reload.
+            supervision: Who watches over us.
+        """
         self._config = config
+        self._reloader = Reloader(path, config, apply=self._use)
         self._notifier = Notifier(supervision)
         self._stop = asyncio.Event()
+        self._hangups = asyncio.Event()
         self._clocks = {SystemName(pbx.name): AsteriskClock() for pbx in config.pbx}
         floor_rules = rules.floor_rules(config)
         self._trackers = {
             system: Tracker(system=system, rules=floor_rules) for system in self._clocks
         }
-        self._metrics = Metrics(
-            limits=[
-                limit
-                for queue in floor_rules.queues.values()
-                for limit in (queue.service_level_threshold, queue.short_abandon)
-            ]
-        )
+        self._metrics = Metrics(limits=_limits(floor_rules))
         self._store = Store(open_engine(config.database))
         self._journal = FactsJournal(
             config.journal.directory, bytes_max=config.journal.size_mb_max * 1_000_000
@@ -142,12 +116,18 @@ class App:
             store=self._outbox,
             publisher=self._publisher,
         )
+        self._switches = live_switches.wire(
+            config,
+            record=self._outbox.put_nowait,
+            now=self._now,
+            reload=self._reloader.reload,
+        )
         self._gaps: dict[SystemName, GapFiller] = {}
         self._clients = [self._client(pbx) for pbx in config.pbx]
         self._statuses = StatusBook(self._engine, now=self._now, titles=_titles(config))
         self._web_place = ""
         self._is_web_open = asyncio.Event()
-        self._wire_metrics()
+        self._show()
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -158,6 +138,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hangups.set)
         try:
             await self._agi.bind()
         except OSError as error:
@@ -184,6 +165,8 @@ class App:
             "web": self._serve_web(),
             "agi": self._agi.serve(),
             "watchdog": self._notifier.watchdog(),
+            "control": self._switches.control.serve(),
+            "reload": self._reload_on_hangup(),
         }
         if self._publisher is not None:
             work["mqtt"] = self._publisher.run()
@@ -236,6 +219,7 @@ class App:
             faults.append(f"journal: {self._journal.trouble}")
         if not self._agi.started.is_set():
             faults.append("agi: not listening yet")
+        faults += self._switches.troubles()
         return faults
 
     def _client(self, pbx: PbxConfig) -> AmiClient:
@@ -250,9 +234,35 @@ class App:
         )
         self._engine.observe(gap.observe)
         self._gaps[system] = gap
-        client = AmiClient(pbx, self._engine.submit, clock, read_journal=gap.read)
+        client = AmiClient(
+            pbx,
+            self._engine.submit,
+            clock,
+            read_journal=gap.read,
+            keep_database=self._switches.keeper(system),
+        )
         self._engine.connect(client.system, PbxLink(client, clock))
         return client
+
+    async def _reload_on_hangup(self) -> None:
+        """Take the configuration anew at each SIGHUP, as `ivrd reload` does."""
+        while True:
+            await self._hangups.wait()
+            self._hangups.clear()
+            await self._switches.board.reload(Actor(who="SIGHUP", origin=Origin.CONTROL))
+
+    def _use(self, config: Config) -> None:
+        """Put another configuration to use, all of it before the next event."""
+        floor_rules = rules.floor_rules(config)
+        for tracker in self._trackers.values():
+            tracker.change_rules(floor_rules)
+        self._agi.change_menus(rules.menus(config))
+        self._statuses.change_titles(_titles(config))
+        self._switches.board.names = live_switches.names_of(config)
+        for client in self._clients:
+            for queue in config.queues:
+                self._metrics.expect_queue(client.system, QueueName(queue.name))
+        self._config = config
 
     def _report(self, event: Event) -> None:
         """Take an event of the store; a full inbox costs one message to subscribers, no fact."""
@@ -268,158 +278,41 @@ class App:
     def _status_json(self, system: SystemName, queue: QueueName) -> str | None:
         return self._statuses.as_json(system, queue)
 
-    def _wire_metrics(self) -> None:
+    def _show(self) -> None:
+        """Show every part at each scrape."""
         metrics = self._metrics
         metrics.watch_floor(self._engine, now=self._now)
         metrics.watch_outbox(self._outbox)
         if self._publisher is not None:
             metrics.watch_outbox(self._publisher)
-        for client in self._clients:
-            for queue in self._config.queues:
-                metrics.expect_queue(client.system, QueueName(queue.name))
-            metrics.watch_ami(client.system, _ami_state(client))
-            self._wire_ami(client)
-        metrics.register_gauge_source(
-            "ivrd_inbox_depth",
-            f"Events that wait for the core; at most {INBOX_EVENTS_MAX}.",
+        wiring.show_engine(metrics, self._engine)
+        self._switches.register_metrics(metrics)
+        metrics.register_counter_source(
+            "ivrd_reloads_refused_total",
+            "Configurations that were not taken, because something in them was wrong.",
             (),
-            lambda: {(): self._engine.inbox_depth},
+            lambda: {(): self._reloader.refused},
         )
-        results = {
-            system: ResultFile(self._config.state_directory, system) for system in self._clocks
-        }
-        for name, (help_text, figure) in RECONCILE_GAUGES.items():
-            metrics.register_gauge_source(
-                name, help_text, ("system",), partial(last_results, results, figure)
-            )
-        metrics.register_gauge_source(
-            "ivrd_agi_sessions", "Callers in menus now.", (), lambda: {(): self._agi.sessions_open}
+        wiring.show_menus(metrics, agi=self._agi, counts=self._menu_counts)
+        wiring.show_journal(metrics, journal=self._journal, outbox=self._outbox, store=self._store)
+        directory = self._config.state_directory
+        wiring.show_reconcile(
+            metrics, {system: ResultFile(directory, system) for system in self._clocks}
         )
-        metrics.register_counter_source(
-            "ivrd_agi_sessions_total",
-            "AGI connections by how they ended.",
-            ("end",),
-            lambda: self._menu_counts.ends,
-        )
-        metrics.register_counter_source(
-            "ivrd_agi_prompts_missing_total",
-            "Prompts that Asterisk could not play.",
-            ("menu", "prompt"),
-            lambda: self._menu_counts.missing_prompts,
-        )
-        metrics.register_counter_source(
-            "ivrd_menu_seconds_total",
-            "Seconds that callers spent in menus, by outcome.",
-            ("menu", "outcome"),
-            self._menu_counts.seconds,
-        )
-        self._wire_journal()
-
-    def _wire_journal(self) -> None:
-        """Show how full the journal is, and each way in which a fact may come to harm."""
-        journal, outbox, store = self._journal, self._outbox, self._store
-        gauges: Mapping[str, tuple[str, Callable[[], float]]] = {
-            "bytes": ("Size of the journal on disk.", lambda: journal.bytes),
-            "bytes_max": ("What the journal may take; more is dropped.", lambda: journal.bytes_max),
-            "usable": (
-                "1 while facts come to the disk; at 0 they wait in memory, and a crash loses them.",
-                lambda: journal.is_usable,
-            ),
-        }
-        counters: Mapping[str, tuple[str, Callable[[], float]]] = {
-            "journal_appended": ("Facts written to the journal.", lambda: journal.appended),
-            "journal_broken_lines": (
-                "Lines of the journal that could not be read, and were set aside.",
-                lambda: journal.broken_lines,
-            ),
-            "journal_faults": ("Times the journal became unusable.", lambda: journal.faults),
-            "store_conflicts": (
-                "Facts ignored because the database holds a different one under their key.",
-                lambda: store.conflicts,
-            ),
-            "store_refused": (
-                "Facts that the database refused for their content, and were set aside.",
-                lambda: outbox.refused,
-            ),
-        }
-        for name, (told, read) in gauges.items():
-            self._metrics.register_gauge_source(f"ivrd_journal_{name}", told, (), _single(read))
-        for name, (told, read) in counters.items():
-            self._metrics.register_counter_source(f"ivrd_{name}_total", told, (), _single(read))
-
-    def _wire_ami(self, client: AmiClient) -> None:
-        """Show each number of the connection, and how often the PBX's time ran backwards."""
-        system = client.system
-        for field in dataclasses.fields(client.counters):
-            self._metrics.register_counter_source(
-                f"ivrd_ami_{field.name}_total",
-                AMI_COUNTERS[field.name],
-                ("system",),
-                _reader(client, field.name),
-            )
-        self._metrics.register_counter_source(
-            "ivrd_clock_clamps_total",
-            "Events whose stamp was older than one seen before, and was lifted to it.",
-            ("system",),
-            lambda: {(system,): self._trackers[system].clamps},
-        )
-        self._metrics.register_counter_source(
-            "ivrd_gap_rows_total",
-            "Rows of queue_log that were read to learn what happened in a gap.",
-            ("system",),
-            lambda: {(system,): self._gaps[system].rows_read},
-        )
-        self._metrics.register_counter_source(
-            "ivrd_gap_faults_total",
-            "What was wrong with queue_log, or with the kept place in it.",
-            ("system", "kind"),
-            lambda: self._gaps[system].damages(),
-        )
-        self._metrics.register_gauge_source(
-            "ivrd_gap_journal_usable",
-            "1 while queue_log can be read; at 0 what happens in a gap stays unknown.",
-            ("system",),
-            lambda: {(system,): self._gaps[system].is_usable},
-        )
-        self._metrics.register_gauge_source(
-            "ivrd_calls_live",
-            "Calls remembered now.",
-            ("system",),
-            lambda: {(system,): self._trackers[system].live_calls},
-        )
+        for client in self._clients:
+            system = client.system
+            for queue in self._config.queues:
+                metrics.expect_queue(system, QueueName(queue.name))
+            wiring.show_pbx(metrics, client, tracker=self._trackers[system], gap=self._gaps[system])
 
 
-AMI_COUNTERS = {
-    "connects": "Connections that came as far as being logged in.",
-    "failures": "Connections, or attempts, that ended in trouble.",
-    "frames": "Messages received.",
-    "frames_dropped": "Messages that nobody wants.",
-    "frames_oversized": "Messages thrown away for their size.",
-    "frames_garbage": "Messages that were neither event nor answer.",
-    "events": "Events handed to the core.",
-    "events_refused": "Wanted events that were broken or had no stamp.",
-    "events_failed": "Wanted events on which our own parser failed.",
-    "overflows": "Times that events came faster than they could be taken, and were lost.",
-    "replies_late": "Answers that nobody waited for any more.",
-    "actions_timed_out": "Actions that were not answered in time.",
-    "lists_incomplete": "Lists that lacked items of those that Asterisk counted.",
-    "snapshots": "Snapshots taken.",
-    "moves_asked": "Withdraws asked for.",
-    "moves_refused": "Withdraws refused, or not sent in time.",
-}
-"""Help text of each number of `AmiCounters`; a test compares them."""
-
-
-def _single(read: Callable[[], float]) -> Callable[[], Mapping[tuple[str, ...], float]]:
-    return lambda: {(): read()}
-
-
-def _reader(client: AmiClient, name: str) -> Callable[[], Mapping[tuple[str, ...], float]]:
-    return lambda: {(client.system,): getattr(client.counters, name)}
-
-
-def _ami_state(client: AmiClient) -> Callable[[], AmiState]:
-    return lambda: AmiState(is_connected=client.is_connected, last_event_at=client.last_event_at)
+def _limits(floor: FloorRules) -> list[timedelta]:
+    """Return every wait that a figure is cut at, for the buckets."""
+    return [
+        limit
+        for queue in floor.queues.values()
+        for limit in (queue.service_level_threshold, queue.short_abandon)
+    ]
 
 
 def _titles(config: Config) -> list[QueueTitle]:

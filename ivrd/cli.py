@@ -21,19 +21,31 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ivrd import __version__, config, dialplan, reconciliation, rules
+from ivrd import (
+    __version__,
+    cli_prompts,
+    cli_switches,
+    config,
+    dialplan,
+    hours_report,
+    reconciliation,
+    rules,
+)
 from ivrd.ami import record
 from ivrd.ami.client import AmiClient
 from ivrd.ami.filters import event_filter_lines
 from ivrd.app import App
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig
+from ivrd.core import hours_preview
 from ivrd.core.ids import SystemName
 from ivrd.core.reconcile import Difference
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.log import configure
+from ivrd.red_days import marks
 from ivrd.rendering import dialplan_files
 from ivrd.replay import Json, replay
+from ivrd.schedules import schedules
 
 FAILED = 1
 MISUSED = 2
@@ -47,6 +59,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+cli.add_typer(cli_prompts.cli, name="prompts")
+cli_switches.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -77,7 +92,7 @@ def run(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
     """Run the daemon until SIGTERM or SIGINT."""
     settings = config.load(config_path)
     configure(settings.log)
-    asyncio.run(App(settings, supervision=config.supervision()).run())
+    asyncio.run(App(settings, path=config_path, supervision=config.supervision()).run())
 
 
 @cli.command()
@@ -143,6 +158,28 @@ def render_dialplan(
     for name, text in files.items():
         (output / name).write_text(text, encoding="utf-8")
     typer.echo(f"{len(files)} files in {output}")
+
+
+@cli.command()
+def hours(
+    name: Annotated[str, typer.Argument(help="A line, a queue, or a table of hours.")],
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    *,
+    year: Annotated[
+        int | None, typer.Option(min=2020, max=2099, help="Which year; else this one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show a year of opening hours: what differs from the week, and what makes no sense."""
+    settings = config.load(config_path, with_secrets=False)
+    schedule = schedules(settings.hours)[_hours_of(settings, name)]
+    zone = ZoneInfo(settings.time_zone)
+    shown = year or datetime.now(zone).year
+    # A day of the years beside it may make a bridge day of the first or the last.
+    days = marks(shown - 1, shown + 1)
+    preview = hours_preview.preview(schedule, days, year=shown, zone=zone)
+    as_words = hours_report.as_json if as_json else hours_report.as_text
+    typer.echo(as_words(preview), nl=as_json)
 
 
 @cli.command(name="record")
@@ -392,6 +429,19 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     for error in group.exceptions:
         leaves.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
     return leaves
+
+
+def _hours_of(settings: Config, name: str) -> str:
+    """Return the table of hours that a line or a queue follows, or the name itself."""
+    followed = {queue.name: queue.hours for queue in settings.queues}
+    followed.update({line.name: line.hours for line in settings.lines})
+    known = [one.name for one in settings.hours]
+    if name in followed and followed[name] is None and name not in known:
+        _fail(f"{name}: has no hours, and is always open")
+    found = followed.get(name) or name
+    if found not in known:
+        _fail(f"no line, queue or hours are named {name!r}; hours: {', '.join(known) or 'none'}")
+    return found
 
 
 def _pbx(settings: Config, name: str | None) -> PbxConfig:

@@ -97,6 +97,15 @@ class CallBook:
         for name in rules.queues:
             self.floor(name)
 
+    def change_rules(self, rules: FloorRules) -> None:
+        """Follow other rules; a queue that they do not name is watched, and not counted."""
+        self.rules = rules
+        for name in rules.queues:
+            self.floor(name)
+        for floor in self.queues.values():
+            floor.rules = rules.queues.get(floor.queue)
+            self.touch(floor.queue)
+
     def touch(self, queue: QueueName) -> None:
         """Note that a queue looks different now."""
         self.touched[queue] = None

@@ -27,15 +27,18 @@ class Mover:
 
     def __init__(self, book: CallBook) -> None:
         self._book = book
-        self._rules = book.rules
         self.active_rules: set[str] = set()
         """Rules that have begun and not ended (hysteresis)."""
+
+    def forget_gone(self) -> None:
+        """Forget which rules are in force of those that are no more."""
+        self.active_rules &= {rule.name for rule in self._book.rules.overflow}
 
     def ask_moves(self, at: datetime) -> None:
         """Plan again for each rule whose queues look different now."""
         if not self._book.touched:
             return
-        for rule in self._rules.overflow:
+        for rule in self._book.rules.overflow:
             if rule.from_queue in self._book.touched or rule.to_queue in self._book.touched:
                 self._plan_rule(rule, at)
 

@@ -83,7 +83,6 @@ class Tracker:
 
     def __init__(self, *, system: SystemName, rules: FloorRules) -> None:
         self.system = system
-        self._rules = rules
         self._book = CallBook(system=system, rules=rules)
         self._mover = Mover(self._book)
         self._last_at: datetime | None = None
@@ -139,6 +138,11 @@ class Tracker:
             if named is not None:
                 self._from_journal.add(CallId(named))
         return events
+
+    def change_rules(self, rules: FloorRules) -> None:
+        """Follow other rules from the next event on; who waits, and what was counted, stays."""
+        self._book.change_rules(rules)
+        self._mover.forget_gone()
 
     def next_deadline(self) -> datetime | None:
         """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
@@ -416,9 +420,11 @@ class Tracker:
             self._remember(call.call_id)
             return
         is_from_journal = call.call_id in self._from_journal
-        record = record_of(call, at, self._rules.queues, is_from_journal=is_from_journal)
+        record = record_of(call, at, self._book.rules.queues, is_from_journal=is_from_journal)
         self._book.effects.append(record)
-        case = case_for(record, call, queues=self._rules.queues, rule=self._rules.case_rule)
+        case = case_for(
+            record, call, queues=self._book.rules.queues, rule=self._book.rules.case_rule
+        )
         if case is not None:
             self._book.effects.append(case)
             self._book.floor(case.queue).count_case()

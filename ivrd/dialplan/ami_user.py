@@ -22,7 +22,8 @@ def render_manager(pbx: PbxConfig, *, event_filters: Sequence[str]) -> str:
     lines = [
         f"[{pbx.username}]",
         "read = system,call,agent,user",
-        "write = call,reporting",
+        "; system: live switches are kept in Asterisk's own database (DBPut, DBDel).",
+        "write = system,call,reporting",
         "; Events are cut off in the middle when a full socket is not read for so many ms.",
         "writetimeout = 5000",
         "deny = 0.0.0.0/0.0.0.0",

@@ -145,6 +145,10 @@ class StatusBook:
         self._now = now
         self._titles = {(title.system, title.queue): title for title in titles}
 
+    def change_titles(self, titles: Sequence[QueueTitle]) -> None:
+        """Take the queues of another configuration."""
+        self._titles = {(title.system, title.queue): title for title in titles}
+
     def every(self) -> list[QueueStatus]:
         """Return every queue that the floor knows, in its order."""
         now = self._now()

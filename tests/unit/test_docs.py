@@ -144,7 +144,7 @@ def test_every_path_in_backticks_exists(page: Path) -> None:
         path for path in ours if not any((REPOSITORY / base / path).exists() for base in CODE_BASES)
     ]
     # The configuration as it is called once it is installed.
-    assert set(missing) <= {"ivrd.toml"}
+    assert set(missing) <= {"ivrd.toml", "prompts.toml"}
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
@@ -186,7 +186,11 @@ def metric_names(tmp_path: Path) -> set[str]:
     document = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
     document["database"] = {"url": f"sqlite+aiosqlite:///{tmp_path}/ivrd.sqlite"}
     document["mqtt"] = {}
-    app = App(config.check(document), supervision=Supervision(notify_socket=None, watchdog_s=None))
+    app = App(
+        config.check(document),
+        path=SAMPLE,
+        supervision=Supervision(notify_socket=None, watchdog_s=None),
+    )
     return {
         f"{family.name}_total" if isinstance(family, CounterMetricFamily) else family.name
         for family in app._metrics.registry.collect()
