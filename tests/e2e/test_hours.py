@@ -170,7 +170,11 @@ async def ask(
     async with Pbx.start(PbxPlan(dialplan=dialplan)) as pbx:
 
         def has_all() -> bool:
-            return pbx.queue_log.read_bytes().count(b"|HOURS|") == len(asked)
+            if not pbx.queue_log.exists():
+                # Asterisk makes it with its first row, some time after it has booted.
+                return False
+            whole_rows = pbx.queue_log.read_bytes().rpartition(b"\n")[0]
+            return whole_rows.count(b"|HOURS|") == len(asked)
 
         await pbx.cli("channel originate Local/ask0@lab/n extension wait@lab")
         await until_true(has_all, what=f"{len(asked)} answers", within_s=WITHIN_S)
