@@ -81,7 +81,16 @@ class PromptSheet(Section):
         """Tell whether a language can need the prompt: fragments differ by grammar."""
         if prompt not in spoken.FRAGMENT_IDS:
             return True
-        return prompt in spoken.fragment_ids(spoken.grammar_of(language, self.fallback))
+        return prompt in spoken.fragment_ids(self.grammar(language))
+
+    def grammar(self, language: str) -> spoken.Grammar:
+        """Return how sentences are put together: as in the language that their parts are heard in.
+
+        Of a language that has no parts of its own callers hear the fallback's, in its order.
+        """
+        said = self.said(spoken.FIRST_PLACE, language)
+        heard = language if said is None or said.language == ALL else said.language
+        return spoken.grammar_of(heard, self.fallback)
 
 
 def load_sheet(path: Path) -> PromptSheet:

@@ -101,8 +101,8 @@ def refuse_partial_fragments(sheet: PromptSheet, own: Collection[str]) -> None:
     """
     faults = []
     for language in sheet.languages:
-        grammar = spoken.grammar_of(language, sheet.fallback)
-        needed = [each for each in spoken.fragment_ids(grammar) if each in sheet.prompts]
+        fragments = spoken.fragment_ids(sheet.grammar(language))
+        needed = [each for each in fragments if each in sheet.prompts]
         lacking = sorted(each for each in needed if sound_name(language, each) not in own)
         if language not in voice.VOICES and 0 < len(lacking) < len(needed):
             shown = ", ".join(lacking[:3]) + (" ..." if len(lacking) > 3 else "")

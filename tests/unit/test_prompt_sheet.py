@@ -8,6 +8,7 @@ import pytest
 from ivrd.config.prompt_sheet import ALL, PromptSheet, Said, check_sheet, load_sheet
 from ivrd.core.prompt_keys import keys_spoken
 from ivrd.core.prompt_text import estimated_length
+from ivrd.core.spoken import FRAGMENT_IDS, Grammar
 from ivrd.errors import ConfigError
 
 SAMPLE = Path(__file__).parents[2] / "config" / "prompts.toml"
@@ -169,6 +170,22 @@ def test_a_language_needs_only_the_fragments_of_its_grammar() -> None:
     assert sheet.is_needed("klockslag-fm", "so"), "Somali speaks in the order of English"
     assert not sheet.is_needed("klockslag-fm", "sv")
     assert sheet.is_needed("huvudmeny", "sv")
+
+
+def test_sentences_have_the_order_of_the_language_that_their_parts_are_heard_in() -> None:
+    document = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
+    sample = check_sheet(document, SAMPLE.parent)
+    assert [sample.grammar(each) for each in ("sv", "fi", "so")] == [
+        Grammar.SWEDISH,
+        Grammar.FINNISH,
+        Grammar.ENGLISH,
+    ]
+    for name, entry in document["prompts"].items():
+        if name in FRAGMENT_IDS:
+            entry.pop("fi", None)
+    without = check_sheet(document, SAMPLE.parent)
+    assert without.grammar("fi") is Grammar.ENGLISH
+    assert without.grammar("sv") is Grammar.SWEDISH
 
 
 def test_the_sample_speaks_of_the_same_keys_in_every_language() -> None:
