@@ -302,7 +302,6 @@ class SwitchBoard:
                 await self._pause(pbx)
         finally:
             pbx.is_there = False
-            pbx.refused.clear()
             self._progress.set()
 
     async def _look(self, pbx: _Pbx, database: Database, *, is_first: bool) -> None:

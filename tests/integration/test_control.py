@@ -21,6 +21,7 @@ import pytest
 
 from ivrd import control
 from ivrd.control import ControlServer, ask, listen
+from ivrd.core.switches import Names
 from ivrd.switches import Reloaded
 from tests.unit.boards import EPOCH, UNTIL, Bench, FakeDatabase
 
@@ -199,6 +200,20 @@ async def test_who_does_not_read_or_goes_away_disturbs_nobody(
         assert {row.outcome.value for row in counter.bench.rows} == {"pending", "already"}
 
 
+async def test_who_does_not_take_a_long_answer_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "TELL_S_MAX", 0.1)
+    async with running(tmp_path) as counter:
+        many = frozenset(f"notice{number}" for number in range(5_000))
+        counter.bench.board.names = Names(notices=many)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+            asking.connect(str(counter.server.path))
+            asking.sendall(b'{"do":"status"}\n')
+            await until(lambda: counter.server.questions["gone",] == 1)
+        assert len((await counter.ask(do="status"))["switches"]) == 5_000
+
+
 async def test_many_at_once_are_answered_and_too_many_are_told_so(tmp_path: Path) -> None:
     async with running(tmp_path) as counter, counter.bench.connected(FakeDatabase()):
         answers = await asyncio.gather(
@@ -252,6 +267,27 @@ async def test_another_user_cannot_connect_and_the_kernel_says_so(open_directory
             subprocess.run, command, capture_output=True, text=True, check=False
         )
         assert "PermissionError" in result.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+async def test_nobody_but_root_says_for_whom(open_directory: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from ivrd.control import ask\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "question = {'do': 'notice_off', 'name': 'driftstorning', 'for': 'root'}\n"
+        "print(ask(Path(sys.argv[1]), question, within_s=5))\n"
+    )
+    async with running(open_directory) as counter:
+        # As if somebody had opened it to all.
+        counter.server.path.chmod(0o666)
+        command = [sys.executable, "-c", code, str(open_directory)]
+        result = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, check=False
+        )
+        assert "'ok': True" in result.stdout, result.stderr
+    assert [row.who for row in counter.bench.rows] == ["nobody"]
 
 
 async def test_a_socket_that_a_crash_left_is_replaced_and_a_living_one_is_not(

@@ -25,6 +25,10 @@ ANNA = Actor(who="anna", origin=Origin.CONTROL)
 BO = Actor(who="bo", origin=Origin.API)
 
 
+TURNS = 20
+"""So often everybody has a turn, and all that waits for nothing else is done."""
+
+
 @dataclass
 class FakeDatabase:
     """Asterisk's own database; may be told to refuse, or to keep everybody waiting."""
@@ -34,13 +38,18 @@ class FakeDatabase:
     """Raised by every write."""
     gate: asyncio.Event | None = None
     """Every write waits for it."""
+    read_gate: asyncio.Event | None = None
+    """Every read waits for it, once it knows what it will tell."""
     writes: int = 0
     reads: int = 0
 
     async def get(self, family: str, key: str) -> str:
         await asyncio.sleep(0)
         self.reads += 1
-        return self.entries.get((family, key), "")
+        text = self.entries.get((family, key), "")
+        if self.read_gate is not None:
+            await self.read_gate.wait()
+        return text
 
     async def put(self, family: str, key: str, text: str) -> None:
         await self._write()
@@ -53,6 +62,7 @@ class FakeDatabase:
     async def _write(self) -> None:
         if self.gate is not None:
             await self.gate.wait()
+        await asyncio.sleep(0)
         if self.trouble is not None:
             raise self.trouble
         self.writes += 1
@@ -69,6 +79,8 @@ class Bench:
         self.at = NOW
         self.rows: list[RecordAct] = []
         self.reloads: list[Reloaded] = []
+        self.reloading = 0
+        self.reloading_max = 0
         self.directory = directory
         self.board = SwitchBoard(
             names=NAMES,
@@ -90,10 +102,15 @@ class Bench:
     async def connected(
         self, database: FakeDatabase, system: SystemName = PBX1
     ) -> AsyncIterator[None]:
-        """Let a PBX be there until the body ends."""
+        """Let a PBX be there until the body ends, which begins when it was first looked at."""
+        looked_at = database.reads + 2 * len(self.board.switches())
         task = asyncio.create_task(self.board.keep(system, database))
         try:
-            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                while database.reads < looked_at and not self.board.troubles():  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             yield
             assert not task.done(), task
         finally:
@@ -102,5 +119,8 @@ class Bench:
                 await task
 
     async def _reload(self) -> Reloaded:
+        self.reloading += 1
+        self.reloading_max = max(self.reloading, self.reloading_max)
         await asyncio.sleep(0)
+        self.reloading -= 1
         return self.reloads.pop(0)

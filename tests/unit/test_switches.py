@@ -132,7 +132,36 @@ async def test_without_the_file_asterisk_tells_what_is_set(bench: Bench, tmp_pat
     assert again.rows == []
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"version":2,"switches":[]}', "[]", '{"version":1}'])
+ITEM = (
+    '{"version":1,"switches":[{"kind":"line","name":"kommunen","before":null,"setting":{"stand":'
+    '"%s","until":%s,"reason":"x","who":"anna","origin":"%s","at":"2026-11-21T14:00:00%s"}}]}'
+)
+
+
+def test_the_file_of_the_next_test_is_sound_but_for_its_faults(tmp_path: Path) -> None:
+    text = ITEM % ("free", "null", "control", "+00:00")
+    (tmp_path / "switches.json").write_text(text, encoding="utf-8")
+    setting = Bench(tmp_path).board.state.setting(LINE)
+    assert setting is not None
+    assert setting.at == NOW
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"version":2,"switches":[]}',
+        "[]",
+        '{"version":1}',
+        ITEM % ("free", "null", "control", ""),
+        ITEM % ("closed", "null", "control", "+00:00"),
+        ITEM % ("on", '"2026-11-21T18:00:00+00:00"', "control", "+00:00"),
+        ITEM % ("free", '"2026-11-21T18:00:00+00:00"', "control", "+00:00"),
+        ITEM % ("free", "7", "control", "+00:00"),
+        ITEM % ("free", "null", "fax", "+00:00"),
+    ],
+)
 async def test_a_broken_file_is_told_and_starts_with_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / "switches.json").write_text(text, encoding="utf-8")
     with capture_logs() as logs:
@@ -216,6 +245,71 @@ async def test_a_pbx_that_refuses_is_told_at_once_and_tried_again(
         await until(lambda: not bench.board.troubles())
 
 
+async def test_a_switch_that_was_refused_is_tried_again_with_the_next_act_and_by_itself(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = FakeDatabase()
+    async with bench.connected(database):
+        database.trouble = RightMissing(["no"])
+        assert (await bench.board.act(ON, ANNA)).outcome is ActOutcome.PENDING
+        database.trouble = None
+        assert (await bench.board.act(OFF, ANNA)).outcome is ActOutcome.DONE
+        monkeypatch.setattr(switches, "LOOK_S", 0.02)
+        database.trouble = RightMissing(["no"])
+        await bench.board.act(CLOSED, ANNA)
+        database.trouble = None
+        await until(lambda: database.value(*LINE_KEY) is not None)
+
+
+async def test_an_act_is_newer_than_what_a_look_was_reading_just_then(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switches, "LOOK_S", 0.01)
+    database = FakeDatabase()
+    async with bench.connected(database):
+        database.entries[LINE_KEY] = f"open {EPOCH}"
+        database.read_gate = asyncio.Event()
+        reads = database.reads
+        await until(lambda: database.reads > reads)
+        acting = asyncio.create_task(bench.board.act(CLOSED, ANNA))
+        await asyncio.sleep(0)
+        database.read_gate.set()
+        await acting
+        await until(lambda: database.value(*LINE_KEY) == f"closed {EPOCH}")
+    assert [row.act for row in bench.rows] == ["line_close"]
+
+
+async def test_an_act_while_the_one_before_is_being_written_is_written_too(bench: Bench) -> None:
+    database = FakeDatabase()
+    async with bench.connected(database):
+        database.gate = asyncio.Event()
+        first = asyncio.create_task(bench.board.act(ON, ANNA))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        second = asyncio.create_task(bench.board.act(OFF, ANNA))
+        await asyncio.sleep(0)
+        database.gate.set()
+        assert (await first).is_taken
+        assert (await second).outcome is ActOutcome.DONE
+        assert database.value(*KEY) is None
+
+
+async def test_more_acts_at_once_than_people_are_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switches, "ACTS_AT_ONCE_MAX", 1)
+    database = FakeDatabase()
+    async with bench.connected(database):
+        database.gate = asyncio.Event()
+        first = asyncio.create_task(bench.board.act(ON, ANNA))
+        await asyncio.sleep(0)
+        second = await bench.board.act(CLOSED, ANNA)
+        assert second.outcome is ActOutcome.REFUSED
+        database.gate.set()
+        assert (await first).outcome is ActOutcome.DONE
+        assert (await bench.board.act(CLOSED, ANNA)).outcome is ActOutcome.DONE
+
+
 async def test_a_pbx_that_is_silent_costs_an_act_seconds_and_the_connection(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +365,7 @@ async def test_a_reload_is_an_act_too_and_comes_one_at_a_time(bench: Bench) -> N
     first, second = await asyncio.gather(bench.board.reload(ANNA), bench.board.reload(BO))
     assert (first.outcome, first.faults) == (ActOutcome.REFUSED, ("lines[0]: no",))
     assert (second.outcome, second.summary) == (ActOutcome.DONE, "2 lines")
+    assert bench.reloading_max == 1
     assert [(row.act, row.subject, row.who) for row in bench.rows] == [
         ("reload", "configuration", "anna"),
         ("reload", "configuration", "bo"),
