@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import typer.core
 import typer.main
 from prometheus_client.metrics_core import CounterMetricFamily
 
@@ -111,6 +112,10 @@ def test_every_ivrd_command_and_option_exists(page: str, words: list[str], is_ty
         return
     assert name in ivrd_command.commands, f"{page}: ivrd has no command {name}"
     command = ivrd_command.commands[name]
+    while isinstance(command, typer.core.TyperGroup) and rest and not rest[0].startswith("-"):
+        name, *rest = rest
+        assert name in command.commands, f"{page}: ivrd {' '.join(words)}"
+        command = command.commands[name]
     known = {option for parameter in command.params for option in parameter.opts}
     assert set(options_of(rest)) <= known, f"{page}: ivrd {' '.join(words)}"
     if is_typed:
