@@ -87,6 +87,7 @@ def test_a_number_without_words_is_refused(count: int) -> None:
 CLOCKS = [
     ((8, 0), "klockan åtta", "at eight a.m.", "kello kahdeksan"),
     ((8, 30), "klockan åtta och trettio", "at eight thirty a.m.", "kello kahdeksan kolmekymmentä"),
+    ((8, 9), "klockan åtta och nio", "at eight oh nine a.m.", "kello kahdeksan nolla yhdeksän"),
     ((8, 5), "klockan åtta och fem", "at eight oh five a.m.", "kello kahdeksan nolla viisi"),
     (
         (16, 45),
@@ -253,3 +254,16 @@ def test_a_language_without_grammar_has_that_of_its_fallback() -> None:
     assert grammar_of("so", ["ar", "fi"]) is FI
     assert grammar_of("so") is EN
     assert grammar_of("sv", ["en"]) is SV
+
+
+def test_the_page_shows_what_is_heard() -> None:
+    page = (HERE.parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    spoken: dict[str, list[Prompts]] = {
+        "16.30": [clock(time(16, 30), grammar) for grammar in Grammar],
+        "59 s": [expected_wait(timedelta(seconds=59), grammar)[1:] for grammar in Grammar],
+        "66 minutes": [expected_wait(timedelta(minutes=66), grammar)[1:] for grammar in Grammar],
+        "third": [place(3, grammar) for grammar in Grammar],
+    }
+    for name, each in spoken.items():
+        texts = [heard(prompts, grammar) for prompts, grammar in zip(each, Grammar, strict=True)]
+        assert f"| {name} | {' | '.join(texts)} |" in page
