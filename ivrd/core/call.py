@@ -88,6 +88,8 @@ class Call:
     """The caller met a closed line."""
     notice: str | None = None
     """The notice that the caller hears now."""
+    notices_told: int = 0
+    """How often a notice was told to begin or to end."""
     entries: tuple[EntryState, ...] = ()
     hand_overs: tuple[HandOver, ...] = ()
     landing: Move | None = None

@@ -155,6 +155,8 @@ class _Known:
     has_line: bool = False
     choices: int = 0
     is_closed: bool = False
+    notices: int = 0
+    """How often a notice was told to begin or to end."""
     stays: int = 0
     """Entries that have an ENTERQUEUE row."""
     refusals: int = 0
@@ -177,6 +179,7 @@ def _known(call: Call | None) -> _Known:
         has_line=call.line is not None,
         choices=len(call.path),
         is_closed=call.is_closed,
+        notices=call.notices_told,
         stays=len(seen),
         refusals=len(call.entries) - len(seen),
         is_last_answered=isinstance(last, Talking | Closed) and last.answered_at is not None,
@@ -210,6 +213,7 @@ class _Reader:
         self._stays = 0
         self._refusals = 0
         self._choices = 0
+        self._notices = 0
         self._timed_out: JournalRow | None = None
         self._leg = known.leg
         self._interface = known.interface
@@ -303,7 +307,8 @@ class _Reader:
 
     def _notice(self, row: JournalRow) -> Iterator[Event]:
         """Yield a notice; one that began before the gap and ended in it is told to its end."""
-        if len(row.data) >= 2:
+        self._notices += 1
+        if len(row.data) >= 2 and self._notices > self._known.notices:
             yield NoticeTold(
                 at=row.at,
                 system=row.system,

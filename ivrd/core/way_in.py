@@ -41,7 +41,7 @@ def choose(book: CallBook, event: ChoiceMade, *, is_told: IsTold) -> None:
     known = call.choice
     if known == event:
         return
-    if known and call.path[-1:] == (step,) and is_told(call.call_id, known.at, event.at):
+    if known and step in call.path and is_told(call.call_id, known.at, event.at):
         return
     book.calls[call.call_id] = replace(
         call, choice=event, path=(*call.path[: PATH_STEPS_MAX - 1], step)
@@ -70,10 +70,12 @@ def close_line(book: CallBook, event: LineClosed) -> None:
 def hear(book: CallBook, event: NoticeTold) -> None:
     """Note that a notice begins, or was heard to its end; each hearing is counted once."""
     call = book.get_or_open(event.call_id, at=event.at, channel="")
-    if not event.is_over:
-        book.calls[call.call_id] = replace(call, notice=event.notice)
-    elif call.notice == event.notice:
-        book.calls[call.call_id] = replace(call, notice=None)
+    if (call.notice == event.notice) is not event.is_over:
+        return  # Told twice.
+    told = call.notices_told + 1
+    notice = None if event.is_over else event.notice
+    book.calls[call.call_id] = replace(call, notice=notice, notices_told=told)
+    if event.is_over:
         book.effects.append(CountNotice(system=book.system, notice=event.notice, is_whole=True))
 
 

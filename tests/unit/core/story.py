@@ -130,12 +130,32 @@ def _chose(when: datetime, words: Words, named: Named) -> on.Event:
         at=when,
         system=SYSTEM,
         call_id=CallId(cid(words[0])),
-        menu=MenuName("main"),
+        menu=MenuName(named.get("in", "main")),
         outcome="chosen" if "digit" in named else "stayed",
         choice=words[1],
         digit=named.get("digit"),
         tries=int(named.get("tries", "0")),
         is_static=named.get("menu") == "static",
+    )
+
+
+def _line_closed(when: datetime, words: Words, named: Named) -> on.Event:
+    return on.LineClosed(
+        at=when,
+        system=SYSTEM,
+        call_id=CallId(cid(words[0])),
+        line=LineName(words[1]),
+        reason=words[2],
+    )
+
+
+def _notice(when: datetime, words: Words, named: Named) -> on.Event:
+    return on.NoticeTold(
+        at=when,
+        system=SYSTEM,
+        call_id=CallId(cid(words[0])),
+        notice=words[1],
+        is_over=words[2] == "ended",
     )
 
 
@@ -332,6 +352,8 @@ def _case_saved(when: datetime, words: Words, named: Named) -> on.Event:
 READERS: dict[str, Callable[[datetime, Words, Named], on.Event]] = {
     "arrived": _arrived,
     "chose": _chose,
+    "closed": _line_closed,
+    "notice": _notice,
     "joined": _joined,
     "left": _left,
     "abandon": _abandon,

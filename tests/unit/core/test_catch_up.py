@@ -6,12 +6,121 @@ from textwrap import dedent
 
 import pytest
 
-from ivrd.core.effects import CountEntry, Effect, OpenCase, RecordCall, RecordEntry
+from ivrd.core.effects import CountEntry, CountNotice, Effect, OpenCase, RecordCall, RecordEntry
 from ivrd.core.events import Event, JournalRead, MemberChanged, PeerLost, SnapshotTaken
 from ivrd.core.ids import CallId, Interface, QueueName
 from ivrd.core.journal import JournalRow
 from ivrd.core.tracker import Tracker
 from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
+
+SUBMENU = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  menu:va  digit=2
+     4.9  chose      c1  say:hours  digit=1  in=va
+    31.9  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE    NONE  IVRDCHOICE   main|chosen|menu:va|2|0|ivrd|sv
+     4  c1  NONE    NONE  IVRDCHOICE   va|chosen|say:hours|1|0|ivrd|sv
+    31  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+CLOSED_LINE = (
+    """
+     0.3  arrived    c1  main
+     0.4  closed     c1  main  hours
+     9.9  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     0  c1  NONE    NONE  IVRDCLOSED   main|hours
+     9  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+NOTICE_HEARD = (
+    """
+     0.3  arrived    c1  main
+     0.4  notice     c1  leak  began
+     8.4  notice     c1  leak  ended
+    12.2  chose      c1  guides
+    12.3  exited     c1  guides  CLOSED
+    12.4  joined     c1  switchboard
+    20.1  left       c1  switchboard
+    20.1  connected  c1  switchboard  olle  leg=a1
+    60.5  completed  c1  switchboard  caller
+    60.6  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     0  c1  NONE    NONE  IVRDNOTICE   leak|began
+     8  c1  NONE    NONE  IVRDNOTICE   leak|ended
+    12  c1  NONE    NONE  IVRDCHOICE   main|stayed|guides||0|ivrd|sv
+    12  c1  guides  NONE  IVRDEXIT     CLOSED
+    12  c1  switchboard  NONE  ENTERQUEUE   |0701740605|1
+    20  c1  switchboard  olle  CONNECT      8|a1|2
+    60  c1  switchboard  olle  COMPLETECALLER  8|40|1
+    60  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+NOTICE_CUT = (
+    """
+     0.3  arrived    c1  main
+     0.4  notice     c1  leak  began
+     5.9  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     0  c1  NONE    NONE  IVRDNOTICE   leak|began
+     5  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+CLOSING = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  guides
+     4.4  joined     c1  guides
+    31.7  left       c1  guides
+    31.8  exited     c1  guides  CLOSING
+    31.9  closed     c1  main  hours
+    41.9  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE    NONE  IVRDCHOICE   main|stayed|guides||0|ivrd|sv
+     4  c1  guides  NONE  ENTERQUEUE   |0701740605|1
+    31  c1  guides  NONE  EXITWITHTIMEOUT  1|1|27
+    31  c1  guides  NONE  IVRDEXIT     CLOSING
+    31  c1  NONE    NONE  IVRDCLOSED   main|hours
+    41  c1  NONE    NONE  IVRDEND
+    """,
+)
+
+KEY_OUT = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  guides
+     4.4  joined     c1  guides
+    31.7  left       c1  guides
+    31.8  exited     c1  guides  KEY
+    31.9  chose      c1  number:0846500405  digit=9  in=guides  menu=static
+    41.9  hung_up    c1
+    """,
+    """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE    NONE  IVRDCHOICE   main|stayed|guides||0|ivrd|sv
+     4  c1  guides  NONE  ENTERQUEUE   |0701740605|1
+    31  c1  guides  NONE  EXITWITHKEY  9|1|1|27
+    31  c1  guides  NONE  IVRDEXIT     KEY
+    31  c1  NONE    NONE  IVRDCHOICE   guides|chosen|number:0846500405|9|0|static|sv
+    41  c1  NONE    NONE  IVRDEND
+    """,
+)
 
 AFTER = 600
 """Seconds: everybody has hung up, and every deadline has passed."""
@@ -28,7 +137,7 @@ RESOLVED = (
     """,
     """
      0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
-     4  c1  NONE    NONE  IVRDCHOICE   menu|stayed|guides||0|ivrd
+     4  c1  NONE    NONE  IVRDCHOICE   main|stayed|guides||0|ivrd
      4  c1  guides  NONE  ENTERQUEUE   |0701740605|1
      9  c1  guides  anna  CONNECT      5|a1|2
     60  c1  guides  anna  COMPLETECALLER  5|51|1
@@ -47,7 +156,7 @@ ABANDONED = (
     """,
     """
      0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
-     4  c1  NONE    NONE  IVRDCHOICE   menu|stayed|guides||0|ivrd
+     4  c1  NONE    NONE  IVRDCHOICE   main|stayed|guides||0|ivrd
      4  c1  guides  NONE  ENTERQUEUE   |0701740605|1
     31  c1  guides  NONE  ABANDON      1|1|27
     31  c1  NONE    NONE  IVRDEND
@@ -70,7 +179,7 @@ MOVED = (
     """,
     """
      0  c1  NONE         NONE  IVRDARRIVED  main|PJSIP/c1
-     4  c1  NONE         NONE  IVRDCHOICE   menu|chosen|switchboard|1|0|ivrd
+     4  c1  NONE         NONE  IVRDCHOICE   main|chosen|switchboard|1|0|ivrd
      4  c1  switchboard  NONE  ENTERQUEUE   |0701740605|1
     20  c1  switchboard  NONE  WITHDRAW     1|1|16|ivrd-move guides relief
     20  c1  switchboard  NONE  IVRDEXIT     WITHDRAW
@@ -93,7 +202,7 @@ REFUSED = (
     """,
     """
      0  c1  NONE         NONE  IVRDARRIVED  main|PJSIP/c1
-     4  c1  NONE         NONE  IVRDCHOICE   menu|chosen|switchboard|1|0|ivrd
+     4  c1  NONE         NONE  IVRDCHOICE   main|chosen|switchboard|1|0|ivrd
      4  c1  switchboard  NONE  IVRDEXIT     JOINEMPTY
      4  c1  guides       NONE  ENTERQUEUE   |0701740605|1
     10  c1  guides       NONE  EXITWITHTIMEOUT  1|1|6
@@ -162,6 +271,9 @@ def said(effects: Sequence[Effect]) -> list[object]:
             case RecordCall():
                 facts.append((effect.outcome, effect.line, effect.choice, effect.moves))
                 facts.append((effect.transfers, effect.last_queue, effect.is_static_menu))
+                facts.append(("path", effect.path))
+            case CountNotice():
+                facts.append(("notice", effect.notice, effect.is_whole))
             case RecordEntry():
                 facts.append((effect.number, effect.queue, effect.disposition, effect.agent))
             case CountEntry():
@@ -181,6 +293,12 @@ def said(effects: Sequence[Effect]) -> list[object]:
         pytest.param(MOVED, id="moved and handed on"),
         pytest.param(REFUSED, id="refused, then timed out"),
         pytest.param(MENU, id="hung up in the menu"),
+        pytest.param(SUBMENU, id="several choices, and informed"),
+        pytest.param(CLOSED_LINE, id="closed line"),
+        pytest.param(NOTICE_HEARD, id="notice heard, door closed, catch-all"),
+        pytest.param(NOTICE_CUT, id="hung up during a notice"),
+        pytest.param(CLOSING, id="line closes while waiting"),
+        pytest.param(KEY_OUT, id="key out of a queue, to a number"),
     ],
 )
 def test_cut_anywhere_the_journal_tells_the_rest(story: tuple[str, str]) -> None:
@@ -239,7 +357,7 @@ AT_ONCE = (
     """,
     """
      9  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/c1
-     9  c1  NONE    NONE  IVRDCHOICE   menu|stayed|guides||0|ivrd
+     9  c1  NONE    NONE  IVRDCHOICE   main|stayed|guides||0|ivrd
      9  c1  guides  NONE  ENTERQUEUE   |0701740605|1
      9  c1  guides  anna  CONNECT      5|a1|2
     """,
