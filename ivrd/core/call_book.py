@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from ivrd.core import entry as entries
 from ivrd.core.call import ENDING_GRACE, Call
-from ivrd.core.effects import CountEntry, Effect, MoveEnd, ReportUnexpected
+from ivrd.core.effects import CountEntry, Effect, MoveEnd, PublishQueueState, ReportUnexpected
 from ivrd.core.entry import EntryEvent
 from ivrd.core.events import (
     AgentCompleted,
@@ -31,10 +31,12 @@ from ivrd.core.events import (
     MemberChanged,
     QueueExited,
 )
+from ivrd.core.expected_wait import Pace, WaitModel
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
 from ivrd.core.line import Candidate
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
+from ivrd.core.staff import Staff
 from ivrd.core.stay import Closed, EntryState, Stay, Talking, Waiting, legs_of
 from ivrd.core.tracker_state import TrackerState
 
@@ -58,12 +60,14 @@ def _forget_in(index: dict[_Key, CallId], key: _Key, call_id: CallId) -> None:
 
 def _candidate(call: Call, waiting: Waiting) -> Candidate:
     """Return a waiting caller as the overflow policy sees them."""
+    expected = waiting.stay.expected
     return Candidate(
         call_id=call.call_id,
         first_joined_at=waiting.stay.first_joined_at,
         is_offered=bool(waiting.offered_to),
         is_moving=waiting.move is not None,
         moves_asked=call.moves_asked,
+        met_free_agent=expected is not None and expected.model is WaitModel.FREE_AGENT,
     )
 
 
@@ -73,6 +77,8 @@ class CallBook:
     def __init__(self, *, system: SystemName, rules: FloorRules) -> None:
         self.system = system
         self.rules = rules
+        self.is_synced = False
+        """We hold a snapshot and an unbroken stream of events since."""
         self.calls: dict[CallId, Call] = {}
         self.legs: dict[ChannelId, CallId] = {}
         """Every channel an agent of ours answered a live call with, replaced ones included."""
@@ -109,6 +115,12 @@ class CallBook:
     def touch(self, queue: QueueName) -> None:
         """Note that a queue looks different now."""
         self.touched[queue] = None
+
+    def tell_touched(self, at: datetime) -> None:
+        """Say which queues look different now, and let each one's pace see it."""
+        for queue in self.touched:
+            self.floor(queue).note(at, is_synced=self.is_synced)
+            self.effects.append(PublishQueueState(system=self.system, queue=queue))
 
     def take_effects(self) -> tuple[Effect, ...]:
         """Return the gathered effects, and begin anew."""
@@ -224,15 +236,18 @@ class CallBook:
         """Return the facts of a call's next stay."""
         last = call.entries[-1] if call.entries else None
         is_answered = isinstance(last, Talking | Closed) and last.answered_at is not None
+        # A caller who was answered and handed to a queue of ours begins a new wait.
+        first_joined_at = at if last is None or is_answered else last.stay.first_joined_at
+        can_tell = self.is_synced and call.consults_for is None
         return Stay(
             system=self.system,
             call_id=call.call_id,
             queue=queue,
             number=len(call.entries) + 1,
             joined_at=at,
-            # A caller who was answered and handed to a queue of ours begins a new wait.
-            first_joined_at=at if last is None or is_answered else last.stay.first_joined_at,
+            first_joined_at=first_joined_at,
             joined_by=call.stand_ins[-1] if call.stand_ins else None,
+            expected=self.floor(queue).expect(first_joined_at) if can_tell else None,
         )
 
     def end_landing(self, call: Call, at: datetime, end: MoveEnd) -> Call:
@@ -260,7 +275,7 @@ class CallBook:
 
     def interface_of(self, queue: QueueName, name: str) -> Interface:
         """Return a member's interface; the name itself when no such member is known now."""
-        for member in self.floor(queue).members.values():
+        for member in self.floor(queue).members:
             if member.member_name == name:
                 return member.interface
         return Interface(name)
@@ -297,7 +312,7 @@ class CallBook:
         """Remember how a member is now, and whether that makes its queue look different."""
         members = self.floor(event.queue).members
         known = members.get(event.interface)
-        members[event.interface] = event
+        members.put(event)
         if (
             known is None
             or known.device_state != event.device_state
@@ -311,7 +326,8 @@ class CallBook:
         for kept in state.queues:
             floor = self.floor(kept.queue)
             floor.counts = kept.counts
-            floor.members = {member.interface: member for member in kept.members}
+            floor.members = Staff(kept.members)
+            floor.pace = Pace(kept.pace)
         for call in state.calls:
             self.keep(call)
             if call.hung_up_at is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ivrd.core.expected_wait import Expectation
 from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
 
 
@@ -90,6 +91,8 @@ class CountEntry:
     """Spent in this queue; None when unknown or never joined."""
     wait: timedelta | None
     """Since the call's first arrival in any queue; None when unknown or never joined."""
+    expected: Expectation | None = None
+    """What `entry_wait` looked like when the caller entered; None when nobody could tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -310,6 +310,7 @@ def count_answer(state: Talking) -> CountEntry:
         disposition=Disposition.ANSWERED,
         entry_wait=state.answered_at - stay.joined_at,
         wait=state.answered_at - stay.first_joined_at,
+        expected=stay.expected,
     )
 
 
@@ -419,6 +420,7 @@ def _count(closed: Closed) -> CountEntry:
         disposition=closed.disposition,
         entry_wait=closed.entry_wait,
         wait=closed.wait,
+        expected=closed.stay.expected,
     )
 
 

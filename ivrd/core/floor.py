@@ -6,6 +6,7 @@ Here: the record. Not here: how it is kept (tracker.py) or shown (metrics, web, 
 from dataclasses import dataclass
 from datetime import datetime
 
+from ivrd.core.expected_wait import Expectation
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.service_level import Counts
 
@@ -31,3 +32,5 @@ class QueueView:
     counts: Counts
     counted_since: datetime | None
     """The first event that this daemon counted; None before it."""
+    expected: Expectation | None = None
+    """The wait of a caller who enters now; None when nobody can tell."""

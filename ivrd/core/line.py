@@ -26,12 +26,14 @@ class Candidate:
     is_moving: bool
     """A move of this caller is outstanding; they count as gone from the queue they are leaving."""
     moves_asked: int
+    met_free_agent: bool = False
+    """An agent was free when they came: only ringing keeps them here."""
 
 
 class Line:
     """The waiting list of one queue."""
 
-    __slots__ = ("_callers", "_movable", "_moving", "_order")
+    __slots__ = ("_callers", "_movable", "_moving", "_order", "_queued")
 
     def __init__(self, callers: Iterable[Candidate] = ()) -> None:
         """Let callers stand in line, given in any order."""
@@ -40,6 +42,7 @@ class Line:
         self._movable: dict[int, list[_Place]] = {}
         """Who is neither rung for nor moving, by moves asked so far; each list in order."""
         self._moving = 0
+        self._queued = 0
         for caller in callers:
             self.put(caller)
 
@@ -58,6 +61,25 @@ class Line:
     def staying(self) -> int:
         """How many wait and are not being moved away."""
         return len(self._callers) - self._moving
+
+    @property
+    def queued(self) -> int:
+        """How many of those who stay found no agent free."""
+        return self._queued
+
+    @property
+    def unserved(self) -> int:
+        """How many of those who stay are not rung for now."""
+        return sum(map(len, self._movable.values()))
+
+    def place_of(self, first_joined_at: datetime) -> int:
+        """Return which place of those queued a newcomer of that arrival takes, from 1.
+
+        Whoever is before the newcomer and is being moved, or found an agent free, is taken for one
+        who is behind, if there are such: both are gone in a moment.
+        """
+        before = bisect_left(self._order, (first_joined_at, CallId("")))
+        return 1 + min(before, self._queued)
 
     def get(self, call_id: CallId) -> Candidate | None:
         """Return a caller; None for one who is not in this line."""
@@ -93,16 +115,22 @@ class Line:
             self._unlist(caller)
 
     def _list(self, caller: Candidate) -> None:
+        self._queued += _is_queued(caller)
         if caller.is_moving:
             self._moving += 1
         elif not caller.is_offered:
             insort(self._movable.setdefault(caller.moves_asked, []), _place(caller))
 
     def _unlist(self, caller: Candidate) -> None:
+        self._queued -= _is_queued(caller)
         if caller.is_moving:
             self._moving -= 1
         elif not caller.is_offered:
             _take_out(self._movable[caller.moves_asked], _place(caller))
+
+
+def _is_queued(caller: Candidate) -> bool:
+    return not (caller.is_moving or caller.met_free_agent)
 
 
 def _place(caller: Candidate) -> _Place:

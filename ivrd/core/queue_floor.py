@@ -6,20 +6,14 @@ Here: the mutable bookkeeping of one queue, owned by the tracker. Not here: what
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ivrd.core.effects import CountEntry
-from ivrd.core.events import MemberChanged
+from ivrd.core.effects import CountEntry, Disposition
+from ivrd.core.expected_wait import Expectation, Pace
 from ivrd.core.floor import QueueView
-from ivrd.core.ids import Interface, QueueName, SystemName
+from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.line import Line
 from ivrd.core.rules import QueueRules
 from ivrd.core.service_level import Counts, counted
-
-NOT_IN_USE = 1
-"""Asterisk's device states (devicestate.h): 0 unknown, 1 not in use, 2 in use, 3 busy, 4 invalid,
-5 unavailable, 6 ringing, 7 ring in use, 8 on hold."""
-
-UNREACHABLE = frozenset({4, 5})
-"""Invalid and unavailable: no phone there. Unknown (0) is what a queue takes for reachable."""
+from ivrd.core.staff import Condition, Staff
 
 
 @dataclass(slots=True)
@@ -31,11 +25,15 @@ class QueueFloor:
     rules: QueueRules | None
     """None for a queue that the configuration does not name: watched, and not counted."""
     waiting: Line = field(default_factory=Line)
-    members: dict[Interface, MemberChanged] = field(default_factory=dict)
+    members: Staff = field(default_factory=Staff)
     counts: Counts = field(default_factory=Counts)
+    pace: Pace = field(default_factory=Pace)
 
     def count(self, entry: CountEntry) -> None:
         """Count one entry whose disposition is fixed."""
+        if entry.entry_wait is not None:
+            is_answered = entry.disposition is Disposition.ANSWERED
+            self.pace.end(entry.expected, entry.entry_wait, is_answered=is_answered)
         if self.rules is None:
             return
         self.counts = counted(
@@ -62,33 +60,42 @@ class QueueFloor:
 
     def has_agents(self) -> bool:
         """Return whether somebody is logged in here, reachable and not paused."""
-        return any(
-            not member.is_paused and member.device_state not in UNREACHABLE
-            for member in self.members.values()
+        return self.members.serving > 0
+
+    def note(self, at: datetime, *, is_synced: bool) -> None:
+        """Let the pace see how the queue is from a moment on."""
+        if is_synced:
+            self.pace.note(at, queued=self.waiting.queued, agents=self.members.serving)
+        else:
+            self.pace.pause()
+
+    def expect(self, first_joined_at: datetime | None = None) -> Expectation | None:
+        """Return how long a caller who enters now will wait here; None when nobody can tell.
+
+        Args:
+            first_joined_at: When the caller came into a queue first; None for now.
+        """
+        line, staff = self.waiting, self.members
+        return self.pace.expect(
+            place=line.queued + 1 if first_joined_at is None else line.place_of(first_joined_at),
+            agents=staff.serving,
+            is_free=staff.count(Condition.AVAILABLE) > line.unserved,
         )
 
     def view(self, *, is_synced: bool, counted_since: datetime | None) -> QueueView:
         """Return how the queue looks now."""
-        available = busy = paused = unavailable = 0
-        for member in self.members.values():
-            if member.device_state in UNREACHABLE:
-                unavailable += 1
-            elif member.is_paused:
-                paused += 1
-            elif member.device_state <= NOT_IN_USE and not member.is_in_call:
-                available += 1
-            else:
-                busy += 1
+        staff = self.members
         return QueueView(
             system=self.system,
             queue=self.queue,
             is_synced=is_synced,
             waiting=len(self.waiting),
             oldest_arrival_at=self.waiting.oldest_arrival_at,
-            members_available=available,
-            members_busy=busy,
-            members_paused=paused,
-            members_unavailable=unavailable,
+            members_available=staff.count(Condition.AVAILABLE),
+            members_busy=staff.count(Condition.BUSY),
+            members_paused=staff.count(Condition.PAUSED),
+            members_unavailable=staff.count(Condition.UNAVAILABLE),
             counts=self.counts,
             counted_since=counted_since,
+            expected=self.expect() if is_synced else None,
         )

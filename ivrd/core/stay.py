@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from ivrd.core.effects import Disposition
+from ivrd.core.expected_wait import Expectation
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
 
 
@@ -25,6 +26,8 @@ class Stay:
     """First arrival of the call in any queue: a move does not restart the wait."""
     joined_by: CallId | None = None
     """The consulting channel of an agent that joined in the caller's stead; see consultation.py."""
+    expected: Expectation | None = None
+    """How long the wait here would be, as it looked at entry; None when nobody could tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

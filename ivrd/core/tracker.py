@@ -31,7 +31,6 @@ from ivrd.core.effects import (
     Effect,
     MoveEnd,
     PublishCase,
-    PublishQueueState,
 )
 from ivrd.core.events import (
     AgentCompleted,
@@ -67,6 +66,7 @@ from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
+from ivrd.core.staff import Staff
 from ivrd.core.stay import Closed, Leaving, Talking, Waiting
 from ivrd.core.tracker_state import QueueState, TrackerState
 
@@ -87,7 +87,6 @@ class Tracker:
         self._mover = Mover(self._book)
         self._last_at: datetime | None = None
         self._counted_since: datetime | None = None
-        self._is_synced = False
         self._can_move = False
         self._due: CallId | None = None
         """Whose deadline is passing; known to `drop` if it breaks us."""
@@ -125,7 +124,7 @@ class Tracker:
         Before the snapshot that ends the gap.
         """
         for member in event.members:
-            self._book.floor(member.queue).members[member.interface] = member
+            self._book.floor(member.queue).members.put(member)
         events = catch_up(
             event.rows,
             calls=self._book.calls,
@@ -173,7 +172,7 @@ class Tracker:
     @property
     def is_synced(self) -> bool:
         """Whether we hold a snapshot and an unbroken stream of events since."""
-        return self._is_synced
+        return self._book.is_synced
 
     @property
     def live_calls(self) -> int:
@@ -188,7 +187,7 @@ class Tracker:
     def views(self) -> tuple[QueueView, ...]:
         """Return how each queue looks now."""
         return tuple(
-            floor.view(is_synced=self._is_synced, counted_since=self._counted_since)
+            floor.view(is_synced=self._book.is_synced, counted_since=self._counted_since)
             for floor in self._book.queues.values()
         )
 
@@ -197,7 +196,7 @@ class Tracker:
         floor = self._book.queues.get(queue)
         if floor is None:
             return None
-        return floor.view(is_synced=self._is_synced, counted_since=self._counted_since)
+        return floor.view(is_synced=self._book.is_synced, counted_since=self._counted_since)
 
     def state(self) -> TrackerState:
         """Return everything known, as values."""
@@ -206,7 +205,10 @@ class Tracker:
             calls=tuple(self._book.calls.values()),
             queues=tuple(
                 QueueState(
-                    queue=floor.queue, members=tuple(floor.members.values()), counts=floor.counts
+                    queue=floor.queue,
+                    members=tuple(floor.members),
+                    counts=floor.counts,
+                    pace=floor.pace.history(),
                 )
                 for floor in self._book.queues.values()
             ),
@@ -237,9 +239,8 @@ class Tracker:
 
         After each deadline too, so that a late timer, or none, gives the same moves.
         """
-        for queue in self._book.touched:
-            self._book.effects.append(PublishQueueState(system=self.system, queue=queue))
-        if self._is_synced and self._can_move:
+        self._book.tell_touched(at)
+        if self._book.is_synced and self._can_move:
             self._mover.ask_moves(at)
         self._book.settle()
 
@@ -283,12 +284,12 @@ class Tracker:
             case DeadlinePassed():
                 pass  # Deadlines before an event are passed before any event.
             case MemberRemoved():
-                self._book.floor(event.queue).members.pop(event.interface, None)
+                self._book.floor(event.queue).members.remove(event.interface)
                 self._book.touch(event.queue)
             case SnapshotTaken():
                 self._resync(event)
             case PeerLost():
-                self._is_synced = False
+                self._book.is_synced = False
                 self._book.touched.update(dict.fromkeys(self._book.queues))
             case CaseSaved():
                 self._book.effects.append(
@@ -457,9 +458,9 @@ class Tracker:
         members = {queue.queue: queue.members for queue in event.queues}
         for queue in {**self._book.queues, **members}:
             floor = self._book.floor(queue)
-            floor.members = {member.interface: member for member in members.get(queue, ())}
+            floor.members = Staff(members.get(queue, ()))
             self._book.touch(queue)
-        self._is_synced = True
+        self._book.is_synced = True
         self._can_move = event.can_withdraw
 
     def _open_seen(self, new: resync.NewCaller, at: datetime) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ivrd.core.call import Call
 from ivrd.core.events import MemberChanged
+from ivrd.core.expected_wait import PaceHistory
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.service_level import Counts
 
@@ -19,6 +20,7 @@ class QueueState:
     queue: QueueName
     members: tuple[MemberChanged, ...]
     counts: Counts
+    pace: PaceHistory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

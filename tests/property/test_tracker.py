@@ -38,6 +38,7 @@ from ivrd.core.events import (
     SnapshotTaken,
 )
 from ivrd.core.ids import CallId
+from ivrd.core.staff import Condition, condition_of
 from ivrd.core.stay import Closed, Talking, Waiting
 from tests.unit.core.story import cid, new_tracker, overflow_rule, pass_deadlines, read
 
@@ -344,6 +345,7 @@ class AnyLife(RuleBasedStateMachine):
             match effect:
                 case CountEntry():
                     self.counted[effect.queue, effect.disposition] += 1
+                    assert effect.expected is None or effect.expected.wait >= timedelta()
                 case RecordEntry():
                     self.entries[effect.call_id, effect.number] += 1
                     self.recorded[effect.queue, effect.disposition] += 1
@@ -479,6 +481,13 @@ class AnyLife(RuleBasedStateMachine):
             if isinstance(s, Waiting) and c.consults_for is None
         }
         assert waiting == {(f.queue, call) for f in book.queues.values() for call in f.waiting}
+        for floor in book.queues.values():
+            line, staff = floor.waiting, floor.members
+            callers = [caller for call in line if (caller := line.get(call)) is not None]
+            assert line.queued == sum(not (c.is_moving or c.met_free_agent) for c in callers)
+            assert line.unserved == sum(not (c.is_moving or c.is_offered) for c in callers)
+            for condition in Condition:
+                assert staff.count(condition) == sum(condition_of(m) is condition for m in staff)
         for queue, call_id in waiting:
             call, caller = book.calls[call_id], book.queues[queue].waiting.get(call_id)
             last = call.entries[-1]
