@@ -7,7 +7,8 @@ The rules
     1. Rows of a call are walked in order, and matched with the entries that we know: what we have
        seen ourselves is told no second time, since our stamps are finer than the journal's seconds.
     2. A call that we have finished is not opened again.
-    3. A call whose beginning is in no row is left to the snapshot: half a story is none.
+    3. A call whose beginning is in no row is left to the snapshot: half a story is none. An agent
+       who asks in a queue is known by IVRDENTER (consultation.py), as by the event's Linkedid.
     4. ABANDON is written for an AMI Redirect too (ASTERISK.md §A1). It was a hang-up if the
        channel ended within ABANDON_END of it.
     5. The journal does not say who transferred: it is taken for the agent, as nearly always.
@@ -23,7 +24,7 @@ Source:
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ivrd.core import journal
@@ -69,6 +70,9 @@ STATUS_BY_ROW = {
 }
 """The QUEUESTATUS that stands for each exit row of app_queue."""
 
+BEGINNINGS = frozenset({journal.ARRIVED, journal.ENTER, "ENTERQUEUE"})
+"""Rows of which one is the first of a call, or of an agent's channel that asks in a queue."""
+
 COMPLETED = frozenset({"COMPLETEAGENT", "COMPLETECALLER"})
 
 InterfaceOf = Callable[[QueueName, str], Interface]
@@ -99,16 +103,17 @@ def catch_up(
     numbers = {
         row.call_id: row.data[1] for row in rows if row.event == "ENTERQUEUE" and len(row.data) > 1
     }
+    told_twice = _links_of_callers(rows, calls)
     readers: dict[CallId, _Reader] = {}
     events: list[Event] = []
     owners = journal.TalkOwners()
     for row in map(owners.owned, rows):
-        if row.call_id in finished:
+        if row.call_id in finished or told_twice(row):
             continue
         reader = readers.get(row.call_id)
         if reader is None:
             call = calls.get(row.call_id)
-            if call is None and row.event not in (journal.ARRIVED, "ENTERQUEUE"):
+            if call is None and row.event not in BEGINNINGS:
                 continue
             reader = _Reader(
                 known=_known(call),
@@ -120,6 +125,25 @@ def catch_up(
             readers[row.call_id] = reader
         events.extend(reader.read(row))
     return tuple(events)
+
+
+def _links_of_callers(
+    rows: Sequence[JournalRow], calls: Mapping[CallId, Call]
+) -> Callable[[JournalRow], bool]:
+    """Return what tells whether a row is a caller's transfer once more, by the agent's channel.
+
+    Source:
+        Two of our queues joined by an attended transfer: now and then both talks have a row with
+        ATTENDEDTRANSFER, LINK and the same two Local channels (1 of 8 runs on 22.10.1).
+    """
+    callers = {row.call_id for row in rows if row.event == journal.ARRIVED}
+    callers |= {call.call_id for call in calls.values() if call.line is not None}
+    links = {row.data[:3] for row in rows if _is_link(row) and row.call_id in callers}
+    return lambda row: _is_link(row) and row.call_id not in callers and row.data[:3] in links
+
+
+def _is_link(row: JournalRow) -> bool:
+    return row.event == "ATTENDEDTRANSFER" and row.data[:1] == ("LINK",)
 
 
 def without_arrival(rows: Iterable[JournalRow]) -> frozenset[CallId]:
@@ -210,6 +234,7 @@ class _Reader:
         self._exits = exits
         self._interface_of = interface_of
         self._channel = ""
+        self._linked_id: ChannelId | None = None
         self._stays = 0
         self._refusals = 0
         self._choices = 0
@@ -235,6 +260,8 @@ class _Reader:
                 yield from self._line_closed(row)
             case journal.NOTICE:
                 yield from self._notice(row)
+            case journal.ENTER:
+                self._enter(row)
             case journal.EXIT:
                 yield from self._refusal(row)
             case journal.END:
@@ -317,12 +344,20 @@ class _Reader:
                 is_over=row.data[1] == "ended",
             )
 
+    def _enter(self, row: JournalRow) -> None:
+        """Note whose channel comes into a queue: the caller's own, or an agent's who asks."""
+        if len(row.data) >= 2:
+            self._linked_id = channel_id(row.system, row.data[0])
+            self._channel = row.data[1]
+
     def _refusal(self, row: JournalRow) -> Iterator[Event]:
         if not row.data or row.data[0] not in REFUSALS:
             return
         self._refusals += 1
         if self._refusals > self._known.refusals:
-            yield _exit(row, row.data[0], "")
+            told = _exit(row, row.data[0], "")
+            linked_id = self._linked_id or told.linked_id
+            yield replace(told, linked_id=linked_id, channel=self._channel)
 
     def _join(self, row: JournalRow) -> CallerJoined:
         position = row.data[2] if len(row.data) > 2 else ""
@@ -332,7 +367,7 @@ class _Reader:
             at=row.at,
             system=row.system,
             call_id=row.call_id,
-            linked_id=ChannelId(row.call_id),
+            linked_id=self._linked_id or ChannelId(row.call_id),
             channel=self._channel,
             queue=row.queue,
             position=int(position) if position.isascii() and position.isdigit() else 0,

@@ -9,6 +9,8 @@ otherwise silent on how a call came, what it chose, why it was refused, and when
     IVRDCLOSED   line, why: hours or forced
     IVRDNOTICE   notice, phase: began or ended
     IVRDCHOICE   menu, outcome, choice, digit, tries, source, language
+    IVRDENTER    Linkedid, channel: about to enter the row's queue; so an agent who asks there is
+                 known (consultation.py)
     IVRDEXIT     QUEUESTATUS of a Queue() that ended without an agent, in the row's queue; KEY; or
                  CLOSED for a queue that was closed, CLOSING for a caller whose line closed
     IVRDEND      nothing: the caller's channel is gone
@@ -23,6 +25,7 @@ ARRIVED = "IVRDARRIVED"
 CLOSED = "IVRDCLOSED"
 NOTICE = "IVRDNOTICE"
 CHOICE = "IVRDCHOICE"
+ENTER = "IVRDENTER"
 EXIT = "IVRDEXIT"
 END = "IVRDEND"
 

@@ -40,8 +40,8 @@ def queue_context(queue: QueueConfig, agi: AgiConfig) -> str:
     top = head(
         f"Queue {queue.name}: waits for an agent, and tells why when none came.",
         "Tells: UserEvent IvrdQueueExit, read by ivrd/ami/parse.py. A caller whom ivrd withdraws",
-        "carries where to in QUEUE_WITHDRAW_INFO (ivrd/ami/actions.py). Row IVRDEXIT in queue_log",
-        "says the same to ivrd/core/catch_up.py.",
+        "carries where to in QUEUE_WITHDRAW_INFO (ivrd/ami/actions.py). Rows in queue_log, read by",
+        "ivrd/core/catch_up.py: IVRDENTER tells callers from agents who ask, IVRDEXIT the exit.",
     )
     parts = [
         _waiting(queue),
@@ -83,6 +83,8 @@ def _waiting(queue: QueueConfig) -> str:
         "; As long as the queue allows, and not beyond the line's closing when that ends the wait.",
         "Set(IVRD_REST=${IF($[0${IVRD_LEAVES_AT} > 0]?$[${IVRD_LEAVES_AT} - ${EPOCH}]:)})",
         'Set(IVRD_REST=${IF($["${IVRD_REST}" != "" & 0${IVRD_REST} < 1]?1:${IVRD_REST})})',
+        f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.ENTER},"
+        "${CHANNEL(linkedid)}|${CHANNEL})",
         f"Queue({queue.name},{queue.options},,,{_timeout(queue)})",
         "Set(IVRD_STATUS=${QUEUESTATUS})",
         'GosubIf($["${QUEUESTATUS}" = "TIMEOUT" & "${IVRD_LEAVES_AT}" != ""]?timed-out,1)',

@@ -117,3 +117,51 @@ async def test_asking_in_a_queue_and_coming_back_abandons_nothing(town: Municipa
     assert isinstance(status["counts"], dict)
     assert status["counts"]["abandoned"] == 0
     await leaving.check_all_agree(town)
+
+
+IN_A_GAP: dict[str, tuple[Then, set[tuple[str, str]]]] = {
+    "came_back": (
+        ConsultAndReturn(ANSWERED_GUIDES, consult_s=1.0, talk_s=0.2),
+        {("kc answered guide", "resolved - 0 case")},
+    ),
+    "answered": (
+        TransferAttended(TO_SWITCHBOARD, consult_s=0.5),
+        # By which row queue_log has first: the end of the operator's talk with the guide, or the
+        # transfer. After the former it does not tell whether the operator was the target.
+        {
+            ("kc answered guide", "handed_on unknown 1 no case"),
+            (TO_OPERATOR, "handed_on queue 1 no case"),
+        },
+    ),
+    "waiting": (
+        TransferAttended(ANSWERED_SWITCHBOARD, consult_s=1.0),
+        {(TO_OPERATOR, "handed_on queue 1 no case")},
+    ),
+}
+
+
+@pytest.mark.older_asterisk
+@pytest.mark.parametrize("way", IN_A_GAP)
+async def test_asking_in_a_queue_while_ivrd_was_away(town: Municipality, way: str) -> None:
+    """queue_log has one more caller; IVRDENTER says whose channel it is."""
+    then, allowed = IN_A_GAP[way]
+    operator = town.phones["op"]
+    operator.answer_policy = LATE if way == "waiting" else Ring(after_s=0.1)
+    operator.talk = None
+    async with scene(town, is_orderly=False) as played:
+        await town.kill_daemon()
+        caller = await leaving.talk_to_guide(played, then)
+        if way != "came_back":
+            call = await operator.next_call(leaving.CALL_S_MAX)
+            await call.answered(leaving.CALL_S_MAX)
+            await played.watch.first(AttendedTransferred)
+            await call.hang_up()
+        await caller.gone()
+        await town.start_daemon()
+        await played.collect()
+    assert (leaving.stays(played, caller), leaving.ended(played, caller)) in allowed
+    assert await calls_stored(played) == set()
+    status = await town.queue_status("vaxel")
+    assert isinstance(status["counts"], dict)
+    assert (status["counts"]["abandoned"], status["counts"]["unknown"]) == (0, 0)
+    await leaving.check_all_agree(town)

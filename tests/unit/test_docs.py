@@ -257,7 +257,7 @@ def test_guide_names_every_reach_and_no_other() -> None:
 
 def test_away_names_every_row_that_the_dialplan_writes() -> None:
     rows = set(re.findall(r"`(IVRD[A-Z]+)`", text_of("docs/away.md")))
-    assert rows == {journal.ARRIVED, journal.CHOICE, journal.EXIT, journal.END}
+    assert rows == {journal.ARRIVED, journal.CHOICE, journal.ENTER, journal.EXIT, journal.END}
 
 
 # The sample configuration.

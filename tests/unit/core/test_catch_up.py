@@ -478,3 +478,114 @@ def test_nobody_sees_what_an_agent_behind_a_local_channel_does(
     effects = run([replace(journal, members=(anna,)), gone])
     [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
     assert call.outcome.value == outcome
+
+
+# An agent who asks in another queue.
+
+TALKS = """
+     0  c1  NONE    NONE  IVRDARRIVED  main|PJSIP/line-01
+     4  c1  NONE    NONE  IVRDCHOICE   menu|stayed|guides||0|ivrd
+     4  c1  guides  NONE  IVRDENTER    c1|PJSIP/line-01
+     4  c1  guides  NONE  ENTERQUEUE   |0701740605|1
+     9  c1  guides  anna  CONNECT      5|a1|2
+"""
+
+
+def enters(linked: str, channel: str) -> str:
+    return f"""
+    20  k1  switchboard  NONE  IVRDENTER   {linked}|{channel}
+    20  k1  switchboard  NONE  ENTERQUEUE  |0701740606|1
+    """
+
+
+COMES_BACK = """
+    30  k1  switchboard  NONE  ABANDON     1|1|10
+    60  c1  guides  anna  COMPLETECALLER  5|51|1
+    60  c1  NONE    NONE  IVRDEND
+"""
+
+HANDS_ON = """
+    25  k1  switchboard  olle  CONNECT     5|o1|2
+    30  c1  guides  anna  ATTENDEDTRANSFER  BRIDGE|b1|5|21|1
+    60  k1  switchboard  olle  COMPLETECALLER  5|35|1
+    60  c1  NONE    NONE  IVRDEND
+"""
+
+BY_CODE = pytest.param("c1", "Local/7001@from-agents-01;2", id="by code")
+BY_PHONE = pytest.param("k1", "anna-02", id="by a second SIP call")
+"""Whose Linkedid is its own, and whose phone is that of an agent in talk."""
+
+
+@pytest.mark.parametrize(("linked", "channel"), [BY_CODE, BY_PHONE])
+def test_an_agent_who_asked_in_a_gap_is_no_caller(linked: str, channel: str) -> None:
+    journal = rows(TALKS) + rows(enters(linked, channel)) + rows(COMES_BACK)
+    effects = run(ending(journal))
+    [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert (call.call_id, call.outcome.value) == (cid("c1"), "resolved")
+    assert [effect.queue for effect in effects if isinstance(effect, CountEntry)] == ["guides"]
+
+
+@pytest.mark.parametrize("cut", range(6))
+def test_an_agent_who_asks_when_the_gap_ends_is_no_caller_either(cut: int) -> None:
+    """The snapshot, too, lists the channel among the waiting."""
+    seen = read("""
+         0  arrived    c1  main
+         4  chose      c1  guides
+         4  joined     c1  guides
+         9  left       c1  guides
+         9  connected  c1  guides  anna  leg=a1
+    """)[:cut]
+    lost = PeerLost(at=at(9), system=SYSTEM, reason="test")
+    told = rows(TALKS) + rows(enters("c1", "anna-02"))
+    journal = JournalRead(at=at(25), system=SYSTEM, rows=told)
+    later = read("""
+        25  snapshot   waiting=k1:switchboard:5  alive=c1,a1,k1
+        30  left       k1  switchboard
+        30  hung_up    k1
+        60  completed  c1  guides  caller
+        60  hung_up    c1
+    """)
+    effects = run([*seen, lost, journal, *later, *ending(())])
+    [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert (call.call_id, call.outcome.value) == (cid("c1"), "resolved")
+    assert [effect.queue for effect in effects if isinstance(effect, CountEntry)] == ["guides"]
+
+
+@pytest.mark.parametrize(("linked", "channel"), [BY_CODE, BY_PHONE])
+def test_a_caller_handed_on_there_in_a_gap_is_one_call_of_two_stays(
+    linked: str, channel: str
+) -> None:
+    journal = rows(TALKS) + rows(enters(linked, channel)) + rows(HANDS_ON)
+    effects = run(ending(journal))
+    [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert (call.outcome.value, call.transfers, call.last_queue) == ("handed_on", 1, "switchboard")
+    entries = [effect for effect in effects if isinstance(effect, RecordEntry)]
+    assert [(entry.queue, entry.agent, entry.joined_by) for entry in entries] == [
+        ("guides", "anna", None),
+        ("switchboard", "olle", cid("k1")),
+    ]
+
+
+def test_an_agent_who_asked_in_a_full_queue_in_a_gap_was_not_refused() -> None:
+    asked = """
+    20  k1  switchboard  NONE  IVRDENTER  c1|anna-02
+    20  k1  switchboard  NONE  IVRDEXIT   FULL
+    60  c1  guides  anna  COMPLETECALLER  5|51|1
+    60  c1  NONE    NONE  IVRDEND
+    """
+    effects = run(ending(rows(TALKS) + rows(asked)))
+    assert [effect.queue for effect in effects if isinstance(effect, CountEntry)] == ["guides"]
+
+
+def test_a_transfer_between_two_talks_of_ours_is_told_by_both_and_counted_once() -> None:
+    link = "ATTENDEDTRANSFER  LINK|Local/_attended@transfer-0;1|Local/_attended@transfer-0;2|5|21|1"
+    twice = f"""
+    25  k1  switchboard  olle  CONNECT     5|o1|2
+    30  c1  guides  anna  {link}
+    30  k1  switchboard  olle  {link}
+    30  k1  switchboard  olle  COMPLETECALLER  5|5|1
+    60  c1  NONE    NONE  IVRDEND
+    """
+    effects = run(ending(rows(TALKS) + rows(enters("k1", "anna-02")) + rows(twice)))
+    [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert (call.outcome.value, call.transfers, call.last_queue) == ("handed_on", 1, "switchboard")
