@@ -23,18 +23,18 @@ from rich.table import Table
 
 from ivrd import (
     __version__,
+    cli_dialplan,
     cli_prompts,
     cli_switches,
     config,
-    dialplan,
     hours_report,
     reconciliation,
     rules,
 )
 from ivrd.ami import record
 from ivrd.ami.client import AmiClient
-from ivrd.ami.filters import event_filter_lines
 from ivrd.app import App
+from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, pbx_of
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig
 from ivrd.core import hours_preview
@@ -43,15 +43,12 @@ from ivrd.core.reconcile import Difference
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.log import configure
 from ivrd.red_days import marks
-from ivrd.rendering import dialplan_files
 from ivrd.replay import Json, replay
 from ivrd.schedules import schedules
 
 FAILED = 1
 MISUSED = 2
 BUG = 70
-
-DEFAULT_CONFIG = Path("/etc/ivrd/ivrd.toml")
 
 cli = typer.Typer(
     help="Tone choice, overflow, cases and live queue figures beside Asterisk.",
@@ -61,13 +58,10 @@ cli = typer.Typer(
 )
 
 cli.add_typer(cli_prompts.cli, name="prompts")
+cli.add_typer(cli_dialplan.cli, name="dialplan")
 cli_switches.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-ConfigPath = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration.", show_default=True)
-]
 
 
 def main() -> None:
@@ -112,54 +106,6 @@ def check(
     )
 
 
-@cli.command(name="dialplan")
-def render_dialplan(
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    *,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the files into this directory.")
-    ] = None,
-    manager: Annotated[
-        bool, typer.Option("--manager", help="Print our section of manager.conf instead.")
-    ] = False,
-    queues: Annotated[
-        bool, typer.Option("--queues", help="Print templates for queues.conf instead.")
-    ] = False,
-    first_year: Annotated[
-        int | None,
-        typer.Option("--year", min=2020, max=2099, help="Red days from then on; else this year."),
-    ] = None,
-    pbx: Annotated[str | None, typer.Option(help="With --manager: the PBX's name.")] = None,
-    asterisk: Annotated[
-        str, typer.Option(help="With --manager: the Asterisk version it is for.")
-    ] = "22.10",
-) -> None:
-    """Render the dialplan, or our AMI user, from the configuration."""
-    settings = config.load(config_path, with_secrets=False)
-    if manager:
-        version = tuple(int(part) for part in asterisk.split(".") if part.isdigit())
-        if len(version) < 2:
-            _fail(f"--asterisk: {asterisk!r} is not a version such as 22.10")
-        lines = event_filter_lines(version)
-        typer.echo(dialplan.render_manager(_pbx(settings, pbx), event_filters=lines), nl=False)
-        return
-    if queues:
-        typer.echo(dialplan.render_queues(settings.queues), nl=False)
-        return
-    files = dialplan_files(settings, first_year=first_year or datetime.now(UTC).year)
-    if output is None:
-        for name, text in files.items():
-            typer.echo(f";;; {name}\n{text}")
-        return
-    output.mkdir(parents=True, exist_ok=True)
-    for stale in sorted(output.glob("ivrd*.conf")):
-        if stale.name not in files:
-            stale.unlink()
-    for name, text in files.items():
-        (output / name).write_text(text, encoding="utf-8")
-    typer.echo(f"{len(files)} files in {output}")
-
-
 @cli.command()
 def hours(
     name: Annotated[str, typer.Argument(help="A line, a queue, or a table of hours.")],
@@ -195,7 +141,7 @@ def record_stream(
     """Save a raw AMI stream with numbers and names masked."""
     settings = config.load(config_path)
     configure(settings.log)
-    frames = asyncio.run(_record(_pbx(settings, pbx), file, seconds))
+    frames = asyncio.run(_record(pbx_of(settings, pbx), file, seconds))
     typer.echo(f"{frames} messages in {file}")
 
 
@@ -213,7 +159,7 @@ def replay_recording(
     settings = config.load(config_path, with_secrets=False)
     # To standard error, and without the line per call: what a call came to is printed below.
     configure(settings.log.model_copy(update={"level": "warning"}))
-    system = SystemName(_pbx(settings, pbx).name)
+    system = SystemName(pbx_of(settings, pbx).name)
     refused: list[str] = []
     events = record.replay(record.read_frames(file), system, note_refused=refused.append)
     ledger = replay(events, system=system, rules=rules.floor_rules(settings))
@@ -253,7 +199,7 @@ def reconcile_facts(
     settings = config.load(config_path)
     now = datetime.now(UTC)
     ends = _period(since, until, zone=zone, now=now)
-    chosen = settings.pbx if pbx is None else (_pbx(settings, pbx),)
+    chosen = settings.pbx if pbx is None else (pbx_of(settings, pbx),)
     if queue_log is not None and len(chosen) > 1:
         _fail("--queue-log: say with --pbx whose it is")
     differences = 0
@@ -442,15 +388,6 @@ def _hours_of(settings: Config, name: str) -> str:
     if found not in known:
         _fail(f"no line, queue or hours are named {name!r}; hours: {', '.join(known) or 'none'}")
     return found
-
-
-def _pbx(settings: Config, name: str | None) -> PbxConfig:
-    """Return the named PBX, or the first."""
-    for pbx in settings.pbx:
-        if name in (None, pbx.name):
-            return pbx
-    known = ", ".join(pbx.name for pbx in settings.pbx)
-    raise ConfigError([f"--pbx: no PBX is named {name!r}; known: {known}"])
 
 
 def _print_calls(calls: list[Json], *, unexpected: int) -> None:

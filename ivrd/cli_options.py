@@ -1,0 +1,31 @@
+"""Options that several groups of commands share, and what they mean.
+
+Here: the configuration's path, and which PBX. Not here: any command.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ivrd.config import Config, PbxConfig
+from ivrd.errors import ConfigError
+
+DEFAULT_CONFIG = Path("/etc/ivrd/ivrd.toml")
+
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration.", show_default=True)
+]
+
+
+def pbx_of(settings: Config, name: str | None) -> PbxConfig:
+    """Return the named PBX, or the first.
+
+    Raises:
+        ConfigError: None has that name.
+    """
+    for pbx in settings.pbx:
+        if name in (None, pbx.name):
+            return pbx
+    known = ", ".join(pbx.name for pbx in settings.pbx)
+    raise ConfigError([f"--pbx: no PBX is named {name!r}; known: {known}"])
