@@ -106,17 +106,20 @@ def _opening(line: LineConfig) -> str:
         "Set(IVRD_UNTIL=0${FILTER(0-9,${CUT(IVRD_FORCED, ,2)})})",
         "; Forced, by a supervisor, until then.",
         "GotoIf($[${IVRD_UNTIL} <= ${ARG1}]?by-hours)",
-        "Set(IVRD_WHY=forced)",
         'GotoIf($["${CUT(IVRD_FORCED, ,1)}" = "closed"]?forced-closed)',
+        "; A value that is neither is no reason to open.",
+        'GotoIf($["${CUT(IVRD_FORCED, ,1)}" != "open"]?by-hours)',
+        "Set(IVRD_WHY=forced)",
         "; Forced open does not shorten the hours; at its end they are asked again.",
         'Set(IVRD_CLOSES_AT=${IF($["${IVRD_OPEN}" != "closed" & '
         '("${IVRD_CLOSES_AT}" = "" | 0${IVRD_CLOSES_AT} > ${IVRD_UNTIL})]'
         "?${IVRD_CLOSES_AT}:${IVRD_UNTIL})})",
         "Set(IVRD_OPEN=open)",
         "Return()",
+        "Set(IVRD_WHY=forced)",
         "Set(IVRD_OPEN=closed)",
         "Return()",
-        labels={10: "by-hours", 11: "forced-closed"},
+        labels={11: "by-hours", 12: "forced-closed"},
     )
 
 

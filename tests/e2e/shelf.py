@@ -17,8 +17,10 @@ LOGS = Path(__file__).resolve().parents[1] / "replay" / "logs"
 
 BYTES_MAX = 200_000
 
-_OF_THIS_MACHINE = re.compile(r'(?m)^port = .*\n|^prompt_sheet = .*\n|^[a-z_]+ = "[^"]*/[^"]*/.*"\n')
-"""Ports, and whatever is a path or an address."""
+_OF_THIS_MACHINE = re.compile(
+    r'(?m)^port = .*\n|^prompt_sheet = .*\n|^[a-z_]+ = "[^"]*/[^"]*/.*"\n'
+)
+"""Ports, files beside it, and whatever is a path or an address."""
 
 is_recording = False
 """Set by `pytest --record`."""
