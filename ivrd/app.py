@@ -35,6 +35,7 @@ from ivrd.engine import Engine
 from ivrd.errors import PeerError
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
+from ivrd.lines_now import LineBook
 from ivrd.menu_counts import MenuCounts
 from ivrd.metrics import Metrics
 from ivrd.mqtt import Publisher
@@ -122,6 +123,7 @@ class App:
             now=self._now,
             reload=self._reloader.reload,
         )
+        self._lines = LineBook(config, switched=lambda: self._switches.board.state, now=self._now)
         self._gaps: dict[SystemName, GapFiller] = {}
         self._clients = [self._client(pbx) for pbx in config.pbx]
         self._statuses = StatusBook(self._engine, now=self._now, titles=_titles(config))
@@ -196,7 +198,10 @@ class App:
 
     async def _serve_web(self) -> None:
         app = create_app(
-            statuses=self._statuses, registry=self._metrics.registry, readiness=self._faults
+            statuses=self._statuses,
+            lines=self._lines.statuses,
+            registry=self._metrics.registry,
+            readiness=self._faults,
         )
 
         def note(host: str, port: int) -> None:
@@ -258,6 +263,7 @@ class App:
             tracker.change_rules(floor_rules)
         self._agi.change_menus(rules.menus(config))
         self._statuses.change_titles(_titles(config))
+        self._lines.change(config)
         self._switches.board.names = live_switches.names_of(config)
         for client in self._clients:
             for queue in config.queues:
@@ -293,6 +299,7 @@ class App:
             (),
             lambda: {(): self._reloader.refused},
         )
+        wiring.show_lines(metrics, self._lines)
         wiring.show_menus(metrics, agi=self._agi, counts=self._menu_counts)
         wiring.show_journal(metrics, journal=self._journal, outbox=self._outbox, store=self._store)
         directory = self._config.state_directory

@@ -16,6 +16,7 @@ from ivrd.db.store import Store
 from ivrd.engine import INBOX_EVENTS_MAX, Engine
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
+from ivrd.lines_now import LineBook
 from ivrd.menu_counts import MenuCounts
 from ivrd.metrics import AmiState, Metrics
 from ivrd.reconciliation import GAUGES as RECONCILE_GAUGES
@@ -38,6 +39,28 @@ def show_reconcile(metrics: Metrics, results: Mapping[SystemName, ResultFile]) -
         metrics.register_gauge_source(
             name, help_text, ("system",), partial(last_results, results, figure)
         )
+
+
+def show_lines(metrics: Metrics, lines: LineBook) -> None:
+    """Show which lines are open, and what they are to reach."""
+    metrics.register_gauge_source(
+        "ivrd_line_open",
+        "1 while a line is open, 0 while it is closed.",
+        ("line",),
+        lines.open_lines,
+    )
+    metrics.register_gauge_source(
+        "ivrd_line_goal_ratio",
+        "Share of callers that a line is to answer within its limit; absent without a goal.",
+        ("line",),
+        lines.goals,
+    )
+    metrics.register_gauge_source(
+        "ivrd_line_goal_seconds",
+        "Within how many seconds a line is to answer; absent without a goal.",
+        ("line",),
+        lines.goal_limits,
+    )
 
 
 def show_menus(metrics: Metrics, *, agi: AgiServer, counts: MenuCounts) -> None:

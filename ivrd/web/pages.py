@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ivrd import __version__
 from ivrd.core.ids import QueueName, SystemName
+from ivrd.web.lines import LineList, Lines
 from ivrd.web.status import QueueList, QueueStatus, StatusBook
 
 NAME_CHARACTERS_MAX = 80
@@ -52,12 +53,17 @@ class ProblemResponse(JSONResponse):
 
 
 def create_app(
-    *, statuses: StatusBook, registry: CollectorRegistry, readiness: Readiness
+    *,
+    statuses: StatusBook,
+    lines: Lines,
+    registry: CollectorRegistry,
+    readiness: Readiness,
 ) -> FastAPI:
     """Return the web application.
 
     Args:
         statuses: What is told of queues.
+        lines: What is told of lines.
         registry: The metrics to show.
         readiness: See `Readiness`; called for each /readyz.
     """
@@ -73,6 +79,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _validation_problem)
     _add_operations_pages(app, registry, readiness)
     _add_queue_pages(app, statuses)
+    _add_line_pages(app, lines)
     return app
 
 
@@ -111,6 +118,13 @@ def _add_queue_pages(app: FastAPI, statuses: StatusBook) -> None:
         if status is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such queue on such a system")
         return status
+
+
+def _add_line_pages(app: FastAPI, lines: Lines) -> None:
+    @app.get("/api/lines")
+    async def every_line() -> LineList:
+        """Return every line: open or closed now, why, until when."""
+        return LineList(lines=list(lines()))
 
 
 async def _http_problem(_request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ from ivrd.core.service_level import Counts
 from ivrd.errors import PeerError
 from ivrd.metrics import AmiState, Metrics
 from ivrd.web import server
+from ivrd.web.lines import LineStatus
 from ivrd.web.pages import create_app
 from ivrd.web.server import serve
 from ivrd.web.status import QueueTitle, StatusBook
@@ -58,6 +59,20 @@ class Floor:
         return self.views
 
 
+A_LINE = LineStatus(
+    line="kommunen",
+    number="0846500400",
+    is_internal=False,
+    state="closed",
+    reason="public_holiday",
+    text="Långfredagen",
+    until=AT,
+    notices=["driftstorning"],
+    goal_percent=85,
+    goal_within_s=60,
+)
+
+
 @dataclass
 class Site:
     """A running server and what it shows."""
@@ -85,7 +100,12 @@ async def a_site() -> AsyncIterator[Site]:
     floor, metrics, reasons = Floor(), Metrics(), list[str]()
     metrics.watch_floor(floor, now=now)
     statuses = StatusBook(floor, now=now, titles=[a_title()])
-    app = create_app(statuses=statuses, registry=metrics.registry, readiness=lambda: reasons)
+    app = create_app(
+        statuses=statuses,
+        lines=lambda: [A_LINE],
+        registry=metrics.registry,
+        readiness=lambda: reasons,
+    )
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(
@@ -118,6 +138,12 @@ def a_title() -> QueueTitle:
 
 
 # What is shown
+
+
+async def test_lines_are_told_with_why_and_until_when(site: Site) -> None:
+    [line] = (await site.get("/api/lines")).json()["lines"]
+    assert (line["line"], line["state"], line["text"]) == ("kommunen", "closed", "Långfredagen")
+    assert datetime.fromisoformat(line["until"]) == AT
 
 
 async def test_health_is_answered_while_the_loop_turns(site: Site) -> None:
@@ -281,7 +307,9 @@ async def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process()
 @contextlib.asynccontextmanager
 async def a_floor_app() -> AsyncIterator[FastAPI]:
     statuses = StatusBook(Floor(), now=now, titles=[])
-    yield create_app(statuses=statuses, registry=Metrics().registry, readiness=list)
+    yield create_app(
+        statuses=statuses, lines=list, registry=Metrics().registry, readiness=list
+    )
 
 
 async def test_signal_handlers_are_left_alone() -> None:
