@@ -9,6 +9,7 @@ from collections.abc import Mapping
 Labels = tuple[str, ...]
 
 WAITS = "ivrd_queue_wait_seconds"
+WAIT_ERRORS = "ivrd_queue_expected_wait_error_seconds"
 
 FAMILIES: Mapping[str, tuple[Labels, str]] = {
     "ivrd_queue_entries_total": (
@@ -22,6 +23,12 @@ FAMILIES: Mapping[str, tuple[Labels, str]] = {
         'level sl = answered{le="T"} / (answered{le="+Inf"} + abandoned{le="+Inf"} - '
         'abandoned{le="X"}), with the queue\'s threshold T and short-abandon limit X. Unknown '
         "waits are in no bucket.",
+    ),
+    WAIT_ERRORS: (
+        ("system", "queue", "model", "told"),
+        "Expected wait at entry - wait in this queue until the answer, without its sign; told is "
+        "too_long or too_short. Bias = (sum of too_long - sum of too_short) / count of both. "
+        "Callers who were not answered are not in it, so it leans towards short waits.",
     ),
     "ivrd_queue_moves_total": (
         ("system", "from_queue", "to_queue", "reason"),

@@ -1,7 +1,8 @@
 """Every Prometheus metric of the daemon, on one registry object.
 
-Here: names, help texts, labels, counting. Not here: the web page that shows them (web/), and any
-ratio: a service level is a division that whoever reads it does, by a formula of METRICS.md.
+Here: what counts as what. Not here: names and help texts of what is counted (metric_families.py),
+how it is kept (metric_series.py), the web page that shows it (web/), and any ratio: a service level
+is a division that whoever reads it does, by a formula of METRICS.md.
 
 Counts are plain integers in dictionaries, and families are built at scrape: half the cost of the
 library's own counters, which lock and check at each step, and which show `_created` series unless a
@@ -11,19 +12,13 @@ Labels: `system` (the PBX) first, wherever a figure belongs to one PBX. No label
 call or an agent. A label whose values come from the wire is bounded by LABEL_SETS_MAX.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from ivrd import __version__
@@ -38,17 +33,18 @@ from ivrd.core.effects import (
     RecordMove,
     ReportUnexpected,
 )
+from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.errors import IvrdBug
-from ivrd.metric_families import FAMILIES, WAITS, Labels
+from ivrd.metric_families import WAIT_ERRORS, WAITS, Labels
+from ivrd.metric_series import Histogram, Tally, counter, gauge
 
 FIXED_BUCKETS_S = (5.0, 10.0, 25.0, 60.0, 600.0)
 """Short abandon; and the limits of METRICS.md that every report shows: 25 s, 60 s and 10 min."""
 
-LABEL_SETS_MAX = 2_000
-"""Per metric. All queues of a county with every disposition are some hundreds; names from the wire
-(a queue nobody configured, a menu's outcome) must not fill the memory of whoever stores them."""
+ERROR_BUCKETS_S = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""A minute is what a caller hears as the same wait; five, what they would call a lie."""
 
 CounterSource = Callable[[], Mapping[Labels, float]]
 GaugeSource = Callable[[], Mapping[Labels, float]]
@@ -90,80 +86,6 @@ class AmiState:
     """Asterisk's stamp on the newest event; None before the first."""
 
 
-class Tally:
-    """One counter: a whole number per set of label values."""
-
-    __slots__ = ("_counts", "name", "refused")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.refused = 0
-        """Steps not counted because there were too many label sets."""
-        self._counts: dict[Labels, int] = {}
-
-    def add(self, values: Labels) -> None:
-        """Count one."""
-        counts = self._counts
-        count = counts.get(values)
-        if count is not None:
-            counts[values] = count + 1
-        elif len(counts) < LABEL_SETS_MAX:
-            counts[values] = 1
-        else:
-            self.refused += 1
-
-    def expect(self, values: Labels) -> None:
-        """Show a zero before the first step: so that a rate sees that step too."""
-        self._counts.setdefault(values, 0)
-
-    def family(self) -> Metric:
-        """Return the exposition."""
-        labels, help_text = FAMILIES[self.name]
-        return _counter(self.name, help_text, labels, self._counts)
-
-
-class WaitHistogram:
-    """The histogram of waits: whole numbers per bucket, per set of label values."""
-
-    __slots__ = ("_bounds", "_series", "name", "refused")
-
-    def __init__(self, *, bounds_s: Sequence[float]) -> None:
-        self.name = WAITS
-        self.refused = 0
-        self._bounds = bounds_s
-        self._series: dict[Labels, tuple[list[int], list[float]]] = {}
-
-    def observe(self, values: Labels, seconds: float) -> None:
-        """Add one wait; a wait equal to a bound is inside it."""
-        series = self._series.get(values)
-        if series is None:
-            if len(self._series) >= LABEL_SETS_MAX:
-                self.refused += 1
-                return
-            series = self.expect(values)
-        counts, total = series
-        counts[bisect_left(self._bounds, seconds)] += 1
-        total[0] += seconds
-
-    def expect(self, values: Labels) -> tuple[list[int], list[float]]:
-        """Show zeros before the first wait."""
-        return self._series.setdefault(values, ([0] * (len(self._bounds) + 1), [0.0]))
-
-    def family(self) -> Metric:
-        """Return the exposition; buckets are cumulative there."""
-        labels, help_text = FAMILIES[self.name]
-        family = HistogramMetricFamily(self.name, help_text, labels=labels)
-        names = [*map(repr, self._bounds), "+Inf"]
-        for values, (counts, total) in self._series.items():
-            running = 0
-            buckets: list[tuple[str, float]] = []
-            for name, count in zip(names, counts, strict=True):
-                running += count
-                buckets.append((name, running))
-            family.add_metric(values, buckets, total[0])
-        return family
-
-
 class Metrics(Collector):
     """What the daemon counts, and what it reads at each scrape.
 
@@ -189,7 +111,8 @@ class Metrics(Collector):
         self._unexpected = Tally("ivrd_events_unexpected_total")
         self._failed = Tally("ivrd_events_failed_total")
         self._tallies = tuple(kept for kept in vars(self).values() if isinstance(kept, Tally))
-        self._waits = WaitHistogram(bounds_s=sorted(bound for bound in bounds_s if bound > 0))
+        self._waits = Histogram(WAITS, bounds_s=sorted(bound for bound in bounds_s if bound > 0))
+        self._wait_errors = Histogram(WAIT_ERRORS, bounds_s=ERROR_BUCKETS_S)
         self._floor: Floor | None = None
         self._now: Callable[[], datetime] | None = None
         self._ami: dict[SystemName, Callable[[], AmiState]] = {}
@@ -206,6 +129,15 @@ class Metrics(Collector):
         self._entries.add(labels)
         if effect.wait is not None:
             self._waits.observe(labels, effect.wait.total_seconds())
+        if effect.expected is not None and effect.disposition is Disposition.ANSWERED:
+            self._count_error(effect, effect.expected)
+
+    def _count_error(self, effect: CountEntry, expected: Expectation) -> None:
+        assert effect.entry_wait is not None, "an answered entry has a wait"
+        error_s = (expected.wait - effect.entry_wait).total_seconds()
+        told = "too_long" if error_s >= 0 else "too_short"
+        labels = (effect.system, effect.queue, expected.model.value, told)
+        self._wait_errors.observe(labels, abs(error_s))
 
     def count_choice(self, effect: CountChoice) -> None:
         """Count what came of one visit to a menu."""
@@ -256,6 +188,9 @@ class Metrics(Collector):
             self._entries.expect((system, queue, disposition.value))
         for disposition in (Disposition.ANSWERED, Disposition.ABANDONED):
             self._waits.expect((system, queue, disposition.value))
+        for model in WaitModel:
+            for told in ("too_long", "too_short"):
+                self._wait_errors.expect((system, queue, model.value, told))
 
     def watch_floor(self, floor: Floor, *, now: Callable[[], datetime]) -> None:
         """Read the queues at each scrape.
@@ -309,7 +244,8 @@ class Metrics(Collector):
         for tally in self._tallies:
             yield tally.family()
         yield self._waits.family()
-        yield _counter(
+        yield self._wait_errors.family()
+        yield counter(
             "ivrd_label_sets_refused_total",
             "Steps that were not counted because a metric had too many label sets.",
             ("metric",),
@@ -320,16 +256,17 @@ class Metrics(Collector):
         yield from _ami_families({system: read() for system, read in self._ami.items()})
         yield from _outbox_families(self._outboxes)
         for name, (help_text, labels, counters) in self._counter_sources.items():
-            yield _counter(name, help_text, labels, _merged(counters))
+            yield counter(name, help_text, labels, _merged(counters))
         for name, (help_text, labels, gauges) in self._gauge_sources.items():
-            yield _gauge(name, help_text, labels, _merged(gauges))
-        yield _gauge(
+            yield gauge(name, help_text, labels, _merged(gauges))
+        yield gauge(
             "ivrd_build_info", "The version that runs; always 1.", ("version",), {(__version__,): 1}
         )
 
     def _refused(self) -> Mapping[Labels, int]:
         refused: dict[Labels, int] = {(kept.name,): kept.refused for kept in self._tallies}
-        refused[(self._waits.name,)] = self._waits.refused
+        for histogram in (self._waits, self._wait_errors):
+            refused[(histogram.name,)] = histogram.refused
         return refused
 
 
@@ -337,23 +274,33 @@ def _floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metri
     """Yield the live figures; those of a queue that we cannot vouch for are absent, not zero."""
     synced = [view for view in views if view.is_synced]
     queue = ("system", "queue")
-    yield _gauge(
+    yield gauge(
         "ivrd_queue_synced",
         "1 when we hold a snapshot and all events since; at 0 the queue's other gauges are absent.",
         queue,
         {(view.system, view.queue): int(view.is_synced) for view in views},
     )
-    yield _gauge(
+    yield gauge(
         "ivrd_queue_callers",
         "Callers waiting now.",
         queue,
         {(view.system, view.queue): view.waiting for view in synced},
     )
-    yield _gauge(
+    yield gauge(
         "ivrd_queue_longest_wait_seconds",
         "Now - first arrival in any queue of the longest waiting caller; 0 when nobody waits.",
         queue,
         {(view.system, view.queue): _age_s(view.oldest_arrival_at, now) for view in synced},
+    )
+    yield gauge(
+        "ivrd_queue_expected_wait_seconds",
+        "Expected wait of a caller who enters the queue now, by the model that says so.",
+        (*queue, "model"),
+        {
+            (view.system, view.queue, view.expected.model.value): view.expected.wait.total_seconds()
+            for view in synced
+            if view.expected is not None
+        },
     )
     members: dict[Labels, float] = {}
     for view in synced:
@@ -361,8 +308,8 @@ def _floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metri
         members[(view.system, view.queue, "busy")] = view.members_busy
         members[(view.system, view.queue, "paused")] = view.members_paused
         members[(view.system, view.queue, "unavailable")] = view.members_unavailable
-    yield _gauge("ivrd_queue_members", "Members of the queue by state.", (*queue, "state"), members)
-    yield _counter(
+    yield gauge("ivrd_queue_members", "Members of the queue by state.", (*queue, "state"), members)
+    yield counter(
         "ivrd_queue_joined_total",
         "Entries into the queue. Offered = joined + entries refused (full, join_empty).",
         queue,
@@ -371,13 +318,13 @@ def _floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metri
 
 
 def _ami_families(states: Mapping[SystemName, AmiState]) -> Iterator[Metric]:
-    yield _gauge(
+    yield gauge(
         "ivrd_ami_connected",
         "1 while logged in to the PBX's AMI.",
         ("system",),
         {(system,): int(state.is_connected) for system, state in states.items()},
     )
-    yield _gauge(
+    yield gauge(
         "ivrd_ami_last_event_timestamp_seconds",
         "Asterisk's stamp on the newest event, Unix time; absent before the first.",
         ("system",),
@@ -391,19 +338,19 @@ def _ami_families(states: Mapping[SystemName, AmiState]) -> Iterator[Metric]:
 
 def _outbox_families(outboxes: Sequence[Outbox]) -> Iterator[Metric]:
     sink = ("sink",)
-    yield _gauge(
+    yield gauge(
         "ivrd_outbox_depth",
         "What waits for the sink now.",
         sink,
         {(outbox.sink,): outbox.depth for outbox in outboxes},
     )
-    yield _gauge(
+    yield gauge(
         "ivrd_outbox_bound",
         "What may wait for the sink at most; more is dropped.",
         sink,
         {(outbox.sink,): outbox.bound for outbox in outboxes},
     )
-    yield _counter(
+    yield counter(
         "ivrd_outbox_dropped_total",
         "What was lost because the sink's outbox was full.",
         sink,
@@ -437,21 +384,3 @@ def _merged(sources: Iterable[Callable[[], Mapping[Labels, float]]]) -> Mapping[
     for read in sources:
         merged.update(read())
     return merged
-
-
-def _counter(
-    name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]
-) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, help_text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
-
-
-def _gauge(
-    name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, help_text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family

@@ -114,6 +114,12 @@ class QueueStatus(BaseModel):
     waiting: int | None
     longest_wait_s: float | None = Field(description="0 when nobody waits.")
     oldest_arrival_at: datetime | None = Field(description="Null also when nobody waits.")
+    expected_wait_s: float | None = Field(
+        description="Of a caller who enters now; null also when nobody can tell."
+    )
+    expected_wait_model: str | None = Field(
+        description="free-agent or agent-time; null when expected_wait_s is."
+    )
     members: MembersStatus | None
     counted_since: datetime | None
     counts: CountsStatus
@@ -169,6 +175,7 @@ class StatusBook:
     def _status(self, view: QueueView, now: datetime) -> QueueStatus:
         title = self._titles.get((view.system, view.queue))
         is_known = view.is_synced
+        expected = view.expected if is_known else None
         return QueueStatus(
             system=view.system,
             queue=view.queue,
@@ -180,6 +187,8 @@ class StatusBook:
             waiting=view.waiting if is_known else None,
             longest_wait_s=_age_s(view.oldest_arrival_at, now) if is_known else None,
             oldest_arrival_at=view.oldest_arrival_at if is_known else None,
+            expected_wait_s=None if expected is None else _seconds(expected.wait),
+            expected_wait_model=None if expected is None else expected.model.value,
             members=_members(view) if is_known else None,
             counted_since=view.counted_since,
             counts=_counts(view.counts),
@@ -228,7 +237,11 @@ def _counts(counts: Counts) -> CountsStatus:
 
 def _age_s(since: datetime | None, now: datetime) -> float:
     """Return seconds; never negative, although two clocks may differ by a little."""
-    return 0.0 if since is None else max(0.0, round((now - since).total_seconds(), 3))
+    return 0.0 if since is None else max(0.0, _seconds(now - since))
+
+
+def _seconds(duration: timedelta) -> float:
+    return round(duration.total_seconds(), 3)
 
 
 def _rounded(ratio: Fraction | None) -> float | None:

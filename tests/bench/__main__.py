@@ -6,7 +6,14 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from tests.bench import ami_messages, cpu_per_call, key_to_queue, tracker_alone, year
+from tests.bench import (
+    ami_messages,
+    cpu_per_call,
+    expected_wait,
+    key_to_queue,
+    tracker_alone,
+    year,
+)
 from tests.bench.machine import describe
 from tests.bench.result import BenchError, Result
 from tests.lab.processes import LabError
@@ -20,6 +27,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "c": key_to_queue.measure,
     "d": tracker_alone.measure,
     "e": year.measure,
+    "f": expected_wait.measure,
 }
 """By key, in the order in which they run; each takes `is_quick`."""
 

@@ -207,7 +207,8 @@ def metrics_in(page: Path) -> set[str]:
     """Return the metrics that a page names; a histogram's parts stand for the whole."""
     queries = re.findall(r"^```promql\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
     codes = " ".join([*inline(page), *queries])
-    return {name.removesuffix("_bucket") for name in re.findall(r"\bivrd_[a-z_]+", codes)}
+    parts = r"_(bucket|sum|count)$"
+    return {re.sub(parts, "", name) for name in re.findall(r"\bivrd_[a-z_]+", codes)}
 
 
 def test_metrics_names_every_metric_and_no_other(metric_names: set[str]) -> None:

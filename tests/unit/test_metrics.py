@@ -1,13 +1,14 @@
 """Unit tests of the metrics: what is counted is what is shown."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ivrd import metrics as metrics_module
+from ivrd import metric_series
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
@@ -20,6 +21,7 @@ from ivrd.core.effects import (
     RecordMove,
     ReportUnexpected,
 )
+from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
 from ivrd.core.service_level import Counts
@@ -136,6 +138,44 @@ def test_the_service_level_is_a_division_of_shown_samples() -> None:
         bucket("answered", "+Inf") + bucket("abandoned", "+Inf") - bucket("abandoned", "5.0")
     )
     assert level == 2 / 4
+
+
+def an_answer(*, expected_s: float, wait_s: float) -> CountEntry:
+    expected = Expectation(model=WaitModel.AGENT_TIME, wait=timedelta(seconds=expected_s))
+    return replace(an_entry(Disposition.ANSWERED, wait_s), expected=expected)
+
+
+def test_an_error_is_counted_by_its_direction_so_that_bias_is_a_subtraction() -> None:
+    metrics = Metrics()
+    for expected_s, wait_s in ((60, 40), (60, 65), (10, 10)):
+        metrics.count_entry(an_answer(expected_s=expected_s, wait_s=wait_s))
+    samples = shown(metrics)
+    name = "ivrd_queue_expected_wait_error_seconds"
+    labels = "system=pbx1,queue=kc,model=agent-time,told="
+    assert samples[f"{name}_sum{{{labels}too_long}}"] == 20
+    assert samples[f"{name}_count{{{labels}too_long}}"] == 2
+    assert samples[f"{name}_sum{{{labels}too_short}}"] == 5
+    assert samples[f"{name}_bucket{{{labels}too_short,le=5.0}}"] == 1
+
+
+def test_whoever_was_not_answered_or_told_nothing_has_no_error() -> None:
+    metrics = Metrics()
+    unanswered = replace(an_answer(expected_s=60, wait_s=40), disposition=Disposition.ABANDONED)
+    metrics.count_entry(unanswered)
+    metrics.count_entry(an_entry(Disposition.ANSWERED, 3))
+    assert not any(name.startswith("ivrd_queue_expected") for name in shown(metrics))
+
+
+def test_the_expected_wait_is_shown_with_its_model_and_absent_when_unknown() -> None:
+    told = Expectation(model=WaitModel.AGENT_TIME, wait=timedelta(seconds=61.5))
+    name = "ivrd_queue_expected_wait_seconds"
+    for view in (a_view(), replace(a_view(is_synced=False), expected=told)):
+        metrics = Metrics()
+        metrics.watch_floor(AFloor(view), now=lambda: AT)
+        assert not any(each.startswith(name) for each in shown(metrics))
+    metrics = Metrics()
+    metrics.watch_floor(AFloor(replace(a_view(), expected=told)), now=lambda: AT)
+    assert shown(metrics)[f"{name}{{system=pbx1,queue=kc,model=agent-time}}"] == 61.5
 
 
 def test_an_unknown_wait_is_in_no_bucket() -> None:
@@ -278,7 +318,7 @@ def test_a_source_with_a_bad_name_or_other_labels_is_refused() -> None:
 
 
 def test_names_from_the_wire_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics_module, "LABEL_SETS_MAX", 2)
+    monkeypatch.setattr(metric_series, "LABEL_SETS_MAX", 2)
     metrics = Metrics()
     for number in range(5):
         metrics.count_event(PBX, f"Event{number}")

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.service_level import Counts
@@ -72,3 +73,12 @@ def test_the_text_for_mqtt_is_the_text_of_the_api() -> None:
     assert status is not None
     assert json.loads(text) == status.model_dump(mode="json")
     assert book.as_json(PBX, QueueName("nowhere")) is None
+
+
+def test_an_expected_wait_is_told_with_its_model_and_null_when_unknown() -> None:
+    told = Expectation(model=WaitModel.AGENT_TIME, wait=timedelta(seconds=61.23456))
+    [status] = a_book(AFloor(expected=told)).every()
+    assert (status.expected_wait_s, status.expected_wait_model) == (61.235, "agent-time")
+    for floor in (AFloor(), AFloor(expected=told, is_synced=False)):
+        [status] = a_book(floor).every()
+        assert (status.expected_wait_s, status.expected_wait_model) == (None, None)
