@@ -41,7 +41,9 @@ def choose(book: CallBook, event: ChoiceMade, *, is_told: IsTold) -> None:
     known = call.choice
     if known == event:
         return
-    if known and step in call.path and is_told(call.call_id, known.at, event.at):
+    # The journal's own choices of one second bear the same stamp, and are all news.
+    is_later = known is not None and event.at > known.at
+    if known and is_later and step in call.path and is_told(call.call_id, known.at, event.at):
         return
     book.calls[call.call_id] = replace(
         call, choice=event, path=(*call.path[: PATH_STEPS_MAX - 1], step)

@@ -380,6 +380,19 @@ def test_events_told_by_both_in_the_same_second_count_once(count: int) -> None:
     assert said(effects) == said(run([*events, *ending(())]))
 
 
+def test_many_choices_of_one_second_are_all_told() -> None:
+    """A caller who types fast goes from menu to menu, and back, several times a second."""
+    there = " 9  c1  NONE  NONE  IVRDCHOICE  main|chosen|menu:va|2|0|static|sv\n"
+    back = " 9  c1  NONE  NONE  IVRDCHOICE  va|chosen|back|0|0|static|sv\n"
+    story = rows(
+        " 9  c1  NONE  NONE  IVRDARRIVED  main|PJSIP/c1\n"
+        + (there + back) * 3
+        + "10  c1  NONE  NONE  IVRDEND\n"
+    )
+    [call] = [effect for effect in run(ending(story)) if isinstance(effect, RecordCall)]
+    assert call.path == ">".join(["main:2", "va:0"] * 3)
+
+
 def test_a_move_asked_before_a_restart_is_told_by_its_info() -> None:
     [call] = [effect for effect in run(ending(rows(MOVED[1]))) if isinstance(effect, RecordCall)]
     assert call.moves == 1
