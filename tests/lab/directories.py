@@ -65,5 +65,8 @@ def keep_logs(log_dir: Path, *, name: str) -> Path:
     for path in older[: max(0, len(older) - KEPT_LOGS_MAX + 1)]:
         shutil.rmtree(path, ignore_errors=True)
     kept = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=shelf))
-    shutil.copytree(log_dir, kept, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+    sockets = shutil.ignore_patterns("*.sock")  # They cannot be copied.
+    shutil.copytree(
+        log_dir, kept, dirs_exist_ok=True, ignore_dangling_symlinks=True, ignore=sockets
+    )
     return kept

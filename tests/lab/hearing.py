@@ -149,7 +149,7 @@ class _Ear:
         """Follow a prompt from each place where its beginning is heard."""
         end = 0
         for start in self._places(prompt.samples[:HEAD]):
-            if start < end:
+            if start < end - OVERLAP_MAX:
                 continue
             heard, score = self._follow(prompt.samples, start)
             if heard >= min(HEAD, len(prompt.samples)):

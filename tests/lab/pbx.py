@@ -292,12 +292,24 @@ class Pbx:
         """Make a data directory of our own: links to what comes with Asterisk, and own sounds."""
         data = self.asterisk.outside(self._directories.data)
         given = self.asterisk.data_dir
-        for source, target in ((given, data), (given / "sounds", data / "sounds")):
-            for entry in self.asterisk.outside(source).iterdir():
+        for source, target in (
+            # The deepest first: what is there then is no link to what came with Asterisk.
+            (given / "sounds" / "en", data / "sounds" / "en"),
+            (given / "sounds", data / "sounds"),
+            (given, data),
+        ):
+            target.mkdir(exist_ok=True)
+            for entry in self._followed(source).iterdir():
                 if not (target / entry.name).exists():
                     (target / entry.name).symlink_to(source / entry.name)
         silence = b"\xff" * (8000 * MUSIC_S)
         (data / "moh" / "silence.ulaw").write_bytes(silence)
+
+    def _followed(self, path: Path) -> Path:
+        """Return where a directory of Asterisk's is for the machine: its links lead inside."""
+        while self.asterisk.outside(path).is_symlink():
+            path = path.parent / self.asterisk.outside(path).readlink()
+        return self.asterisk.outside(path)
 
 
 def _tail(path: Path, *, lines: int = 30) -> str:
