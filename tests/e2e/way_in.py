@@ -1,0 +1,222 @@
+"""A municipality with every kind of way in, callers who walk it key by key, and what they heard.
+
+The scenarios of test_way_in*.py and test_exit_keys.py share it. What a caller came to is told in
+one line, from what ivrd stored: "PATH | language | stays | outcome".
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ivrd.db.facts import CallFacts
+from tests.e2e.scene import Caller, Scene
+from tests.lab.floor_plan import LINE_NUMBER, Desk
+from tests.lab.hearing import heard, prompts_below
+from tests.lab.municipality import Municipality
+from tests.lab.phone import CallOver, Ring, Talk
+
+DIRECT = "0846500420"
+"""A line without a menu."""
+SLOW = "0846500430"
+"""A line where everybody is in slow mode."""
+ENGLISH = "0846500440"
+INTERNAL = "09"
+"""Its first menu is one that has a back key."""
+OFFICIAL = "0846500405"
+"""Outside the queues."""
+
+STAY_S, DIGIT_S, SLOW_FACTOR = 1, 1, 3
+
+HEARD_S_MIN = 0.35
+"""Of less than about this a prompt cannot be told (tests/lab/hearing.py)."""
+
+WHOLE_SHARE = 0.95
+
+SHEET = """
+languages = ["sv", "en", "fi"]
+fallback = ["en", "sv"]
+[prompts.huvudmeny]
+sv = "Välkommen till kommunen. Tryck ett för växeln."
+en = "Welcome to the town. Press one for the switchboard."
+fi = "Tervetuloa kuntaan. Paina yksi."
+[prompts.va-meny]
+sv = "Vatten och avlopp. Tryck ett för felanmälan."
+en = "Water and sewage. Press one to report a fault."
+[prompts.djup-meny]
+sv = "Har du fått en räkning? Tryck ett."
+[prompts.sprakval]
+sv = "Svenska, tryck ett. English, two."
+[prompts.oppettider]
+sv = "Åtta till fem."
+[prompts.fel-knapp]
+sv = "Den knappen finns inte."
+en = "That key is not there."
+[prompts.otillganglig]
+sv = "Just nu kan ingen svara."
+[prompts.stangt]
+sv = "Vi har stängt. Ring i morgon."
+[prompts.driftstorning]
+sv = "En vattenläcka lagas på Storgatan."
+[prompts.i-ko]
+sv = "Just nu är väntan lång."
+"""
+
+MENUS = f"""
+[[menus]]
+name = "huvudmeny"
+prompt = "huvudmeny"
+invalid_prompt = "fel-knapp"
+stay_choice = "kc"
+failure_choice = "vaxel"
+stay_after_s = {STAY_S}
+digit_s = {DIGIT_S}
+tries = 2
+repeat_key = "*"
+slow_factor = {SLOW_FACTOR}
+[menus.choices]
+1 = "vaxel"
+112 = "va"
+2 = {{ menu = "va" }}
+3 = {{ announcement = "oppettider" }}
+4 = {{ number = "{OFFICIAL}" }}
+8 = {{ slow = true }}
+9 = {{ menu = "sprak" }}
+
+[[menus]]
+name = "va"
+prompt = "va-meny"
+invalid_prompt = "fel-knapp"
+choices = {{ 1 = "va", 2 = {{ menu = "djup" }} }}
+stay_choice = "va"
+stay_after_s = {STAY_S}
+back_key = "0"
+slow_factor = {SLOW_FACTOR}
+
+[[menus]]
+name = "djup"
+prompt = "djup-meny"
+choices = {{ 1 = "kc", 2 = {{ announcement = "oppettider" }}, 3 = {{ language = "fi" }} }}
+stay_choice = {{ announcement = "oppettider" }}
+failure_choice = {{ number = "{OFFICIAL}" }}
+stay_after_s = {STAY_S}
+tries = 1
+repeat_key = "*"
+back_key = "#"
+
+[[menus]]
+name = "sprak"
+prompt = "sprakval"
+invalid_prompt = "fel-knapp"
+stay_choice = {{ menu = "huvudmeny" }}
+choices = {{ 1 = {{ language = "sv" }}, 2 = {{ language = "en" }}, 3 = {{ language = "fi" }} }}
+stay_after_s = {STAY_S}
+back_key = "0"
+"""
+
+LINES = f"""
+[[lines]]
+name = "kommunen"
+number = "{LINE_NUMBER}"
+menu = "huvudmeny"
+
+[[lines]]
+name = "direkt"
+number = "{DIRECT}"
+queue = "va"
+
+[[lines]]
+name = "langsam"
+number = "{SLOW}"
+menu = "huvudmeny"
+is_slow = true
+
+[[lines]]
+name = "english"
+number = "{ENGLISH}"
+menu = "huvudmeny"
+language = "en"
+
+[[lines]]
+name = "internt"
+number = "{INTERNAL}"
+menu = "va"
+is_internal = true
+"""
+
+WATER = 'role = "switchboard"\nservice_level_threshold_s = 60'
+"""One more queue."""
+
+SITE_NUMBERS = f"""
+[ivrd-site-numbers]
+exten => {OFFICIAL},1,Dial(PJSIP/department-{OFFICIAL},5)
+"""
+
+
+def desk(name: str, queue: str, *, talk_s: float = 0.2) -> Desk:
+    """Return an agent who answers at once, and soon hangs up."""
+    return Desk(name=name, queue=queue, answer=Ring(after_s=0.1), talk=Talk(s=talk_s))
+
+
+HANG_UP = "hang up"
+
+Deed = str | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What one caller does, and what comes of it."""
+
+    does: Sequence[Deed] = ()
+    """Keys to press, or seconds to listen; silence of the PBX does not count as listening."""
+    comes_to: str
+    hears: Sequence[str] | None = None
+    """Prompts in order, as "sv/huvudmeny"; None: too little was heard to tell, or nobody asks."""
+    line: str = LINE_NUMBER
+
+
+async def walk(played: Scene, way: Way, *, name: str = "") -> Caller:
+    """Let a citizen go a way until its last deed is done."""
+    caller = await played.ring(line=way.line, name=name)
+    for deed in way.does:
+        if deed == HANG_UP:
+            await caller.hang_up()
+        elif isinstance(deed, str):
+            with contextlib.suppress(CallOver):  # A storm may outlast the call.
+                await caller.press(deed)
+        else:
+            await caller.hears(deed)
+    return caller
+
+
+def told(facts: CallFacts) -> str:
+    """Return what ivrd stored of a call, as the module says."""
+    stays = [f"{entry.queue} {entry.disposition.value}" for entry in facts.entries]
+    return " | ".join([facts.path or "-", facts.language or "-", *stays, facts.outcome.value])
+
+
+def prompts_heard(town: Municipality, caller: Caller) -> list[str]:
+    """Return the prompts that a caller heard, in order, by signal.
+
+    What a language lacks has the sound, and here the name, of the language that replaces it.
+    """
+    by_sound: dict[bytes, tuple[str, Path]] = {}
+    for name, path in prompts_below(town.pbx.sounds_dir).items():
+        language, _, prompt = name.partition("/ivrd/")
+        if prompt and (language == "sv" or path.read_bytes() not in by_sound):
+            by_sound[path.read_bytes()] = f"{language}/{prompt}", path
+    with tempfile.TemporaryDirectory(dir=town.directory) as shelf:
+        recording = Path(shelf) / "heard.wav"
+        caller.line.save_recording(recording)
+        every = heard(recording, dict(by_sound.values()))
+    return [
+        each.name if each.share > WHOLE_SHARE else cut(each.name)
+        for each in every
+        if each.heard_s >= HEARD_S_MIN
+    ]
+
+
+def cut(prompt: str) -> str:
+    """Return how a prompt is told that was not heard to its end."""
+    return f"{prompt}..."
