@@ -102,7 +102,7 @@ def route(way: WayIn, line: str, moment: Moment, keys: str = "") -> Route:
     step = next(walker)
     while not isinstance(step, Ended):
         steps.append(step)
-        step = walker.send(_answer(step, rest))
+        step = walker.send(answer_from(step, rest))
     return Route(steps=(*steps, step), end=step)
 
 
@@ -385,8 +385,8 @@ def _plays(
 # A row of keys.
 
 
-def _answer(step: Step, rest: deque[str]) -> Answer:
-    """Return what the caller does at a step, and take what that uses up."""
+def answer_from(step: Step, rest: deque[str]) -> Answer:
+    """Return what a caller with a row of keys does at a step, and take what that uses up."""
     if isinstance(step, Listens) and step.typed:
         # A whole silence is longer than this one, and goes on in the menu that the key leads to.
         if not rest or rest[0] == SILENCE:
