@@ -16,7 +16,7 @@ Without a kept place (its file was lost, or this is the very first start)
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -47,6 +47,7 @@ class LiveCalls(Protocol):
     @property
     def oldest_arrival_at(self) -> datetime | None: ...
     def remember_finished(self, call_ids: tuple[CallId, ...], /) -> None: ...
+    def take_consultations(self) -> Mapping[CallId, datetime]: ...
 
 
 class TrailOf(Protocol):
@@ -187,6 +188,8 @@ class GapFiller:
         return JournalRead(at=at, system=self._system, rows=rows)
 
     def _keep(self) -> None:
+        for call_id, ended_at in self._calls.take_consultations().items():
+            self._keeper.finish(call_id, ended_at)
         checkpoint = self._keeper.checkpoint(self._calls.oldest_arrival_at)
         if checkpoint is not None:
             self._file.save(checkpoint)

@@ -16,7 +16,7 @@ The rules
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -92,6 +92,8 @@ class Tracker:
         """Whose deadline is passing; known to `drop` if it breaks us."""
         self._finished: dict[CallId, None] = {}
         """Calls decided not long ago, oldest first: the journal must not open them again."""
+        self._consultations: dict[CallId, datetime] = {}
+        """Ended, or merged into their call, and not yet taken."""
         self._from_journal: set[CallId] = set()
         self.clamps = 0
         """Events whose stamp was older than one already seen."""
@@ -223,6 +225,14 @@ class Tracker:
         """Take over which calls an earlier tracker had decided."""
         self._finished.update(dict.fromkeys(call_ids))
 
+    def take_consultations(self) -> Mapping[CallId, datetime]:
+        """Return the consultations that ended since the last time, with when.
+
+        No effect tells of them, and after a restart the journal must not open them as calls.
+        """
+        taken, self._consultations = self._consultations, {}
+        return taken
+
     def restore(self, state: TrackerState) -> None:
         """Take over what an earlier tracker knew. Not sure until the next snapshot."""
         assert state.system == self.system, "a state belongs to one PBX"
@@ -272,7 +282,7 @@ class Tracker:
             case BlindTransferred() | AttendedTransferred():
                 merged = hand_over.note(self._book, event)
                 if merged is not None:
-                    self._remember(merged)
+                    self._remember_consultation(merged, event.at)
             case DialEnded():
                 hand_over.dialled(self._book, event)
             case AgentLegReplaced():
@@ -418,7 +428,7 @@ class Tracker:
     def _finish(self, call: Call, at: datetime) -> None:
         if call.consults_for is not None:
             self._book.forget(call)
-            self._remember(call.call_id)
+            self._remember_consultation(call.call_id, at)
             return
         is_from_journal = call.call_id in self._from_journal
         record = record_of(call, at, self._book.rules.queues, is_from_journal=is_from_journal)
@@ -432,6 +442,12 @@ class Tracker:
             self._book.touch(case.queue)
         self._book.forget(call)
         self._remember(call.call_id)
+
+    def _remember_consultation(self, call_id: CallId, at: datetime) -> None:
+        self._consultations[call_id] = at
+        if len(self._consultations) > FINISHED_CALLS_MAX:
+            del self._consultations[next(iter(self._consultations))]
+        self._remember(call_id)
 
     def _remember(self, call_id: CallId) -> None:
         """Remember that a call, or a consultation, is over."""

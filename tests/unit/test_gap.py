@@ -12,8 +12,8 @@ from ivrd.core.ids import CallId, SystemName
 from ivrd.core.tracker import Tracker
 from ivrd.db.facts import Trail
 from ivrd.gap import GapFiller
-from ivrd.queue_log import QueueLog
-from tests.unit.core.story import SYSTEM, new_tracker
+from ivrd.queue_log import START, QueueLog
+from tests.unit.core.story import SYSTEM, new_tracker, read
 
 PBX = SYSTEM
 BEGIN = 1_772_442_000
@@ -174,3 +174,35 @@ async def test_calls_that_we_decided_are_not_unknown_to_us(tmp_path: Path) -> No
     daemon.gap._keeper.finish(CallId("pbx/1.1"), at(50))
     assert await daemon.start() == {}
     assert daemon.gap.damages()[PBX, "unknown_call"] == 0
+
+
+ASKED = """
+     0  arrived    c1  main
+     0  joined     c1  guides
+     5  connected  c1  guides  anna  leg=a1
+    20  joined     k1  switchboard  channel=anna-01
+    30  left       k1  switchboard
+    30  hung_up    k1
+    33  hung_up    c1
+    40  left       c9  guides
+"""
+
+
+async def test_a_consultation_that_ended_before_a_restart_is_not_opened_as_a_call(
+    tmp_path: Path,
+) -> None:
+    """Its rows stand after the kept place, and no effect ever told of it."""
+    asked = (
+        f"{BEGIN + 20}|k1|switchboard|NONE|IVRDENTER|k1|anna-01\n"
+        f"{BEGIN + 20}|k1|switchboard|NONE|ENTERQUEUE||0701740606|1\n"
+        f"{BEGIN + 30}|k1|switchboard|NONE|ABANDON|1|1|10\n"
+    )
+    (tmp_path / "queue_log").write_text(asked, encoding="utf-8")
+    first = Daemon(tmp_path, None, now=40)
+    first.gap._keeper.sample(at(0), START)
+    for event in read(ASKED):
+        for effect in first.tracker.apply(event):
+            first.gap.observe(effect)
+    first.gap._keep()
+    second = Daemon(tmp_path, None, now=41)
+    assert await second.start() == {}
