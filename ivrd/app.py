@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -29,6 +30,7 @@ from ivrd.core.rules import FloorRules
 from ivrd.core.switches import Actor, Origin
 from ivrd.core.tracker import Tracker
 from ivrd.db.connection import open_engine
+from ivrd.db.facts import trail_of
 from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
 from ivrd.engine import Engine
@@ -236,6 +238,7 @@ class App:
             file=CheckpointFile(self._config.state_directory, system),
             calls=self._trackers[system],
             now=clock.now,
+            trail_of=partial(trail_of, self._store.engine),
         )
         self._engine.observe(gap.observe)
         self._gaps[system] = gap

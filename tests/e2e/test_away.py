@@ -228,3 +228,41 @@ async def test_never_started_and_started_late() -> None:
         connected = [e for e in played.watch.events if isinstance(e, AgentConnected)]
         assert facts.entries[0].answered_at == connected[0].at
         assert troubles(late) == []
+
+
+async def test_a_lost_checkpoint_costs_no_call() -> None:
+    async with Municipality.start(FloorPlan(desks=(GUIDE,))) as lost:
+        async with scene(lost) as played:
+            before = await played.ring()
+            await before.gone()
+        async with scene(lost, is_orderly=False) as played:
+            await lost.kill_daemon()
+            [checkpoint] = lost.directory.rglob("checkpoint-pbx1.json")
+            checkpoint.unlink()
+            resolved, gave_up = await asyncio.gather(played.ring(), played.ring())
+            await gave_up.hang_up()
+            await asyncio.gather(resolved.gone(), gave_up.gone())
+            await lost.start_daemon()
+            await played.collect()
+        assert played.of(resolved).outcome is Outcome.RESOLVED
+        assert [case.agent for case in played.of(resolved).cases] == ["guide"]
+        assert played.of(gave_up).outcome is Outcome.MENU_HANGUP
+        facts = await lost.facts()
+        assert sorted(call.call_id for call in facts) == sorted(
+            caller.call_id for caller in (before, resolved, gave_up)
+        )
+        assert lost.unreconciled(facts) == ()
+        figures = await metrics(lost)
+        assert figures['ivrd_gap_faults_total{kind="unknown_call",system="pbx1"}'] == 0
+
+
+async def test_calls_of_before_the_very_first_start_are_counted_as_unknown() -> None:
+    plan = FloorPlan(desks=(GUIDE,))
+    async with Municipality.start(plan, with_daemon=False) as late:
+        async with scene(late, is_orderly=False) as played:
+            caller = await played.ring()
+            await caller.gone()
+            await late.start_daemon()
+            assert await late.facts() == []
+        figures = await metrics(late)
+        assert figures['ivrd_gap_faults_total{kind="unknown_call",system="pbx1"}'] == 1
