@@ -24,6 +24,7 @@ from rich.table import Table
 from ivrd import (
     __version__,
     cli_dialplan,
+    cli_menu,
     cli_prompts,
     cli_switches,
     config,
@@ -59,6 +60,7 @@ cli = typer.Typer(
 
 cli.add_typer(cli_prompts.cli, name="prompts")
 cli.add_typer(cli_dialplan.cli, name="dialplan")
+cli.add_typer(cli_menu.cli, name="menu")
 cli_switches.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
