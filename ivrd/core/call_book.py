@@ -32,6 +32,7 @@ from ivrd.core.events import (
     QueueExited,
 )
 from ivrd.core.expected_wait import Pace, WaitModel
+from ivrd.core.floor import Prospect
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
 from ivrd.core.line import Candidate
 from ivrd.core.queue_floor import QueueFloor
@@ -56,6 +57,16 @@ def _forget_in(index: dict[_Key, CallId], key: _Key, call_id: CallId) -> None:
     """Take a key out of an index, if it still points to that call."""
     if index.get(key) == call_id:
         del index[key]
+
+
+def _arrival(call: Call) -> datetime | None:
+    """Return since when a caller waits for the next answer; None when that begins now.
+
+    A caller who was answered and handed to a queue of ours begins a new wait.
+    """
+    last = call.entries[-1] if call.entries else None
+    is_answered = isinstance(last, Talking | Closed) and last.answered_at is not None
+    return None if last is None or is_answered else last.stay.first_joined_at
 
 
 def _candidate(call: Call, waiting: Waiting) -> Candidate:
@@ -234,10 +245,7 @@ class CallBook:
 
     def stay(self, call: Call, queue: QueueName, at: datetime) -> Stay:
         """Return the facts of a call's next stay."""
-        last = call.entries[-1] if call.entries else None
-        is_answered = isinstance(last, Talking | Closed) and last.answered_at is not None
-        # A caller who was answered and handed to a queue of ours begins a new wait.
-        first_joined_at = at if last is None or is_answered else last.stay.first_joined_at
+        first_joined_at = _arrival(call) or at
         can_tell = self.is_synced and call.consults_for is None
         return Stay(
             system=self.system,
@@ -248,6 +256,19 @@ class CallBook:
             first_joined_at=first_joined_at,
             joined_by=call.stand_ins[-1] if call.stand_ins else None,
             expected=self.floor(queue).expect(first_joined_at) if can_tell else None,
+        )
+
+    def prospect(self, queue: QueueName, call_id: CallId) -> Prospect | None:
+        """Return what awaits a caller who enters a queue now; None while nobody knows."""
+        floor = self.queues.get(queue)
+        if floor is None or not self.is_synced:
+            return None
+        call = self.calls.get(call_id)
+        first_joined_at = None if call is None else _arrival(call)
+        return Prospect(
+            place=floor.waiting.place_among_all(first_joined_at),
+            has_agents=floor.has_agents(),
+            expected=floor.expect(first_joined_at),
         )
 
     def end_landing(self, call: Call, at: datetime, end: MoveEnd) -> Call:

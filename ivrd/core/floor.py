@@ -12,6 +12,18 @@ from ivrd.core.service_level import Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What awaits one caller who enters a queue now."""
+
+    place: int
+    """Among all who wait, from 1."""
+    has_agents: bool
+    """Somebody serves there: logged in, reachable, not paused."""
+    expected: Expectation | None
+    """None when nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
     """One queue at one moment. When `is_synced` is False everything but the counts is unknown."""
 

@@ -81,6 +81,13 @@ class Line:
         before = bisect_left(self._order, (first_joined_at, CallId("")))
         return 1 + min(before, self._queued)
 
+    def place_among_all(self, first_joined_at: datetime | None) -> int:
+        """Return which place of all who stay a newcomer of that arrival takes; None is now."""
+        if first_joined_at is None:
+            return 1 + self.staying
+        before = bisect_left(self._order, (first_joined_at, CallId("")))
+        return 1 + min(before, self.staying)
+
     def get(self, call_id: CallId) -> Candidate | None:
         """Return a caller; None for one who is not in this line."""
         return self._callers.get(call_id)

@@ -62,7 +62,7 @@ from ivrd.core.events import (
     SnapshotTaken,
 )
 from ivrd.core.exits import REFUSALS, is_refused
-from ivrd.core.floor import QueueView
+from ivrd.core.floor import Prospect, QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
@@ -199,6 +199,14 @@ class Tracker:
         if floor is None:
             return None
         return floor.view(is_synced=self._book.is_synced, counted_since=self._counted_since)
+
+    def knows(self, call_id: CallId) -> bool:
+        """Return whether a call lives here."""
+        return call_id in self._book.calls
+
+    def prospect(self, queue: QueueName, call_id: CallId) -> Prospect | None:
+        """Return what awaits a caller who enters a queue now; None while nobody knows."""
+        return self._book.prospect(queue, call_id)
 
     def state(self) -> TrackerState:
         """Return everything known, as values."""
