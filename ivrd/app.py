@@ -45,6 +45,7 @@ from ivrd.notify import Notifier
 from ivrd.queue_log import QueueLog
 from ivrd.reconciliation import ResultFile
 from ivrd.reload import Reloader
+from ivrd.speaking import QueueSpeaker
 from ivrd.web.pages import create_app
 from ivrd.web.server import serve
 from ivrd.web.status import QueueTitle, StatusBook
@@ -99,6 +100,7 @@ class App:
         )
         self._outbox = StoreOutbox(self._store, report=self._report, journal=self._journal)
         self._menu_counts = MenuCounts()
+        self._speaker = QueueSpeaker(self._trackers, sheet=config.sheet)
         self._agi = AgiServer(
             host=config.agi.host,
             port=config.agi.port,
@@ -107,6 +109,7 @@ class App:
                 sessions_max=config.agi.sessions_max, session_s=config.agi.session_s_max
             ),
             report=self._menu_counts,
+            speaker=self._speaker,
         )
         self._publisher: Publisher | None = None
         if config.mqtt is not None:
@@ -265,6 +268,7 @@ class App:
         for tracker in self._trackers.values():
             tracker.change_rules(floor_rules)
         self._agi.change_menus(rules.menus(config))
+        self._speaker.change_sheet(config.sheet)
         self._statuses.change_titles(_titles(config))
         self._lines.change(config)
         self._switches.board.names = live_switches.names_of(config)
