@@ -202,8 +202,14 @@ def record_of(
         hand_over=call.hand_overs[-1].reach if call.hand_overs else None,
         is_from_journal=is_from_journal,
         path=PATH_MARK.join(call.path),
-        language="" if choice is None else choice.language,
+        language="" if choice is None else _language_after(choice),
     )
+
+
+def _language_after(choice: ChoiceMade) -> str:
+    """Return the caller's language from a choice on: it may be the choice itself."""
+    kind, _, language = choice.choice.partition(":")
+    return language if kind == "language" else choice.language
 
 
 def _wait_of(call: Call) -> timedelta | None:

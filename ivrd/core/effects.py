@@ -156,7 +156,7 @@ class RecordCall:
     path: str = ""
     """Every choice in order: "huvudmeny:2>va:1"; a menu's name alone where the caller stayed."""
     language: str = ""
-    """The caller's language at the last choice; "" when none was told."""
+    """The caller's language after the last choice; "" when none was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ DISPOSITION_BY_STATUS = {
     "JOINUNAVAIL": Disposition.JOIN_EMPTY,
     "UNKNOWN": Disposition.JOIN_EMPTY,
     "TIMEOUT": Disposition.TIMED_OUT,
+    "REOPENED": Disposition.TIMED_OUT,
     "LEAVEEMPTY": Disposition.EMPTY,
     "LEAVEUNAVAIL": Disposition.EMPTY,
     "KEY": Disposition.KEY_EXIT,
@@ -24,7 +25,8 @@ DISPOSITION_BY_STATUS = {
     "CLOSING": Disposition.CLOSED,
 }
 """What QUEUESTATUS comes to; app_queue.c, queue_results. WITHDRAW depends on who asked. CLOSED, and
-CLOSING for a caller whose line closed while they waited, are the dialplan's own."""
+CLOSING for a caller whose line closed while they waited, are the dialplan's own; so is REOPENED,
+for one whose line was forced open just then: the time-out put them into the same queue again."""
 
 REFUSED = frozenset(DISPOSITION_BY_STATUS[status] for status in REFUSALS)
 """Dispositions of a caller who never joined."""

@@ -190,10 +190,23 @@ def _keys(queue: QueueConfig) -> str:
                 key,
                 f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: KEY,Info: {key})",
                 f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},KEY)",
+                *_key_told(queue, key, target.label),
                 *in_queue(target.target, queue.name),
             )
             for key, target in queue.exit_keys.items()
         ),
+    )
+
+
+def _key_told(queue: QueueConfig, key: str, label: str) -> tuple[str, str]:
+    """Return the steps that tell where a key led, as menus tell it; no menu has such a name."""
+    name = f"queue:{queue.name}"
+    source = f"${{IF({heartbeat_is_old()}?static:ivrd)}}"
+    return (
+        f"UserEvent(IvrdChoice,Menu: {name},Outcome: chosen,Choice: {label},Digit: {key},Tries: 0,"
+        f"Source: {source})",
+        f"QueueLog(NONE,${{UNIQUEID}},NONE,{journal.CHOICE},"
+        f"{name}|chosen|{label}|{key}|0|{source}|${{CHANNEL(language)}})",
     )
 
 
