@@ -6,6 +6,7 @@ use (dialplan_apply.py).
 `ivrd dialplan diff` exits with 0 only when the directory holds what the configuration says.
 """
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,12 @@ import typer
 from ivrd import config, dialplan
 from ivrd.ami.filters import event_filter_lines
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, pbx_of
-from ivrd.errors import ConfigError
+from ivrd.config import PbxConfig
+from ivrd.dialplan.retiring import plain
+from ivrd.dialplan_apply import Aim, Applied, Applier, aim_of
+from ivrd.dialplan_apply import diff as diff_of
+from ivrd.errors import ConfigError, IvrdError
+from ivrd.generations import NAME, Generations
 from ivrd.rendering import dialplan_files
 
 cli = typer.Typer(help="Render the dialplan, and bring it into use.")
@@ -24,6 +30,15 @@ Year = Annotated[
     int | None,
     typer.Option("--year", min=2020, max=2099, help="Red days from then on; else this year."),
 ]
+
+Directory = Annotated[
+    Path, typer.Option(help="Where Asterisk reads our files; its name must be ivrd.")
+]
+Pbx = Annotated[str | None, typer.Option(help="The PBX's name; else the first.")]
+
+DEFAULT_DIRECTORY = Path("/etc/asterisk/ivrd")
+
+DIFFERS = 1
 
 
 @cli.callback(invoke_without_command=True)
@@ -84,3 +99,91 @@ def _refuse_options_before(context: typer.Context) -> None:
     given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     if given:
         raise ConfigError([f"{given[0]}: goes after `ivrd dialplan {context.invoked_subcommand}`"])
+
+
+@cli.command()
+def apply(
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    *,
+    directory: Directory = DEFAULT_DIRECTORY,
+    first_year: Year = None,
+    pbx: Pbx = None,
+) -> None:
+    """Bring the configuration's dialplan into the running Asterisk, checked; or change nothing."""
+    settings = config.load(config_path)
+    generations = _generations(directory)
+    files = dialplan_files(settings, first_year=first_year or datetime.now(UTC).year)
+    with generations.lock():
+        for line in diff_of(generations.in_use(), files):
+            typer.echo(line)
+        aim = aim_of(settings, files)
+        done = _bring(generations, pbx_of(settings, pbx), aim)
+    _tell(done)
+    if done.is_changed:
+        typer.echo("the menus of a running ivrd are as before until `ivrd reload`")
+
+
+@cli.command()
+def rollback(
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    *,
+    directory: Directory = DEFAULT_DIRECTORY,
+    pbx: Pbx = None,
+) -> None:
+    """Go back to the dialplan before the last apply, one step; the configuration stays as it is."""
+    settings = config.load(config_path)
+    generations = _generations(directory)
+    with generations.lock():
+        before = generations.previous()
+        if before is None:
+            raise IvrdError(f"{directory}: there is no step back from {generations.told()}")
+        files = plain(before)
+        for line in diff_of(generations.in_use(), files):
+            typer.echo(line)
+        done = _bring(generations, pbx_of(settings, pbx), Aim(files=files), is_step_back=True)
+    _tell(done)
+    typer.echo("the configuration is as before: the next `ivrd dialplan apply` brings it back")
+
+
+@cli.command()
+def diff(
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    *,
+    directory: Directory = DEFAULT_DIRECTORY,
+    first_year: Year = None,
+) -> None:
+    """Show what `apply` would change; exit with 0 when that is nothing, else with 1."""
+    settings = config.load(config_path, with_secrets=False)
+    files = dialplan_files(settings, first_year=first_year or datetime.now(UTC).year)
+    lines = diff_of(_generations(directory).in_use(), files)
+    for line in lines:
+        typer.echo(line)
+    if lines:
+        raise typer.Exit(DIFFERS)
+    typer.echo(f"{directory}: as the configuration says")
+
+
+def _generations(directory: Path) -> Generations:
+    if directory.resolve().name != NAME:
+        told = f"must be named {NAME}, because the files include each other by it"
+        raise ConfigError([f"--directory: {directory} {told}"])
+    return Generations(directory)
+
+
+def _bring(
+    generations: Generations, pbx: PbxConfig, aim: Aim, *, is_step_back: bool = False
+) -> Applied:
+    applier = Applier(generations, pbx, note=lambda text: typer.echo(f"ivrd: {text}", err=True))
+    return asyncio.run(applier.apply(aim, now=datetime.now(UTC), is_step_back=is_step_back))
+
+
+def _tell(done: Applied) -> None:
+    if not done.is_changed:
+        typer.echo(f"nothing to change: Asterisk runs it already, {done.told}")
+        return
+    typer.echo(
+        f"Asterisk runs {done.contexts} contexts with {done.steps} steps, each asked back; "
+        f"{done.told}"
+    )
+    if done.retired:
+        typer.echo(f"{done.retired} contexts are kept for a day, for calls that are still in them")

@@ -74,13 +74,44 @@ QUEUE_STATUS = _action("QueueStatus", is_list=True)
 CORE_SHOW_CHANNELS = _action("CoreShowChannels", is_list=True)
 
 
-def login(username: str, secret: str) -> AmiAction:
+RELOAD_DIALPLAN = _action("Reload", Module="pbx_config")
+
+
+def login(username: str, secret: str, *, events: str = "on") -> AmiAction:
     """Return the login; its text must never be logged.
+
+    Args:
+        username: Of manager.conf.
+        secret: In clear.
+        events: "off" for a connection that only asks.
 
     Raises:
         PeerRefused: The name or secret has a control character.
     """
-    return _action("Login", Username=username, Secret=secret, Events="on")
+    return _action("Login", Username=username, Secret=secret, Events=events)
+
+
+def show_context(context: str) -> AmiAction:
+    """Return the request for one context of the running dialplan.
+
+    Raises:
+        PeerRefused: The name is not fit to be sent.
+    """
+    return _action("ShowDialPlan", is_list=True, Context=context)
+
+
+def check_module(module: str) -> AmiAction:
+    """Return the question whether a module is loaded."""
+    return _action("ModuleCheck", Module=module)
+
+
+def evaluate(expression: str) -> AmiAction:
+    """Return the question what a dialplan function gives, without a call.
+
+    Raises:
+        PeerRefused: The expression is not fit to be sent.
+    """
+    return _action("Getvar", Variable=expression)
 
 
 def heartbeat(epoch_s: int) -> AmiAction:

@@ -124,7 +124,11 @@ def _opening(line: LineConfig) -> str:
 
 
 def _heard_here(line: LineConfig, notices: Sequence[NoticeConfig], place: str) -> str:
-    """Return the subroutine that plays what is switched on for this line at this place."""
+    """Return the subroutine that plays what is switched on for this line at this place.
+
+    Each notice leads back to its beginning, not to the step after: whatever a reload has changed
+    meanwhile, no caller is lost, and none hears a notice twice.
+    """
     here = [
         notice
         for notice in notices
@@ -136,7 +140,13 @@ def _heard_here(line: LineConfig, notices: Sequence[NoticeConfig], place: str) -
 def notice_step(notice: NoticeConfig) -> str:
     """Return the step that plays a notice while it is switched on."""
     until = f"0${{FILTER(0-9,${{DB({NOTICE}/{notice.name})}})}}"
-    return f"GosubIf($[{until} > ${{EPOCH}}]?ivrd-notices,{notice.name},1)"
+    heard = f'"${{{_heard(notice)}}}" = ""'
+    return f"GotoIf($[{heard} & {until} > ${{EPOCH}}]?ivrd-notices,{notice.name},1)"
+
+
+def _heard(notice: NoticeConfig) -> str:
+    """Return the variable that says that a caller has heard it."""
+    return f"IVRD_HEARD_{notice.name}"
 
 
 def notices_context(notices: Sequence[NoticeConfig]) -> str:
@@ -153,7 +163,8 @@ def notices_context(notices: Sequence[NoticeConfig]) -> str:
             *_notice_told(notice.name, "began"),
             f"Playback({sound(notice.prompt)})",
             *_notice_told(notice.name, "ended"),
-            "Return()",
+            f"Set({_heard(notice)}=1)",
+            f"Goto(ivrd-line-${{IVRD_LINE}},{notice.place},1)",
         )
         for notice in notices
     ]

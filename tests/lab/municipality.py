@@ -302,10 +302,13 @@ def _pbx_plan(
         manager_text=f"{manager}secret = {secret}\n",
         dialplan={
             "site.conf": floor_plan.site_dialplan(plan),
-            **{name: text for name, text in files.items() if name != "ivrd.conf"},
+            "ivrd/ivrd.conf": files["ivrd.conf"],
         },
         queues_text=dialplan.render_queues(settings.queues) + floor_plan.queues_conf(plan),
-        more_files={"features.conf": floor_plan.features_conf(plan)},
+        more_files={
+            "features.conf": floor_plan.features_conf(plan),
+            **{f"ivrd/{name}": text for name, text in files.items()},
+        },
         log_verbose=plan.is_verbose,
         starts_at=plan.starts_at,
         agents=tuple(

@@ -285,7 +285,9 @@ class Pbx:
         for name, text in render(
             self.plan, self.wiring, self._directories, modules=modules
         ).items():
-            (self.etc_dir / name).write_text(text, encoding="utf-8")
+            path = self.etc_dir / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         self._link_data()
 
     def _link_data(self) -> None:
