@@ -57,7 +57,6 @@ def _way_findings(config: Config, ways: Graph) -> Iterator[Finding]:
                 way_out="give it a catch_all or a fallback",
             )
     yield from _silent_circles(config)
-    yield from _queue_circles(config)
     yield from _closed_to_closed(config)
 
 
@@ -105,16 +104,6 @@ def _back_keys(number: int, menu: MenuConfig, ways: Graph) -> Iterator[Finding]:
             f"key {menu.back_key} leads back, but nobody comes to menu {menu.name} from a menu",
             "take back_key away, or let a menu lead here",
         )
-    elif reached.is_first_for:
-        yield Finding(
-            severity=Severity.WARNING,
-            kind=Kind.DEAD_KEY,
-            place=place,
-            text=f"key {menu.back_key} leads back, but callers of "
-            f"{listed(sorted(reached.is_first_for))} meet menu {menu.name} first: for them it is a "
-            "wrong key",
-            way_out="give them a menu of their own, without back_key",
-        )
 
 
 def _unfinished_keys(number: int, menu: MenuConfig) -> Iterator[Finding]:
@@ -149,13 +138,6 @@ def _dead_keys_of_queue(number: int, queue: QueueConfig) -> Iterator[Finding]:
                 f"key {key} leads callers who wait in {queue.name} back to {queue.name}",
                 "lead elsewhere, or take the key away",
             )
-        if target.slow:
-            yield _fault(
-                Kind.DEAD_KEY,
-                place,
-                f"key {key} asks for longer time-outs, but waiting in {queue.name} has none",
-                "offer it in a menu instead",
-            )
 
 
 # Round and round.
@@ -181,28 +163,6 @@ def _silent_circles(config: Config) -> Iterator[Finding]:
 
 def _names(*targets: TargetConfig) -> tuple[str, ...]:
     return tuple(target.menu for target in targets if target.menu is not None)
-
-
-def _queue_circles(config: Config) -> Iterator[Finding]:
-    """Yield circles of fallback and catch_all together; those of one alone are refused before."""
-    onward = {
-        queue.name: tuple(
-            name
-            for name in (queue.fallback, queue.catch_all if queue.hours is not None else None)
-            if name is not None
-        )
-        for queue in config.queues
-    }
-    for number, queue in enumerate(config.queues):
-        circle = _circle(queue.name, onward)
-        if circle:
-            yield _fault(
-                Kind.LOOP,
-                f"queues[{number}]",
-                f"when none of them takes callers, fallback and catch_all lead from {circle} "
-                "for ever, without a pause",
-                "let one of them lead elsewhere, or nowhere: callers then hear that nobody answers",
-            )
 
 
 def _circle(start: str, onward: Mapping[str, tuple[str, ...]]) -> str:

@@ -91,7 +91,7 @@ def _uses(config: Config, ways: Graph) -> Iterator[_Use]:
         yield from _uses_in_queue(number, queue, ways.queues.get(queue.name, NEVER).languages)
     for number, line in enumerate(config.lines):
         mine = frozenset({line.language})
-        closed = line.closed_choice and line.closed_choice.announcement
+        closed = line.closed_choice.announcement if line.closed_choice is not None else None
         for key, prompt in (("closed_prompt", line.closed_prompt), ("closed_choice", closed)):
             if prompt is not None:
                 place = f"lines[{number}].{key}"
@@ -146,7 +146,7 @@ def _uses_in_menu(number: int, menu: MenuConfig, languages: frozenset[str]) -> I
             yield _Use(place=place, prompt=target.announcement, keys=keys, languages=languages)
     for name, ending in (
         ("stay_choice", menu.stay_choice.announcement),
-        ("failure_choice", menu.failure_choice and menu.failure_choice.announcement),
+        ("failure_choice", menu.failure_choice.announcement if menu.failure_choice else None),
     ):
         if ending is not None:
             place = f"menus[{number}].{name}"

@@ -41,8 +41,8 @@ def line_rows(config: Config, line: LineConfig) -> Iterator[Row]:
         yield Row(
             key="closed",
             text=", then ".join((*prompt, onward)),
-            menu=line.closed_choice and line.closed_choice.menu,
-            queue=line.closed_choice and line.closed_choice.queue,
+            menu=line.closed_choice.menu if line.closed_choice else None,
+            queue=line.closed_choice.queue if line.closed_choice else None,
         )
     for notice in config.notices:
         if not notice.lines or line.name in notice.lines:

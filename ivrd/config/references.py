@@ -5,7 +5,6 @@ Here: faults between sections. Not here: faults within one (its model).
 
 import difflib
 from collections.abc import Iterator
-from typing import Literal
 
 from ivrd.config.base import UNAVAILABLE_PROMPT
 from ivrd.config.prompt_sheet import PromptSheet
@@ -45,11 +44,14 @@ def reference_faults(config: Config) -> Iterator[str]:
     for place, wanted in _hours_references(config):
         if wanted not in hours:
             yield f"{place}: no hours are named {wanted!r}{_suggest(wanted, hours)}"
+    for number, queue in enumerate(config.queues):
+        for key, target in queue.exit_keys.items():
+            if target.slow:
+                yield f"queues[{number}].exit_keys.{key}: slow means nothing to who waits"
     for number, name in enumerate(queues):
         if name in RESERVED:
             yield f"queues[{number}].name: {name!r} is a word of the menus; take another"
-    yield from _queue_circles(config, "fallback")
-    yield from _queue_circles(config, "catch_all")
+    yield from _queue_circles(config)
     yield from _silent_circles(config)
 
 
@@ -115,16 +117,21 @@ def _suggest(name: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
 
 
-def _queue_circles(config: Config, key: Literal["fallback", "catch_all"]) -> Iterator[str]:
-    """Yield a fault for each queue from which a key leads back to it: callers would go round."""
-    onward = {queue.name: getattr(queue, key) for queue in config.queues}
+def _queue_circles(config: Config) -> Iterator[str]:
+    """Yield a fault for each queue from which callers could go round without ever waiting.
+
+    A closed queue leads to its catch_all, and one that refuses to its fallback, whatever led there.
+    """
+    onward = {queue.name: {queue.fallback, queue.catch_all} - {None} for queue in config.queues}
     for number, queue in enumerate(config.queues):
-        seen = {queue.name}
-        following = onward[queue.name]
-        while following is not None and following not in seen:
-            seen.add(following)
-            following = onward.get(following)
-        if following == queue.name:
+        seen: set[str | None] = set()
+        ahead = set(onward[queue.name])
+        while ahead:
+            one = ahead.pop()
+            seen.add(one)
+            ahead |= onward.get(one or "", set()) - seen
+        if queue.name in seen:
+            key = "fallback" if queue.fallback is not None else "catch_all"
             yield f"queues[{number}].{key}: leads back to {queue.name!r}; break the circle"
 
 

@@ -144,6 +144,10 @@ class LineConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "LineConfig":
+        if self.closed_choice is not None and (
+            self.closed_choice.language or self.closed_choice.slow
+        ):
+            raise ValueError("closed_choice must lead somewhere: queue, menu, number, announcement")
         if (self.menu is None) == (self.queue is None):
             raise ValueError("must name a menu, or a queue instead")
         if self.hours is not None and self.closed_prompt is None and self.closed_choice is None:

@@ -114,6 +114,9 @@ class Menu:
     """One key that plays the prompt again; None when there is none."""
     back_key: str | None = None
     """One key that leads to the menu before; None when there is none."""
+    has_back: bool = True
+    """Whether a menu is before; where none is, the back key plays the prompt again: the prompt
+    speaks of it, and a caller who presses it has done nothing wrong."""
     slow_factor: float = 2.0
     """How much longer both time-outs are for a caller in slow mode."""
 
@@ -144,7 +147,7 @@ class Menu:
 
         Args:
             is_slow: The caller, or the caller's line, is in slow mode: both time-outs are longer.
-            has_back: The caller came from another menu; otherwise the back key is a wrong key.
+            has_back: The caller came from another menu; otherwise the back key plays it again.
         """
         factor = self.slow_factor if is_slow else 1.0
         return replace(
@@ -152,7 +155,7 @@ class Menu:
             stay_after=self.stay_after * factor,
             digit_after=self.digit_after * factor,
             slow_factor=1.0,
-            back_key=self.back_key if has_back else None,
+            has_back=has_back,
         )
 
 
@@ -389,10 +392,11 @@ def _after_digits(menu: Menu, digits: str, so_far: SoFar) -> Step:
 
 
 def _after_key(menu: Menu, key: str, so_far: SoFar) -> Step:
-    choice = ChoiceName(BACK) if key == menu.back_key else menu.choices.get(key)
+    is_back = key == menu.back_key
+    choice = ChoiceName(BACK) if is_back and menu.has_back else menu.choices.get(key)
     if choice is not None:
         return _close(so_far, MenuOutcome.CHOSEN, choice=choice, digit=key)
-    if key == menu.repeat_key and so_far.repeats < REPEATS_MAX:
+    if (is_back or key == menu.repeat_key) and so_far.repeats < REPEATS_MAX:
         return _prompt(menu, replace(so_far, repeats=so_far.repeats + 1))
     return _after_wrong_key(menu, replace(so_far, wrong_keys=(*so_far.wrong_keys, key)))
 

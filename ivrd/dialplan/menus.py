@@ -114,6 +114,13 @@ def _repeat_and_back(menu: MenuConfig) -> list[str]:
         parts.append(
             extension(
                 menu.repeat_key,
+                "Goto(again,1)",
+            )
+        )
+    if menu.repeat_key is not None or menu.back_key is not None:
+        parts.append(
+            extension(
+                "again",
                 "Set(IVRD_REPEATS=$[${IVRD_REPEATS} + 1])",
                 f"GotoIf($[${{IVRD_REPEATS}} > {REPEATS_MAX}]?i,1)",
                 "Goto(s,prompt)",
@@ -123,7 +130,8 @@ def _repeat_and_back(menu: MenuConfig) -> list[str]:
         parts.append(
             extension(
                 menu.back_key,
-                'GotoIf($["${IVRD_PATH}" = ""]?i,1)',
+                "; Where no menu is before, this one is played again.",
+                'GotoIf($["${IVRD_PATH}" = ""]?again,1)',
                 *_told(menu, "chosen", BACK, menu.back_key),
                 f"Goto(ivrd-chosen-{menu.name},{_name(BACK)},1)",
             )
@@ -219,7 +227,7 @@ def _labels(menu: MenuConfig) -> list[str]:
 
 def _name(label: str) -> str:
     """Return the extension of a label. No key of a telephone is a letter, so none dials it."""
-    return "to-" + label.replace(":", "-").replace("+", "plus")
+    return "to-" + label.replace(":", ".").replace("+", "plus")
 
 
 def _timeout(seconds: int, menu: MenuConfig) -> str:

@@ -71,7 +71,10 @@ def _waiting(queue: QueueConfig) -> str:
         'Set(QUEUE_PRIO=${IF($["${QUEUE_PRIO}" = ""]?'
         f"$[{PRIORITY_BASE} - ${{STRFTIME(,,%s%1q)}}]:${{QUEUE_PRIO}})}})",
         "Set(IVRD_OPEN=open)",
-        _hours(queue),
+        *_hours(queue),
+        "; A supervisor who forces the line open means the queue too.",
+        'Set(IVRD_OPEN=${IF($["${IVRD_OPEN}" = "closed" & "${IVRD_WHY}" = "forced"]?'
+        "open:${IVRD_OPEN})})",
         'GotoIf($["${IVRD_OPEN}" != "open"]?elsewhere,1)',
         "; Once per call, not again after a move.",
         'GosubIf($["${IVRD_LINE}" != "" & "${IVRD_ENTERED}" = ""]?'
@@ -98,13 +101,23 @@ def _waiting(queue: QueueConfig) -> str:
         "; CONTINUE, or no reason: an agent has answered and gone.",
         "Hangup()",
     ]
-    return extension("s", *steps, labels={7: "join"})
+    return extension("s", *steps, labels={10: "join"})
 
 
-def _hours(queue: QueueConfig) -> str:
+def _hours(queue: QueueConfig) -> tuple[str, str, str]:
+    """Return the steps that ask whether the queue's agents are there, now.
+
+    Who rang before it closed is served there, however long the menu took. A meeting is by now: the
+    agents are away.
+    """
     if queue.hours is None:
-        return "NoOp()"
-    return f"Gosub(ivrd-hours-{queue.hours},s,1(${{EPOCH}}))"
+        return ("NoOp()", "NoOp()", "NoOp()")
+    hours = f"ivrd-hours-{queue.hours},s,1"
+    return (
+        f"Gosub({hours}(${{EPOCH}}))",
+        'Set(IVRD_LATE=$["${IVRD_OPEN}" = "closed" & "${IVRD_ENTERED}" = "" & "${IVRD_AT}" != ""])',
+        f"GosubIf(${{IVRD_LATE}}?{hours}(${{IVRD_AT}}))",
+    )
 
 
 def _spoken(queue: QueueConfig, agi: AgiConfig) -> str:

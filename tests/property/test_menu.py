@@ -98,8 +98,10 @@ def check_end(menu: Menu, end: Finished) -> None:
     assert (end.tries == menu.tries) == (end.outcome is MenuOutcome.GAVE_UP)
     assert (end.choice is None) == (end.outcome is MenuOutcome.HUNG_UP)
     assert (end.digit is not None) == (end.outcome is MenuOutcome.CHOSEN)
-    assert not set(end.wrong_keys) & {*menu.choices, menu.back_key}
-    assert menu.repeat_key not in end.wrong_keys or end.repeats == REPEATS_MAX
+    assert not set(end.wrong_keys) & set(menu.choices)
+    assert not (menu.has_back and menu.back_key in end.wrong_keys)
+    again = {menu.repeat_key, menu.back_key} & set(end.wrong_keys)
+    assert not again or end.repeats == REPEATS_MAX
     match end.outcome:
         case MenuOutcome.CHOSEN if end.digit == menu.back_key:
             assert end.choice == "back"
@@ -169,5 +171,5 @@ def test_a_first_key_is_chosen_only_when_it_was_typed_in_full(menu: Menu, keys: 
     first = keys[:length]
     if first in menu.choices:
         assert end.digit == first
-    elif first != menu.repeat_key:
+    elif first not in (menu.repeat_key, menu.back_key):
         assert end.wrong_keys[0] == first

@@ -349,3 +349,25 @@ def test_whatever_stands_in_the_file_is_a_configuration_or_a_list_of_faults(
     if isinstance(container, dict):
         container[key] = value
     assert isinstance(configuration_or_faults(document), Config | tuple)
+
+
+# The way in
+
+
+def test_a_closed_line_must_lead_somewhere(document: Document) -> None:
+    document["lines"][0]["closed_choice"] = {"slow": True}
+    [fault] = faults_of(document)
+    assert fault.startswith("lines[0]: closed_choice must lead somewhere")
+
+
+def test_queues_that_lead_round_by_turns_are_a_fault(document: Document) -> None:
+    document["queues"][4]["fallback"] = "kc"
+    assert faults_of(document) == [
+        "queues[1].catch_all: leads back to 'kc'; break the circle",
+        "queues[4].fallback: leads back to 'uppsamling'; break the circle",
+    ]
+
+
+def test_slow_means_nothing_to_who_waits(document: Document) -> None:
+    document["queues"][1]["exit_keys"] = {"1": {"slow": True}}
+    assert faults_of(document) == ["queues[1].exit_keys.1: slow means nothing to who waits"]

@@ -152,10 +152,6 @@ PLANTED: Mapping[str, tuple[Plant, set[tuple[str, str]]]] = {
         queue_set(KC, exit_keys={"1": "kc"}),
         {("dead key", "queues[1].exit_keys.1")},
     ),
-    "a dead key in a queue: longer time-outs": (
-        queue_set(KC, exit_keys={"1": {"slow": True}}),
-        {("dead key", "queues[1].exit_keys.1")},
-    ),
     "a loop: a key leads to its own menu": (
         choice(VA, "2", {"menu": "va"}),
         {("loop", "menus[1].choices.2")},
@@ -163,10 +159,6 @@ PLANTED: Mapping[str, tuple[Plant, set[tuple[str, str]]]] = {
     "a loop: silence and wrong keys": (
         silence_and_failure_in_a_circle,
         {("loop", "menus[0]"), ("loop", "menus[2]")},
-    ),
-    "a loop: fallback and catch-all": (
-        queue_set(4, fallback="kc"),
-        {("loop", "queues[1]"), ("loop", "queues[4]")},
     ),
     "a loop: languages before any other menu": (
         menu_of_languages_first,
@@ -288,13 +280,11 @@ def test_a_fallback_outside_the_menus_is_a_note() -> None:
 
 def test_without_a_sheet_the_ways_are_still_checked() -> None:
     town = sample()
-    town.document["queues"][4]["fallback"] = "kc"
+    town.document["queues"][1]["exit_keys"] = {"1": "kc"}
     settings = checked(town).model_copy(update={"sheet": None})
     findings = check_menus(settings, sounds=None)
     assert [(one.kind, one.place) for one in findings] == [
-        (Kind.LOOP, "queues[1]"),
-        (Kind.LOOP, "queues[4]"),
-        (Kind.DEAD_KEY, "menus[1].back_key"),
+        (Kind.DEAD_KEY, "queues[1].exit_keys.1"),
         (Kind.NOT_LOOKED_AT, "prompt_sheet"),
     ]
 

@@ -261,13 +261,14 @@ def test_full_menu_scenario(name: str) -> None:
     play_through(FULL, FULL_SCENARIOS[name])
 
 
-def test_without_a_menu_behind_the_back_key_is_wrong() -> None:
+def test_without_a_menu_behind_the_back_key_plays_it_again() -> None:
     heard = FULL.heard_by(is_slow=False, has_back=False)
     play_through(
         heard,
         """
                       -> play ivrd/welcome
-        prompt-cut-#  -> play ivrd/invalid
+        prompt-cut-#  -> play ivrd/welcome
+        prompt-over   -> wait 5
         """,
     )
     assert FULL.heard_by(is_slow=False, has_back=True) == replace(FULL, slow_factor=1.0)

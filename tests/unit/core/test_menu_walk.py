@@ -61,8 +61,9 @@ def test_a_row_of_keys_ends_somewhere(keys: str) -> None:
     assert show(routes(MENU, keys, has_back=True)) == ENDS[keys]
 
 
-def test_back_leads_nowhere_from_the_first_menu() -> None:
-    assert routes(MENU, "#").wrong_keys == ("#",)
+def test_back_plays_the_first_menu_again() -> None:
+    end = routes(MENU, "#")
+    assert (end.wrong_keys, end.repeats) == ((), 1)
 
 
 def test_a_walk_tells_what_is_heard() -> None:

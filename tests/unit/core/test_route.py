@@ -167,7 +167,7 @@ WAYS = {
         "town=open main.sv? main>menu:water water.sv? water>back main.sv?"
         " main>number:0846500405 number:0846500405"
     ),
-    ("water", "0 1"): "water=open water.sv? wrong.sv!? water>water (water) queue:water",
+    ("water", "0 1"): "water=open water.sv? water.sv? water>water (water) queue:water",
     # A language leads back to the menu before; silence in the language menu does not go back.
     ("town", "9 2 3"): (
         "town=open main.sv? main>menu:tongues tongues.sv? tongues>language:en main.en?"
@@ -208,7 +208,7 @@ WAYS = {
         " guides>menu:water water.en? wrong.en!? hung_up:water"
     ),
     ("town", "-40"): (
-        "town=open main.sv? _5 main>guides (guides) guides>menu:water water.sv? wrong.sv!?"
+        "town=open main.sv? _5 main>guides (guides) guides>menu:water water.sv?"
         " water.sv? _5 water>say:hours hours.sv. said:hours"
     ),
     ("town", "-6x"): (
@@ -241,7 +241,7 @@ def test_a_closed_line_leads_there(line: str) -> None:
 
 def test_a_menu_met_at_a_closed_line_has_nothing_behind_it() -> None:
     steps = way_of("night", "0", replace(DAY, line_state=CLOSED))
-    assert steps.startswith("night=closed water.sv? wrong.sv!?")
+    assert steps.startswith("night=closed water.sv? water.sv?")
 
 
 def test_a_line_in_a_meeting_is_open() -> None:
