@@ -117,6 +117,12 @@ def _difference(wanted: Steps, found: Steps) -> str | None:
     if len(wanted) != len(found):
         return f"{len(found)} steps in place of {len(wanted)}"
     for position, (one, other) in enumerate(zip(wanted, found, strict=True), start=1):
+        if one.label != other.label:
+            return (
+                f"step {position} has no label {one.label}"
+                if one.label
+                else (f"step {position} has a label, {other.label}")
+            )
         if one != other:
             return f"step {position} is {other} in place of {one}"
     return None
