@@ -55,6 +55,9 @@ COMPLAINTS_MAX = 20
 COMPLAINT_BYTES_MAX = 600
 """Of a broken event, so much is logged."""
 
+SHUTTING_DOWN = "shutting down"
+"""In what Asterisk answers to a right login too while it ends (seen on 22.10.1; manager.c)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
@@ -180,6 +183,8 @@ class AmiSession:
             actions.login(settings.username, settings.secret.get_secret_value()),
             within_s=self._around.deadlines.login_s,
         )
+        if SHUTTING_DOWN in answer.message.lower():
+            raise PeerUnreachable(f"{settings.name} refuses everybody: {answer.message}")
         if not answer.is_success:
             raise CredentialsRefused(
                 f"AMI user {settings.username!r} of {settings.name} was refused: {answer.message}; "

@@ -73,6 +73,7 @@ class ScriptedAmi:
     port: int = 0
     banner: bytes = BANNER
     secret: str = "right"
+    refusal: str = "Authentication failed"
     commands: tuple[str, ...] = COMMANDS
     boots: bool = True
     is_silent: bool = False
@@ -177,7 +178,7 @@ class ScriptedAmi:
 
     def _login(self, action: dict[str, str]) -> bytes:
         if action["Secret"] != self.secret:
-            return self.response(action, "Error", "Authentication failed")
+            return self.response(action, "Error", self.refusal)
         accepted = self.response(action, "Success", "Authentication accepted")
         booted = b"Event: FullyBooted\r\nPrivilege: system,all\r\nUptime: 5\r\n\r\n"
         return accepted + (booted if self.boots else b"")

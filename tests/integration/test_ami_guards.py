@@ -185,6 +185,16 @@ async def test_row_3_a_wrong_secret_is_a_loud_error_and_slows_down_at_once() -> 
     assert "right" not in str(logs)
 
 
+async def test_an_asterisk_that_ends_is_asked_again_soon() -> None:
+    """It refuses a right secret too, and may be there again within a second."""
+    backoff = Backoff(lambda: 0.0, first_s=0.001, slowest_s=60.0)
+    ending = scripted_ami(secret="other", refusal="Asterisk is shutting down")
+    async with ending as ami, running(ami, backoff=backoff) as run:
+        await ami.until(lambda: ami.connections > 2)
+        ami.secret = "right"
+        await run.until_connected()
+
+
 async def test_failures_are_logged_on_their_edges_only() -> None:
     with structlog.testing.capture_logs() as logs:
         async with scripted_ami(secret="other") as ami, running(ami) as run:
