@@ -88,6 +88,8 @@ class FloorPlan:
     """More of features.conf, in its section [featuremap]."""
     more_dialplan: str = ""
     """More of the site's own extensions.conf."""
+    rtp_port_count: int = 1000
+    """Two for each channel with media; few where many municipalities run at once."""
     starts_at: datetime | None = None
     """What the wall clock of the PBX says when it starts; None for the machine's time."""
     local_members: Mapping[str, str] = field(default_factory=dict)

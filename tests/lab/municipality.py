@@ -310,6 +310,7 @@ def _pbx_plan(
             **{f"ivrd/{name}": text for name, text in files.items()},
         },
         log_verbose=plan.is_verbose,
+        rtp_port_count=plan.rtp_port_count,
         starts_at=plan.starts_at,
         agents=tuple(
             Agent(name=phone.name, sip_port=phone.address[1]) for phone in phones.values()

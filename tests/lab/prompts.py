@@ -36,9 +36,7 @@ async def install_sheet(sheet: PromptSheet, sounds_dir: Path) -> None:
         sounds_dir: a PBX's `sounds_dir`; files come below it as `LANGUAGE/ivrd/ID.wav`.
     """
     shelf = _shelf(sheet.model_dump_json())
-    await asyncio.to_thread(_install_once, sheet, shelf)
-    kept = shutil.ignore_patterns(WORKSHOP)
-    shutil.copytree(shelf, sounds_dir, dirs_exist_ok=True, ignore=kept)
+    await asyncio.to_thread(_install_once, sheet, shelf, sounds_dir)
 
 
 async def make_prompts(prompts: Mapping[str, Prompt], sounds_dir: Path) -> None:
@@ -66,11 +64,13 @@ async def speak(prompt: Prompt) -> Path:
     return target
 
 
-def _install_once(sheet: PromptSheet, shelf: Path) -> None:
-    """Install into a shelf: of two labs that want the same, one waits for the other."""
+def _install_once(sheet: PromptSheet, shelf: Path, sounds_dir: Path) -> None:
+    """Install into a shelf, and copy it; of two labs with the same sheet one waits meanwhile."""
     with shelf.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         install(sheet, shelf)
+        kept = shutil.ignore_patterns(WORKSHOP)
+        shutil.copytree(shelf, sounds_dir, dirs_exist_ok=True, ignore=kept)
 
 
 def _shelf(content: str) -> Path:
