@@ -113,6 +113,17 @@ class Caller:
             within_s=within_s,
         )
 
+    async def joined_since(self, queue: str, start: int) -> CallerJoined:
+        """Wait until the caller has entered a queue, after so many events of the watch."""
+        return await self.watch.first(
+            CallerJoined, lambda e: e.call_id == self.call_id and e.queue == queue, start=start
+        )
+
+    async def joined_again(self, queue: str) -> CallerJoined:
+        """Wait until the caller has entered the same queue for the second time."""
+        first = await self.joined(queue)
+        return await self.joined_since(queue, self.watch.events.index(first) + 1)
+
     async def rang(self, queue: str) -> AgentRang:
         """Wait until a phone rings for the caller."""
         return await self.watch.first(

@@ -5,13 +5,11 @@ from queue_log must then be the same line of the same table.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
 
 from ivrd.core.events import ChoiceMade
-from tests.e2e.scene import Caller, Scene, scene
+from tests.e2e.scene import Caller, Scene
 from tests.e2e.towns import town_fixture
 from tests.e2e.way_in import (
     DIRECT,
@@ -31,6 +29,7 @@ from tests.e2e.way_in import (
     cut,
     desk,
     prompts_heard,
+    run_by,
     told,
     walk,
 )
@@ -121,7 +120,7 @@ WAYS = {
     "back where there is nothing before": Way(
         does=[A_WHILE, "0", A_WHILE, "1"],
         comes_to="va:1 | sv | va answered | switchboard",
-        hears=[cut(WATER_MENU), cut(WRONG)],
+        hears=[cut(WATER_MENU), cut(WATER_MENU)],
         line=INTERNAL,
     ),
     "an announcement, then a key": Way(
@@ -204,24 +203,6 @@ WAYS = {
     ),
 }
 """The storms press on when the caller is in the queue already, where the keys mean nothing."""
-
-
-@contextlib.asynccontextmanager
-async def run_by(town: Municipality, runner: str, name: str | None) -> AsyncIterator[Scene]:
-    """Play a scene with ivrd, or without; then ivrd learns afterwards what it missed."""
-    if runner == "ivrd":
-        async with scene(town, name) as played:
-            yield played
-        return
-    assert await town.stop_daemon() == 0
-    async with scene(town, is_orderly=False) as played:
-        yield played
-        await played.hang_up_all()
-        await town.start_daemon()
-        await played.collect()
-    ours = {caller.call_id for caller in played.callers}
-    differing = town.unreconciled(list(played.facts.values()))
-    assert [each for each in differing if each.call_id in ours] == []
 
 
 @pytest.mark.parametrize("runner", ["ivrd", "dialplan"])

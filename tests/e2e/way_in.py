@@ -6,12 +6,12 @@ one line, from what ivrd stored: "PATH | language | stays | outcome".
 
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ivrd.db.facts import CallFacts
-from tests.e2e.scene import Caller, Scene
+from tests.e2e.scene import Caller, Scene, scene
 from tests.lab.floor_plan import LINE_NUMBER, Desk
 from tests.lab.hearing import heard, prompts_below
 from tests.lab.municipality import Municipality
@@ -19,6 +19,8 @@ from tests.lab.phone import CallOver, Ring, Talk
 
 DIRECT = "0846500420"
 """A line without a menu."""
+GUIDES_AT_ONCE = "0846500450"
+"""The same, to the guides."""
 SLOW = "0846500430"
 """A line where everybody is in slow mode."""
 ENGLISH = "0846500440"
@@ -127,6 +129,11 @@ number = "{DIRECT}"
 queue = "va"
 
 [[lines]]
+name = "vagledare"
+number = "{GUIDES_AT_ONCE}"
+queue = "kc"
+
+[[lines]]
 name = "langsam"
 number = "{SLOW}"
 menu = "huvudmeny"
@@ -220,3 +227,21 @@ def prompts_heard(town: Municipality, caller: Caller) -> list[str]:
 def cut(prompt: str) -> str:
     """Return how a prompt is told that was not heard to its end."""
     return f"{prompt}..."
+
+
+@contextlib.asynccontextmanager
+async def run_by(town: Municipality, runner: str, name: str | None) -> AsyncIterator[Scene]:
+    """Play a scene with ivrd, or without; then ivrd learns afterwards what it missed."""
+    if runner == "ivrd":
+        async with scene(town, name) as played:
+            yield played
+        return
+    assert await town.stop_daemon() == 0
+    async with scene(town, is_orderly=False) as played:
+        yield played
+        await played.hang_up_all()
+        await town.start_daemon()
+        await played.collect()
+    ours = {caller.call_id for caller in played.callers}
+    differing = town.unreconciled(list(played.facts.values()))
+    assert [each for each in differing if each.call_id in ours] == []
