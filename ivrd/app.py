@@ -23,7 +23,7 @@ from ivrd.ami.client import AmiClient
 from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
-from ivrd.core.effects import MoveCaller
+from ivrd.core.effects import DivertCallers, MoveCaller
 from ivrd.core.events import Event
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.rules import FloorRules
@@ -66,6 +66,10 @@ class PbxLink:
     def move(self, effect: MoveCaller) -> None:
         """Ask for a move; a refusal comes back as an event."""
         self._client.withdraw(effect)
+
+    def divert(self, effect: DivertCallers) -> None:
+        """Let the dialplan send callers on at a queue's door."""
+        self._client.divert(effect)
 
     def seconds_until(self, at: datetime) -> float:
         """Return how long until this PBX's clock says `at`."""
@@ -251,6 +255,7 @@ class App:
             clock,
             read_journal=gap.read,
             keep_database=self._switches.keeper(system),
+            queues=[QueueName(queue.name) for queue in self._config.queues],
         )
         self._engine.connect(client.system, PbxLink(client, clock))
         return client
@@ -273,6 +278,7 @@ class App:
         self._lines.change(config)
         self._switches.board.names = live_switches.names_of(config)
         for client in self._clients:
+            client.expect_queues(QueueName(queue.name) for queue in config.queues)
             for queue in config.queues:
                 self._metrics.expect_queue(client.system, QueueName(queue.name))
         self._config = config

@@ -26,6 +26,7 @@ from ivrd.core.effects import (
     CountChoice,
     CountEntry,
     CountNotice,
+    DivertCallers,
     Effect,
     MoveCaller,
     OpenCase,
@@ -35,6 +36,8 @@ from ivrd.core.effects import (
     RecordEntry,
     RecordMove,
     ReportUnexpected,
+    TellDecision,
+    TellRuleChange,
 )
 from ivrd.core.events import DeadlinePassed, Event, JournalRead
 from ivrd.core.floor import QueueView
@@ -86,6 +89,9 @@ class Pbx(Protocol):
 
     def move(self, effect: MoveCaller) -> None:
         """Ask for a move; a refusal comes back as a MoveRefused event."""
+
+    def divert(self, effect: DivertCallers) -> None:
+        """Let the dialplan send callers on at a queue's door, from now on."""
 
     def seconds_until(self, at: datetime) -> float:
         """Return how long until this PBX's clock says `at`; negative when it is past."""
@@ -198,10 +204,10 @@ class Engine:
             self.apply(self._inbox.popleft())
 
     def pass_all_deadlines(self) -> tuple[Effect, ...]:
-        """Pass every deadline that is set, however far off: nothing more will come."""
+        """Pass every deadline of a call, however far off: nothing more will come."""
         effects: list[Effect] = []
         for system, tracker in self._trackers.items():
-            while (deadline := tracker.next_deadline()) is not None:
+            while (deadline := tracker.next_call_deadline()) is not None:
                 effects.extend(self.apply(DeadlinePassed(at=deadline, system=system)))
         return tuple(effects)
 
@@ -258,6 +264,12 @@ class Engine:
                     self._publisher.publish_case(effect)
             case MoveCaller():
                 self._move(effect)
+            case DivertCallers():
+                self._divert(effect)
+            case TellRuleChange():
+                _log_rule_change(effect)
+            case TellDecision():
+                pass  # Observers have seen it.
             case ReportUnexpected():
                 self._counters.report_unexpected(effect)
                 log.debug(
@@ -279,6 +291,25 @@ class Engine:
         if pbx is not None:
             pbx.move(effect)
         # Without a PBX this is a replay: the recording tells what came of the move.
+
+    def _divert(self, effect: DivertCallers) -> None:
+        pbx = self._pbxes.get(effect.system)
+        if pbx is not None:
+            pbx.divert(effect)
+
+
+def _log_rule_change(told: TellRuleChange) -> None:
+    """Write that an overflow rule began or ended."""
+    change = told.change
+    log.info(
+        "overflow_began" if change.is_active else "overflow_ended",
+        asterisk=told.system,
+        rule=change.rule,
+        is_dry_run=change.is_dry_run,
+        is_by_hand=change.is_by_hand,
+        waiting=change.source.waiting,
+        because=[f"{held.figure.value} {held.level} against {held.limit}" for held in change.held],
+    )
 
 
 def _log_call(call: RecordCall) -> None:

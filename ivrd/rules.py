@@ -3,13 +3,45 @@
 Here: the translation, name by name. Not here: checks (config/) and meaning (core).
 """
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from fractions import Fraction
+from zoneinfo import ZoneInfo
 
-from ivrd.config import Config, MenuConfig
+from ivrd.config import Config, MenuConfig, OverflowConfig
 from ivrd.config.base import sound
-from ivrd.core.ids import MenuName, QueueName
+from ivrd.core.hours import Schedule
+from ivrd.core.ids import LineName, MenuName, QueueName
 from ivrd.core.menu import ChoiceName, Menu
-from ivrd.core.rules import FloorRules, OverflowRule, QueueRules, Role
+from ivrd.core.overflow_rules import (
+    Condition,
+    Figure,
+    First,
+    Needs,
+    OverflowRule,
+    RuleMode,
+    TargetGuard,
+)
+from ivrd.core.rules import FloorRules, QueueRules, Role
+from ivrd.red_days import marks
+from ivrd.schedules import schedules
+
+FIRST_YEAR, LAST_YEAR = 2023, 2038
+"""The dialplan's formula for a caller's place holds from 2023 to 2037 (dialplan/queues.py); what
+closes next may lie a year further on. Recordings are played with the days of their own time."""
+
+CLOSING_STOP = timedelta(seconds=1)
+"""A closing that comes nearer never eases, so any stop beyond the start does."""
+
+_WHOLE = {
+    Figure.WAITING: "waiting",
+    Figure.FREE_AGENTS: "free_agents",
+    Figure.SERVING_AGENTS: "serving_agents",
+}
+_TIMES = {
+    Figure.LONGEST_WAIT: "longest_wait_s",
+    Figure.EXPECTED_WAIT: "expected_wait_s",
+}
 
 
 def floor_rules(config: Config) -> FloorRules:
@@ -24,22 +56,79 @@ def floor_rules(config: Config) -> FloorRules:
         )
         for queue in config.queues
     )
-    overflow = (
-        OverflowRule(
-            name=rule.name,
-            from_queue=QueueName(rule.from_queue),
-            to_queue=QueueName(rule.to_queue),
-            start_waiting=rule.start_waiting,
-            stop_waiting=rule.stop_waiting,
-            moves_per_call=rule.moves_per_call,
-        )
-        for rule in config.overflow
-    )
+    hours = schedules(config.hours)
     return FloorRules(
         queues={queue.name: queue for queue in queues},
-        overflow=tuple(overflow),
+        overflow=tuple(overflow_rule(rule, hours) for rule in config.overflow),
         case_rule=config.cases.rule,
+        hours={
+            QueueName(queue.name): hours[queue.hours]
+            for queue in config.queues
+            if queue.hours is not None
+        },
+        days=marks(FIRST_YEAR, LAST_YEAR) if hours else {},
+        zone=ZoneInfo(config.time_zone),
     )
+
+
+def overflow_rule(rule: OverflowConfig, hours: Mapping[str, Schedule]) -> OverflowRule:
+    """Return one overflow rule as the core knows it."""
+    leave = rule.leave_waiting
+    closing = rule.closing_hours
+    return OverflowRule(
+        name=rule.name,
+        from_queues=tuple(map(QueueName, rule.sources)),
+        to_queues=tuple(map(QueueName, rule.targets)),
+        conditions=tuple(_conditions(rule)),
+        needs=Needs(rule.needs),
+        mode=RuleMode(rule.mode),
+        start_after=timedelta(seconds=rule.start_after_s),
+        dwell=timedelta(seconds=rule.dwell_s),
+        leave_waiting=(rule.stop_waiting or 0) if leave is None else leave,
+        moves_at_once=rule.moves_at_once,
+        first=First(rule.first),
+        moves_per_call=rule.moves_per_call,
+        urgent_lines=frozenset(map(LineName, rule.urgent_lines)),
+        guard=TargetGuard(
+            serving_min=rule.target_serving_agents_min,
+            free_min=rule.target_free_agents_min,
+            waiting_max=rule.target_waiting_max,
+            expected_wait_max=_seconds(rule.target_expected_wait_s_max),
+            longer_wait_max=_seconds(rule.longer_wait_s_max),
+        ),
+        moves_waiting=rule.moves_waiting,
+        diverts_at_entry=rule.diverts_at_entry,
+        returns_home=rule.returns_home,
+        closing_hours=None if closing is None else hours[closing],
+    )
+
+
+def _conditions(rule: OverflowConfig) -> Iterator[Condition]:
+    for figure, name in _WHOLE.items():
+        start, stop = getattr(rule, f"start_{name}"), getattr(rule, f"stop_{name}")
+        if start is not None:
+            yield Condition(figure=figure, start=start, stop=stop)
+    for figure, name in _TIMES.items():
+        start, stop = getattr(rule, f"start_{name}"), getattr(rule, f"stop_{name}")
+        if start is not None:
+            yield Condition(
+                figure=figure, start=timedelta(seconds=start), stop=timedelta(seconds=stop)
+            )
+    per_agent = rule.start_waiting_per_free_agent, rule.stop_waiting_per_free_agent
+    if per_agent[0] is not None:
+        start, stop = (Fraction(str(number)) for number in per_agent)
+        yield Condition(figure=Figure.WAITING_PER_FREE_AGENT, start=start, stop=stop)
+    level = rule.start_service_level_percent, rule.stop_service_level_percent
+    if level[0] is not None and level[1] is not None:
+        start, stop = Fraction(level[0], 100), Fraction(level[1], 100)
+        yield Condition(figure=Figure.SERVICE_LEVEL, start=start, stop=stop)
+    if rule.start_closes_in_s is not None:
+        start = timedelta(seconds=rule.start_closes_in_s)
+        yield Condition(figure=Figure.CLOSES_IN, start=start, stop=start + CLOSING_STOP)
+
+
+def _seconds(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def menus(config: Config) -> dict[MenuName, Menu]:

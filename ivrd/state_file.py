@@ -66,6 +66,8 @@ def _packed(value: object) -> object:
         return {"type": type(value).__name__, **fields}
     if isinstance(value, tuple):
         return [_packed(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _packed(item) for key, item in sorted(value.items())}
     if isinstance(value, frozenset):
         return sorted(str(item) for item in value)
     if isinstance(value, datetime):
@@ -86,6 +88,9 @@ def _read(kind: object, value: object) -> object:
     if origin in (tuple, frozenset):
         items = [_read(get_args(kind)[0], item) for item in _checked(list, value)]
         return tuple(items) if origin is tuple else frozenset(items)
+    if origin is Mapping:
+        of = get_args(kind)[1]
+        return {key: _read(of, item) for key, item in _checked(dict, value).items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return _read_record(kind, value)
     if kind is datetime:

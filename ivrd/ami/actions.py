@@ -20,6 +20,9 @@ WITHDRAW_INFO_CHARS = 40
 HEARTBEAT_VARIABLE = "IVRD_HEARTBEAT"
 """The dialplan compares it with EPOCH, so it holds whole seconds of Asterisk's own clock."""
 
+DIVERT_VARIABLE = "IVRD_DIVERT_"
+"""Begins the name of the global variable of each queue; see `divert`."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -121,6 +124,19 @@ def heartbeat(epoch_s: int) -> AmiAction:
         epoch_s: Seconds since the epoch by Asterisk's clock; 0 for "gone".
     """
     return _action("Setvar", Variable=HEARTBEAT_VARIABLE, Value=str(epoch_s))
+
+
+def divert(queue: str, value: str) -> AmiAction:
+    """Return the setting of the global variable that tells where callers at a door go.
+
+    Args:
+        queue: Whose door.
+        value: The other queue and the rule, separated by a space; "" lets callers in.
+
+    Raises:
+        PeerRefused: A name in it is not fit to be sent.
+    """
+    return _action("Setvar", Variable=f"{DIVERT_VARIABLE}{queue}", Value=value)
 
 
 def withdraw(move: MoveCaller) -> AmiAction:

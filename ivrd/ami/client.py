@@ -11,7 +11,7 @@ action again, tries a wrong secret for ever at full speed, and never notices a f
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import structlog
@@ -20,13 +20,14 @@ from panoramisk.actions import Action as PanoramiskAction
 
 from ivrd.ami import actions
 from ivrd.ami.database import KeepDatabase
+from ivrd.ami.diverts import Diverts
 from ivrd.ami.protocol import FRAMES_MAX, AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
 from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, ReadJournal, Surroundings
 from ivrd.clock import AsteriskClock
-from ivrd.core.effects import MoveCaller
+from ivrd.core.effects import DivertCallers, MoveCaller
 from ivrd.core.events import Event, MoveRefused
-from ivrd.core.ids import SystemName
+from ivrd.core.ids import QueueName, SystemName
 from ivrd.errors import (
     PeerConfused,
     PeerError,
@@ -83,6 +84,7 @@ class AmiClient:
         frames_max: int = FRAMES_MAX,
         read_journal: ReadJournal | None = None,
         keep_database: KeepDatabase | None = None,
+        queues: Iterable[QueueName] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect nothing yet.
@@ -99,6 +101,7 @@ class AmiClient:
             frames_max: Bound of the raw queue.
             read_journal: Asked before each snapshot for what the journal tells of a gap.
             keep_database: Called with Asterisk's own database on each connection.
+            queues: Those at whose doors the dialplan may send callers on.
             monotonic: Seconds that never step.
         """
         self._settings = settings
@@ -106,6 +109,7 @@ class AmiClient:
         self._frames_max = frames_max
         self._backoff = backoff or Backoff(random.Random().random)
         self._outbox: asyncio.Queue[MoveCaller] = asyncio.Queue(maxsize=MOVES_MAX)
+        self._diverts = Diverts(queues)
         self.counters = AmiCounters()
         self._around = Surroundings(
             settings=settings,
@@ -117,6 +121,7 @@ class AmiClient:
             is_observer=is_observer,
             read_journal=read_journal,
             keep_database=keep_database,
+            diverts=self._diverts,
             monotonic=monotonic,
         )
         self._session: AmiSession | None = None
@@ -178,6 +183,14 @@ class AmiClient:
             self._outbox.put_nowait(move)
         except asyncio.QueueFull:
             self._refuse(move, "too_many_moves")
+
+    def divert(self, divert: DivertCallers) -> None:
+        """Let the dialplan send callers on at a queue's door, now or when connected again."""
+        self._diverts.put(divert)
+
+    def expect_queues(self, queues: Iterable[QueueName]) -> None:
+        """Let callers in at the doors of these queues, unless something else was said."""
+        self._diverts.expect(queues)
 
     # The task.
 

@@ -10,7 +10,7 @@ never ends, a login that is never answered would each be waited for without end.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +18,7 @@ import structlog
 
 from ivrd.ami import actions
 from ivrd.ami.database import AsteriskDatabase, KeepDatabase
+from ivrd.ami.diverts import Diverts, DivertWriter
 from ivrd.ami.filters import asterisk_version
 from ivrd.ami.headers import NO_STAMP, MessageRefused, stamp
 from ivrd.ami.parse import parse
@@ -125,6 +126,8 @@ class Surroundings:
     """Tells what happened while we were away; None when there is no journal to read."""
     keep_database: KeepDatabase | None = None
     """Works on Asterisk's own database; None when nobody does."""
+    diverts: Diverts = field(default_factory=Diverts)
+    """Where callers at each queue's door are to go."""
 
 
 class AmiSession:
@@ -155,6 +158,8 @@ class AmiSession:
         self.last_event_at: datetime | None = None
         self.move_in_flight: MoveCaller | None = None
         self.has_untimed_events = False
+        within_s = surroundings.deadlines.action_s
+        self._diverts = DivertWriter(surroundings.diverts, request, within_s=within_s)
 
     # Opening.
 
@@ -252,6 +257,7 @@ class AmiSession:
             group.create_task(self._pulse(), name=f"ami-pulse-{name}")
             if not self._around.is_observer:
                 group.create_task(self._move_callers(), name=f"ami-moves-{name}")
+                group.create_task(self._diverts.run(), name=f"ami-diverts-{name}")
                 if self._around.keep_database is not None:
                     keeping = self._keep_database(self._around.keep_database)
                     group.create_task(keeping, name=f"ami-database-{name}")
@@ -351,6 +357,7 @@ class AmiSession:
         while True:
             await self._ping(actions.PING)
             if not self._around.is_observer:
+                await self._diverts.are_told.wait()
                 epoch_s = int(self._around.clock.now().timestamp())
                 await self._request(
                     actions.heartbeat(epoch_s), within_s=self._around.deadlines.action_s

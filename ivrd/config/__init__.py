@@ -15,8 +15,9 @@ from ivrd.config.daemon import (
     PbxConfig,
     WebConfig,
 )
-from ivrd.config.floor import CasesConfig, OverflowConfig, QueueConfig
+from ivrd.config.floor import CasesConfig, QueueConfig
 from ivrd.config.loading import check, json_schema, load
+from ivrd.config.overflow import OverflowConfig
 from ivrd.config.supervision import Supervision, supervision
 from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig, TargetConfig
 from ivrd.config.whole import Config

@@ -1,11 +1,11 @@
-"""Sections for the floor: queues, overflow between them, and cases.
+"""Sections for the floor: queues and cases.
 
 Here: models and the checks of one section alone. Not here: what the rules mean (core).
 """
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from ivrd.config.base import Digit, Name, PromptId, Section
 from ivrd.config.way_in import Target
@@ -52,27 +52,6 @@ class QueueConfig(Section):
     options: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{0,12}$")] = Field(
         default="t", description="Asterisk's Queue() options; t lets the agent transfer by keys."
     )
-
-
-class OverflowConfig(Section):
-    """One rule that moves waiting callers."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,14}$")] = Field(
-        description="At most 15 characters: it travels in queue_log."
-    )
-    from_queue: Name
-    to_queue: Name
-    start_waiting: int = Field(ge=1, le=10_000, description="Begins when so many wait.")
-    stop_waiting: int = Field(ge=0, le=10_000, description="Ends when so few wait.")
-    moves_per_call: int = Field(default=1, ge=1, le=5, description="A caller is moved so often.")
-
-    @model_validator(mode="after")
-    def _check(self) -> "OverflowConfig":
-        if self.stop_waiting >= self.start_waiting:
-            raise ValueError("stop_waiting must be lower than start_waiting")
-        if self.from_queue == self.to_queue:
-            raise ValueError("to_queue must differ from from_queue")
-        return self
 
 
 class CasesConfig(Section):

@@ -34,11 +34,9 @@ def reference_faults(config: Config) -> Iterator[str]:
         if name not in menus:
             yield f"{place}: no menu is named {name!r}{_suggest(name, menus)}"
     lines = [line.name for line in config.lines]
-    for number, notice in enumerate(config.notices):
-        for line_number, name in enumerate(notice.lines):
-            if name not in lines:
-                place = f"notices[{number}].lines[{line_number}]"
-                yield f"{place}: no line is named {name!r}{_suggest(name, lines)}"
+    for place, name in _line_references(config):
+        if name not in lines:
+            yield f"{place}: no line is named {name!r}{_suggest(name, lines)}"
     hours = [one.name for one in config.hours]
     yield from _doubles("hours", hours)
     for place, wanted in _hours_references(config):
@@ -68,8 +66,10 @@ def _queue_references(config: Config) -> Iterator[tuple[str, str]]:
         if target.queue is not None:
             yield place, target.queue
     for number, rule in enumerate(config.overflow):
-        yield f"overflow[{number}].from_queue", rule.from_queue
-        yield f"overflow[{number}].to_queue", rule.to_queue
+        for key, names in (("from_queue", rule.sources), ("to_queue", rule.targets)):
+            for index, name in enumerate(names):
+                is_one = getattr(rule, key) is not None
+                yield f"overflow[{number}].{key}" + ("" if is_one else f"s[{index}]"), name
 
 
 def _menu_references(config: Config) -> Iterator[tuple[str, str]]:
@@ -81,6 +81,15 @@ def _menu_references(config: Config) -> Iterator[tuple[str, str]]:
             yield place, target.menu
 
 
+def _line_references(config: Config) -> Iterator[tuple[str, str]]:
+    for number, notice in enumerate(config.notices):
+        for index, name in enumerate(notice.lines):
+            yield f"notices[{number}].lines[{index}]", name
+    for number, rule in enumerate(config.overflow):
+        for index, name in enumerate(rule.urgent_lines):
+            yield f"overflow[{number}].urgent_lines[{index}]", name
+
+
 def _hours_references(config: Config) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(config.lines):
         if line.hours is not None:
@@ -88,6 +97,9 @@ def _hours_references(config: Config) -> Iterator[tuple[str, str]]:
     for number, queue in enumerate(config.queues):
         if queue.hours is not None:
             yield f"queues[{number}].hours", queue.hours
+    for number, rule in enumerate(config.overflow):
+        if rule.closing_hours is not None:
+            yield f"overflow[{number}].closing_hours", rule.closing_hours
 
 
 def _targets(config: Config) -> Iterator[tuple[str, TargetConfig]]:
@@ -163,6 +175,9 @@ def prompts_played(config: Config) -> Iterator[tuple[str, str]]:
     for number, queue in enumerate(config.queues):
         if queue.offer_prompt is not None:
             yield f"queues[{number}].offer_prompt", queue.offer_prompt
+    for number, rule in enumerate(config.overflow):
+        if rule.notice_prompt is not None:
+            yield f"overflow[{number}].notice_prompt", rule.notice_prompt
     for number, notice in enumerate(config.notices):
         yield f"notices[{number}].prompt", notice.prompt
     for place, target in _targets(config):

@@ -18,8 +18,9 @@ from ivrd.config.daemon import (
     PbxConfig,
     WebConfig,
 )
-from ivrd.config.floor import CasesConfig, OverflowConfig, QueueConfig
+from ivrd.config.floor import CasesConfig, QueueConfig
 from ivrd.config.hours import HoursConfig
+from ivrd.config.overflow import OverflowConfig
 from ivrd.config.prompt_sheet import PromptSheet
 from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig
 

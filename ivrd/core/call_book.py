@@ -17,7 +17,14 @@ from typing import TypeVar
 
 from ivrd.core import entry as entries
 from ivrd.core.call import ENDING_GRACE, Call
-from ivrd.core.effects import CountEntry, Effect, MoveEnd, PublishQueueState, ReportUnexpected
+from ivrd.core.effects import (
+    CountEntry,
+    Effect,
+    MoveEnd,
+    PublishCase,
+    PublishQueueState,
+    ReportUnexpected,
+)
 from ivrd.core.entry import EntryEvent
 from ivrd.core.events import (
     AgentCompleted,
@@ -27,6 +34,7 @@ from ivrd.core.events import (
     CallerAbandonNoted,
     CallerJoined,
     CallerLeft,
+    CaseSaved,
     Event,
     MemberChanged,
     QueueExited,
@@ -39,7 +47,7 @@ from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
 from ivrd.core.staff import Staff
 from ivrd.core.stay import Closed, EntryState, Stay, Talking, Waiting, legs_of
-from ivrd.core.tracker_state import TrackerState
+from ivrd.core.tracker_state import QueueState, TrackerState
 
 _Key = TypeVar("_Key")
 
@@ -72,14 +80,36 @@ def _arrival(call: Call) -> datetime | None:
 def _candidate(call: Call, waiting: Waiting) -> Candidate:
     """Return a waiting caller as the overflow policy sees them."""
     expected = waiting.stay.expected
+    move = waiting.move
+    moves = _moves_out(call)
     return Candidate(
         call_id=call.call_id,
         first_joined_at=waiting.stay.first_joined_at,
         is_offered=bool(waiting.offered_to),
-        is_moving=waiting.move is not None,
+        is_moving=move is not None,
         moves_asked=call.moves_asked,
         met_free_agent=expected is not None and expected.model is WaitModel.FREE_AGENT,
+        line=call.line,
+        moving_by="" if move is None else move.rule,
+        moving_to=None if move is None else move.to_queue,
+        moved_from=tuple(stay.stay.queue for stay in moves),
+        moved_by=moves[-1].move.rule if moves and moves[-1].move is not None else "",
     )
+
+
+def _moves_out(call: Call) -> tuple[Closed, ...]:
+    """Return the stays of this wait that a move of ours ended, in order."""
+    if len(call.entries) < 2:
+        return ()
+    moves: list[Closed] = []
+    for stay in reversed(call.entries):
+        if not isinstance(stay, Closed):
+            continue
+        if stay.answered_at is not None:
+            break
+        if stay.move is not None:
+            moves.append(stay)
+    return tuple(reversed(moves))
 
 
 class CallBook:
@@ -108,6 +138,10 @@ class CallBook:
         """A heap; an entry may be stale, and is looked up again when it passes."""
         self.touched: dict[QueueName, None] = {}
         """Queues that look different now, in the order in which they changed."""
+        self.landings: dict[QueueName, set[CallId]] = {}
+        """Who was taken out of a queue by a move, by the queue where they are not yet."""
+        self.refused_moves: list[tuple[QueueName, datetime]] = []
+        """Queues that refused a caller whom we sent there, until the mover has seen it."""
         self.effects: list[Effect] = []
         self._settled = 0
         """So many of them belong to steps that came to their end."""
@@ -192,6 +226,8 @@ class CallBook:
         self.answered.update(dict.fromkeys(call.answered_dials, call.call_id))
         if call.third is not None:
             self.thirds[call.third] = call.call_id
+        if call.landing is not None:
+            self.landings.setdefault(call.landing.to_queue, set()).add(call.call_id)
         if call.hand_overs and (phone := call.hand_overs[-1].recalls) is not None:
             self.recalls[device_of(phone)] = call.call_id
         for stay in call.entries:
@@ -276,6 +312,9 @@ class CallBook:
         assert call.landing is not None, "only a move that has begun can end"
         moved_out = [stay for stay in call.entries if isinstance(stay, Closed) and stay.move]
         self.effects.append(entries.move_ended(moved_out[-1].stay, call.landing, at, end))
+        self._forget_landing(call)
+        if end is MoveEnd.REFUSED:
+            self.refused_moves.append((call.landing.to_queue, at))
         call = replace(call, landing=None, moves_landed=call.moves_landed + (end is MoveEnd.LANDED))
         self.calls[call.call_id] = call
         return call
@@ -284,7 +323,11 @@ class CallBook:
         """Remember the move that took the caller out of the last queue, if one did."""
         last = call.entries[-1]
         if isinstance(last, Closed) and last.move is not None:
-            self.calls[call.call_id] = replace(call, landing=last.move)
+            self.keep(replace(call, landing=last.move))
+
+    def _forget_landing(self, call: Call) -> None:
+        if call.landing is not None:
+            self.landings.get(call.landing.to_queue, set()).discard(call.call_id)
 
     def land(self, call: Call, queue: QueueName, at: datetime) -> bool:
         """End a move on its arrival in a queue; return whether it was the queue it was for."""
@@ -308,6 +351,7 @@ class CallBook:
     def forget(self, call: Call) -> None:
         """Forget a call and everything that points to it."""
         del self.calls[call.call_id]
+        self._forget_landing(call)
         for stay in call.entries:
             if isinstance(stay, Waiting):
                 self.floor(stay.stay.queue).waiting.remove(call.call_id)
@@ -342,11 +386,37 @@ class CallBook:
         ):
             self.touch(event.queue)
 
+    def publish_case(self, event: CaseSaved) -> None:
+        """Tell of a case that is stored."""
+        self.effects.append(
+            PublishCase(
+                at=event.at,
+                system=event.system,
+                call_id=event.call_id,
+                rule=event.rule,
+                case_id=event.case_id,
+            )
+        )
+
+    def queue_states(self) -> tuple[QueueState, ...]:
+        """Return everything known of each queue, as values."""
+        return tuple(
+            QueueState(
+                queue=floor.queue,
+                members=tuple(floor.members),
+                counts=floor.counts,
+                counts_before_today=floor.counts_before_today,
+                pace=floor.pace.history(),
+            )
+            for floor in self.queues.values()
+        )
+
     def take_over(self, state: TrackerState) -> None:
         """Take over the calls and queues that an earlier book held."""
         for kept in state.queues:
             floor = self.floor(kept.queue)
             floor.counts = kept.counts
+            floor.counts_before_today = kept.counts_before_today
             floor.members = Staff(kept.members)
             floor.pace = Pace(kept.pace)
         for call in state.calls:

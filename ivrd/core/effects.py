@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ivrd.core.expected_wait import Expectation
 from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
+from ivrd.core.overflow_state import Decision, RuleChange
 
 
 class Disposition(StrEnum):
@@ -217,6 +218,37 @@ class MoveCaller:
     """A late move is a wrong move: drop the request when Asterisk's clock is past this."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellRuleChange:
+    """Tell that an overflow rule began or ended, and by which figures."""
+
+    at: datetime
+    system: SystemName
+    change: RuleChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellDecision:
+    """Tell that a caller is to be moved, and by which figures; in a dry run nothing follows."""
+
+    at: datetime
+    system: SystemName
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DivertCallers:
+    """Let the dialplan send callers who come to a queue's door to another queue, or let them in."""
+
+    at: datetime
+    system: SystemName
+    queue: QueueName
+    to_queue: QueueName | None
+    """None lets them in."""
+    reason: str
+    """The rule's name; "" when they are let in."""
+
+
 class MoveEnd(StrEnum):
     """How a requested move ended."""
 
@@ -283,6 +315,9 @@ Effect = (
     | PublishCase
     | PublishQueueState
     | MoveCaller
+    | TellRuleChange
+    | TellDecision
+    | DivertCallers
     | RecordMove
     | CountChoice
     | CountNotice

@@ -5,12 +5,13 @@ the line is long. Not here: what changes a caller (call_book.py) and whom to mov
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
 
-from ivrd.core.ids import CallId
+from ivrd.core.ids import CallId, LineName, QueueName
 
 _Place = tuple[datetime, CallId]
 """First arrival, and the id between equal arrivals: an order that survives a restart."""
@@ -28,12 +29,31 @@ class Candidate:
     moves_asked: int
     met_free_agent: bool = False
     """An agent was free when they came: only ringing keeps them here."""
+    line: LineName | None = None
+    """What they dialled; None when that was not seen."""
+    moving_by: str = ""
+    """The rule of the outstanding move."""
+    moving_to: QueueName | None = None
+    """Where that move goes; None without one."""
+    moved_from: tuple[QueueName, ...] = ()
+    """Queues that moves took them from in this wait, the last one last."""
+    moved_by: str = ""
+    """The rule of the last of these moves."""
 
 
 class Line:
     """The waiting list of one queue."""
 
-    __slots__ = ("_callers", "_movable", "_moving", "_order", "_queued")
+    __slots__ = (
+        "_callers",
+        "_guests",
+        "_movable",
+        "_moving",
+        "_moving_by",
+        "_moving_to",
+        "_order",
+        "_queued",
+    )
 
     def __init__(self, callers: Iterable[Candidate] = ()) -> None:
         """Let callers stand in line, given in any order."""
@@ -42,6 +62,10 @@ class Line:
         self._movable: dict[int, list[_Place]] = {}
         """Who is neither rung for nor moving, by moves asked so far; each list in order."""
         self._moving = 0
+        self._moving_by: Counter[str] = Counter()
+        self._moving_to: Counter[QueueName] = Counter()
+        self._guests: dict[str, list[_Place]] = {}
+        """Who is neither rung for nor moving, by the rule that moved them here; in order."""
         self._queued = 0
         for caller in callers:
             self.put(caller)
@@ -92,14 +116,42 @@ class Line:
         """Return a caller; None for one who is not in this line."""
         return self._callers.get(call_id)
 
-    def movable(self, moves_per_call: int) -> Iterator[CallId]:
+    def moving_by(self, rule: str) -> int:
+        """Return how many moves of a rule are outstanding here."""
+        return self._moving_by[rule]
+
+    def moving_to(self, queue: QueueName) -> int:
+        """Return how many are on their way from here to a queue."""
+        return self._moving_to[queue]
+
+    def staying_in_order(self) -> Iterator[Candidate]:
+        """Yield who is not being moved away, longest wait first. Not to be used after a change."""
+        for _, call_id in self._order:
+            caller = self._callers[call_id]
+            if not caller.is_moving:
+                yield caller
+
+    def movable(self, moves_per_call: int, *, is_reversed: bool = False) -> Iterator[Candidate]:
         """Yield who may be moved, longest wait first. Not to be used after a change.
 
         Args:
             moves_per_call: Who has been asked to move so often is left out.
+            is_reversed: Shortest wait first.
         """
         lists = [line for asked, line in self._movable.items() if asked < moves_per_call]
-        return (call_id for _, call_id in merge(*lists))
+        if is_reversed:
+            places = merge(*map(reversed, lists), reverse=True)
+        else:
+            places = merge(*lists)
+        return (self._callers[call_id] for _, call_id in places)
+
+    def has_guests(self, rule: str) -> bool:
+        """Return whether somebody whom a rule moved here may be moved."""
+        return bool(self._guests.get(rule))
+
+    def guests(self, rule: str) -> Iterator[Candidate]:
+        """Yield whom a rule moved here and who may be moved, longest wait first."""
+        return (self._callers[call_id] for _, call_id in self._guests.get(rule, ()))
 
     def put(self, caller: Candidate) -> None:
         """Let a caller stand in line, or note how one who stands there is now."""
@@ -125,15 +177,26 @@ class Line:
         self._queued += _is_queued(caller)
         if caller.is_moving:
             self._moving += 1
+            self._count_moving(caller, 1)
         elif not caller.is_offered:
             insort(self._movable.setdefault(caller.moves_asked, []), _place(caller))
+            if caller.moved_by:
+                insort(self._guests.setdefault(caller.moved_by, []), _place(caller))
 
     def _unlist(self, caller: Candidate) -> None:
         self._queued -= _is_queued(caller)
         if caller.is_moving:
             self._moving -= 1
+            self._count_moving(caller, -1)
         elif not caller.is_offered:
             _take_out(self._movable[caller.moves_asked], _place(caller))
+            if caller.moved_by:
+                _take_out(self._guests[caller.moved_by], _place(caller))
+
+    def _count_moving(self, caller: Candidate, change: int) -> None:
+        self._moving_by[caller.moving_by] += change
+        if caller.moving_to is not None:
+            self._moving_to[caller.moving_to] += change
 
 
 def _is_queued(caller: Candidate) -> bool:

@@ -1,17 +1,24 @@
-"""Carrying out the overflow policy: remembers which rules are in force, and asks for moves.
+"""Carrying out the overflow policy: remembers how its rules stand, and asks for what they want.
 
-Here: the policy's input from the book, and the record of what it asked. Not here: the policy itself
-(overflow.py) and how a move ends (entry.py, tracker.py).
+Here: the policy's input from the book, the record of what it asked, and when time alone calls for
+another look. Not here: the policy itself (overflow.py) and how a move ends (entry.py, tracker.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from ivrd.core import overflow
 from ivrd.core.call_book import CallBook
-from ivrd.core.effects import MoveCaller
-from ivrd.core.ids import CallId
-from ivrd.core.rules import OverflowRule
+from ivrd.core.days import DAY
+from ivrd.core.effects import DivertCallers, MoveCaller, TellDecision, TellRuleChange
+from ivrd.core.hours import Opening, Schedule, begin_of, opening_at
+from ivrd.core.ids import QueueName
+from ivrd.core.overflow_figures import QueueFigures, QueueLook
+from ivrd.core.overflow_rules import Figure, OverflowRule
+from ivrd.core.overflow_state import Decision, Divert, MoverState, OverflowState
+from ivrd.core.service_level import Counts
+from ivrd.core.staff import Condition
 from ivrd.core.stay import Move, Waiting
 
 MOVE_LAPSES_AFTER = timedelta(seconds=30)
@@ -21,68 +28,257 @@ MOVE_LAPSES_AFTER = timedelta(seconds=30)
 MOVE_NOT_AFTER = timedelta(seconds=5)
 """A request that has waited so long for its connection rests on an old picture of the queues."""
 
+TARGET_RESTS_FOR = timedelta(seconds=30)
+"""A queue that refused a caller of ours would refuse the next one too: full or without agents does
+not change within a second, and each refusal costs a caller a way there and back."""
+
+HOURS_KEPT_FOR = timedelta(hours=1)
+"""Hours are looked up again after so long, because a closing is told only when it is near."""
+
 
 class Mover:
     """The overflow rules of one PBX at work."""
 
     def __init__(self, book: CallBook) -> None:
+        """Begin with no rule in force."""
         self._book = book
-        self.active_rules: set[str] = set()
-        """Rules that have begun and not ended (hysteresis)."""
+        self._policy = OverflowState()
+        self._diverts: dict[QueueName, Divert] = {}
+        self._today_ends_at: datetime | None = None
+        self._look_again: dict[str, datetime] = {}
+        self._due: set[str] = set()
+        """Rules that are to be looked at although their queues look the same."""
+        self._openings: dict[str, tuple[datetime, Opening]] = {}
+
+    def state(self) -> MoverState:
+        """Return everything remembered, as values."""
+        return MoverState(
+            policy=self._policy,
+            diverts=dict(self._diverts),
+            today_ends_at=self._today_ends_at,
+        )
+
+    def restore(self, state: MoverState) -> None:
+        """Take over what an earlier mover remembered."""
+        self._policy = state.policy
+        self._diverts = dict(state.diverts)
+        self._today_ends_at = state.today_ends_at
 
     def forget_gone(self) -> None:
-        """Forget which rules are in force of those that are no more."""
-        self.active_rules &= {rule.name for rule in self._book.rules.overflow}
+        """Forget how those rules stand that are no more, and all hours: they may be others."""
+        names = {rule.name for rule in self._book.rules.overflow}
+        self._policy = replace(
+            self._policy,
+            rules={name: kept for name, kept in self._policy.rules.items() if name in names},
+            orders={name: kept for name, kept in self._policy.orders.items() if name in names},
+        )
+        self._look_again = {name: at for name, at in self._look_again.items() if name in names}
+        self._openings.clear()
+        self._today_ends_at = None
+
+    # Time.
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When time alone may change what is wanted; None when it cannot."""
+        moments = list(self._look_again.values())
+        if self._today_ends_at is not None and self._looks_at_today:
+            moments.append(self._today_ends_at)
+        return min(moments, default=None)
+
+    def wake(self, at: datetime) -> None:
+        """Note that a moment of `wake_at` has come; `ask_moves` follows."""
+        due = {name for name, moment in self._look_again.items() if moment <= at}
+        self._due |= due
+        for name in due:
+            del self._look_again[name]
+        self._turn_day(at)
+
+    @property
+    def _looks_at_today(self) -> bool:
+        return any(
+            condition.figure is Figure.SERVICE_LEVEL
+            for rule in self._book.rules.overflow
+            for condition in rule.conditions
+        )
+
+    def _turn_day(self, at: datetime) -> None:
+        """Begin service levels anew, at the first moment of a day."""
+        if self._today_ends_at is not None and at < self._today_ends_at:
+            return
+        if self._today_ends_at is not None:
+            for floor in self._book.queues.values():
+                floor.counts_before_today = floor.counts
+            self._due |= {rule.name for rule in self._book.rules.overflow}
+        today: date = at.astimezone(self._book.rules.zone).date()
+        self._today_ends_at = begin_of(today + DAY, self._book.rules.zone)
+
+    # Planning.
 
     def ask_moves(self, at: datetime) -> None:
-        """Plan again for each rule whose queues look different now."""
-        if not self._book.touched:
+        """Plan again for each rule whose queues look different now, or whose time has come."""
+        self._turn_day(at)
+        if not self._book.touched and not self._due:
             return
-        for rule in self._book.rules.overflow:
-            if rule.from_queue in self._book.touched or rule.to_queue in self._book.touched:
-                self._plan_rule(rule, at)
+        self._policy = replace(self._policy, resting=self._resting(at))
+        rules = [rule for rule in self._book.rules.overflow if self._is_to_be_planned(rule)]
+        self._due.clear()
+        if rules:
+            self._plan(rules, at)
+        self._tell_diverts(at)
 
-    def _plan_rule(self, rule: OverflowRule, at: datetime) -> None:
-        was_active = rule.name in self.active_rules
-        line = self._book.floor(rule.from_queue).waiting
-        if not was_active and len(line) < rule.start_waiting:
-            return
-        plan = overflow.plan(
-            rule,
-            was_active=was_active,
-            line=line,
-            has_target_agents=self._book.floor(rule.to_queue).has_agents(),
+    def _is_to_be_planned(self, rule: OverflowRule) -> bool:
+        touched = self._book.touched
+        return (
+            rule.name in self._due
+            or any(queue in touched for queue in rule.from_queues)
+            or any(queue in touched for queue in rule.to_queues)
         )
-        if plan.is_active:
-            self.active_rules.add(rule.name)
-        else:
-            self.active_rules.discard(rule.name)
-        for call_id in plan.moves:
-            self._ask_move(call_id, rule, at)
 
-    def _ask_move(self, call_id: CallId, rule: OverflowRule, at: datetime) -> None:
-        call = self._book.calls[call_id]
+    def _plan(self, rules: list[OverflowRule], at: datetime) -> None:
+        plan = overflow.decide(
+            {queue: self._look(queue, at) for queue in _queues_of(rules)},
+            self._policy,
+            rules,
+            at,
+            openings={
+                rule.name: self._opening(f"rule {rule.name}", rule.closing_hours, at)
+                for rule in rules
+                if rule.closing_hours is not None
+            },
+        )
+        self._policy = plan.state
+        for rule in rules:
+            self._look_again.pop(rule.name, None)
+        self._look_again.update(plan.look_again)
+        system = self._book.system
+        for change in plan.changes:
+            self._book.effects.append(TellRuleChange(at=at, system=system, change=change))
+        for decision in plan.decisions:
+            self._book.effects.append(TellDecision(at=at, system=system, decision=decision))
+            if not decision.is_dry_run:
+                self._ask_move(decision, at)
+
+    def _resting(self, at: datetime) -> dict[QueueName, datetime]:
+        """Return which queues refused a caller just now."""
+        resting = {queue: end for queue, end in self._policy.resting.items() if at < end}
+        while self._book.refused_moves:
+            queue, refused_at = self._book.refused_moves.pop()
+            resting[queue] = max(resting.get(queue, at), refused_at + TARGET_RESTS_FOR)
+        return resting
+
+    # What the policy looks at.
+
+    def _look(self, queue: QueueName, at: datetime) -> QueueLook:
+        floor = self._book.floor(queue)
+
+        def expect(first_joined_at: datetime, ahead: int) -> timedelta | None:
+            expected = floor.expect(first_joined_at, ahead=ahead)
+            return None if expected is None else expected.wait
+
+        return QueueLook(
+            queue=queue, figures=self._figures(queue, at), line=floor.waiting, expect=expect
+        )
+
+    def _figures(self, queue: QueueName, at: datetime) -> QueueFigures:
+        floor = self._book.floor(queue)
+        oldest = next(floor.waiting.staying_in_order(), None)
+        expected = floor.expect()
+        counts, before = floor.counts, floor.counts_before_today
+        figures = QueueFigures(
+            at=at,
+            waiting=floor.waiting.staying,
+            oldest_arrival_at=None if oldest is None else oldest.first_joined_at,
+            incoming=self._incoming(queue),
+            free_agents=floor.members.count(Condition.AVAILABLE),
+            serving_agents=floor.members.serving,
+            expected_wait=None if expected is None else expected.wait,
+            counted_today=_counted(counts) - _counted(before),
+            in_time_today=counts.answered_within - before.answered_within,
+        )
+        schedule = self._book.rules.hours.get(queue)
+        if schedule is None:
+            return figures
+        return figures.with_hours(self._opening(f"queue {queue}", schedule, at))
+
+    def _incoming(self, queue: QueueName) -> int:
+        """Return how many are on the way into a queue by moves."""
+        return len(self._book.landings.get(queue, ())) + sum(
+            floor.waiting.moving_to(queue) for floor in self._book.queues.values()
+        )
+
+    def _opening(self, key: str, schedule: Schedule, at: datetime) -> Opening:
+        kept = self._openings.get(key)
+        if kept is not None and at < kept[0]:
+            return kept[1]
+        rules = self._book.rules
+        opening = opening_at(schedule, rules.days, at=at, zone=rules.zone)
+        until = at + HOURS_KEPT_FOR
+        if opening.until is not None:
+            until = min(until, opening.until)
+        self._openings[key] = (until, opening)
+        return opening
+
+    # What it wants.
+
+    def _ask_move(self, decision: Decision, at: datetime) -> None:
+        call = self._book.calls[decision.call_id]
         last = call.entries[-1]
         assert isinstance(last, Waiting), "only a waiting caller is moved"
+        assert last.move is None, "nobody is asked to move twice at once"
         move = Move(
-            rule=rule.name,
-            to_queue=rule.to_queue,
+            rule=decision.rule,
+            to_queue=decision.to_queue,
             asked_at=at,
             lapses_at=at + MOVE_LAPSES_AFTER,
         )
         self._book.with_entry(
             replace(call, moves_asked=call.moves_asked + 1), last, replace(last, move=move)
         )
-        self._book.set_deadline(move.lapses_at, call_id)
+        self._book.set_deadline(move.lapses_at, call.call_id)
         self._book.effects.append(
             MoveCaller(
                 at=at,
                 system=self._book.system,
-                call_id=call_id,
+                call_id=call.call_id,
                 channel=call.channel,
-                from_queue=rule.from_queue,
-                to_queue=rule.to_queue,
-                reason=rule.name,
+                from_queue=decision.from_queue,
+                to_queue=decision.to_queue,
+                reason=decision.rule,
                 not_after=at + MOVE_NOT_AFTER,
             )
         )
+
+    def _tell_diverts(self, at: datetime) -> None:
+        """Say where callers at each door go, when that is another queue than before."""
+        wanted: dict[QueueName, Divert] = {}
+        for rule in self._book.rules.overflow:
+            stand = self._policy.rules.get(rule.name)
+            if stand is None or stand.diverts_to is None:
+                continue
+            for queue in rule.from_queues:
+                wanted.setdefault(queue, Divert(to_queue=stand.diverts_to, rule=rule.name))
+        for queue in {**self._diverts, **wanted}:
+            divert = wanted.get(queue)
+            if divert == self._diverts.get(queue):
+                continue
+            self._book.effects.append(
+                DivertCallers(
+                    at=at,
+                    system=self._book.system,
+                    queue=queue,
+                    to_queue=None if divert is None else divert.to_queue,
+                    reason="" if divert is None else divert.rule,
+                )
+            )
+        self._diverts = wanted
+
+
+def _queues_of(rules: Iterable[OverflowRule]) -> Iterable[QueueName]:
+    """Return every queue that some rules name, once."""
+    return dict.fromkeys(queue for rule in rules for queue in (*rule.from_queues, *rule.to_queues))
+
+
+def _counted(counts: Counts) -> int:
+    """Return what the house's service level is a part of (service_level.sl)."""
+    return counts.answered + counts.abandoned - counts.short_abandons

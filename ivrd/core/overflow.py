@@ -1,53 +1,175 @@
-"""Overflow policy: which waiting callers should move where, and why.
+"""Overflow policy: which rules are in force, and so which waiting callers move where, and why.
 
-Here: a pure planner. It reads what it is given and returns the moves; the tracker remembers them,
-Asterisk carries them out, and truth comes back only as events, upon which it plans again. So a plan
-that is interrupted after any move is still right: the next plan starts from what is.
+Here: a pure planner. It reads what it is given and returns what is wanted; the mover remembers it,
+Asterisk carries it out, and truth comes back only as events, upon which it plans again. Each move
+is judged as if those before it had landed, so a plan that is interrupted after any move is still
+right: the next plan starts from what is.
 
 The invariants
-    1. At most one outstanding move per caller, and at most `moves_per_call` in all: no ping-pong.
-    2. Never into a queue that has no agent to take a call, sooner or later (logged in, not paused).
-    3. The longest wait moves first. Order in the target is by *first* arrival too, which Asterisk
-       keeps by the priority that each caller carries (dialplan/), however the moves land.
+    1. At most one outstanding move per caller, and at most `moves_per_call` in all, the way home
+       apart. Never back into a queue that a move took them from, but home: no ping-pong.
+    2. Never into a queue that is closed, that has no agent to take a call, sooner or later (logged
+       in, not paused), that refused a caller just now, or that the rule's guard excludes.
+    3. The longest wait moves first, unless the rule says otherwise. Order in the target is by
+       *first* arrival too, which Asterisk keeps by the priority that each caller carries
+       (dialplan/), however the moves land.
     4. A caller whose call is ringing at an agent right now is left alone: Asterisk would look at
        the request only after the ringing, and drop it if the agent answers (F7).
-    5. Hysteresis: begins at `start_waiting`, goes on until `stop_waiting` or fewer are left.
+    5. Hysteresis: a rule begins at `start`, goes on until `stop`, and ends when its moves have
+       come to an end; within `dwell` it does neither, but for a supervisor's word.
+    6. The order of the rules is their priority: who is taken by one is gone for the next.
 """
 
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
 
-from ivrd.core.ids import CallId
-from ivrd.core.line import Line
-from ivrd.core.rules import OverflowRule
+from ivrd.core.hours import Opening
+from ivrd.core.ids import QueueName
+from ivrd.core.overflow_conditions import begun_by, kept_by, moments
+from ivrd.core.overflow_figures import QueueFigures, QueueLook
+from ivrd.core.overflow_moves import Board, Force
+from ivrd.core.overflow_rules import OverflowRule, RuleMode
+from ivrd.core.overflow_state import Order, OverflowState, Plan, RuleChange, RuleState
+
+AS_CONFIGURED = Order()
+NEW = RuleState()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Whether the rule is in force, and the moves it wants now, longest wait first."""
-
-    is_active: bool
-    moves: tuple[CallId, ...] = ()
-
-
-def plan(
-    rule: OverflowRule,
+def decide(
+    looks: Mapping[QueueName, QueueLook],
+    state: OverflowState,
+    rules: Sequence[OverflowRule],
+    at: datetime,
     *,
-    was_active: bool,
-    line: Line,
-    has_target_agents: bool,
+    openings: Mapping[str, Opening] = MappingProxyType({}),
 ) -> Plan:
-    """Return what a rule wants now.
+    """Return what rules want now.
 
     Args:
-        line: Everybody in the source queue.
-        has_target_agents: Whether the target has a member who is logged in and not paused.
+        looks: Every queue that the rules name.
+        state: What was remembered; of other rules it is kept as it is.
+        rules: Those to look at, in order of priority.
+        at: The present.
+        openings: Of rules that go by other hours than those of their queues.
     """
-    waiting = line.staying
-    is_active = waiting >= rule.start_waiting or (was_active and waiting > rule.stop_waiting)
-    if not is_active or not has_target_agents:
-        return Plan(is_active=is_active)
-    moves = tuple(islice(line.movable(rule.moves_per_call), waiting - rule.stop_waiting))
-    # Judged as if the moves had landed, so that planning again without news changes nothing.
-    is_active = waiting - len(moves) > rule.stop_waiting
-    return Plan(is_active=is_active, moves=moves)
+    board = Board(looks, openings=openings, resting=state.resting, at=at)
+    states = dict(state.rules)
+    changes: list[RuleChange] = []
+    look_again: dict[str, datetime] = {}
+    for rule in rules:
+        order = state.orders.get(rule.name, AS_CONFIGURED)
+        was = states.get(rule.name, NEW)
+        now, source = _look(rule, was, order, board)
+        if now.is_active != was.is_active:
+            changes.append(_change(rule, now, order, source))
+        states[rule.name] = now = _carry_out(rule, now, order, board, source)
+        moment = min(_moments(rule, now, order, board, source), default=None)
+        if moment is not None:
+            look_again[rule.name] = moment
+    return Plan(
+        state=replace(state, rules=states),
+        changes=tuple(changes),
+        decisions=tuple(board.decisions),
+        look_again=look_again,
+    )
+
+
+def mode_of(rule: OverflowRule, order: Order) -> RuleMode:
+    """Return whether a rule does anything: a supervisor's word goes before the configuration."""
+    return order.mode or rule.mode
+
+
+def _look(
+    rule: OverflowRule, was: RuleState, order: Order, board: Board
+) -> tuple[RuleState, QueueFigures]:
+    """Return whether a rule is in force now, and the figures that say so."""
+    mode = mode_of(rule, order)
+    decided = was.decided if mode is RuleMode.DRY_RUN else frozenset()
+    decided = board.still_in_line(rule, decided)
+    source = board.source(rule, decided)
+    was = replace(was, decided=decided)
+    if mode is RuleMode.OFF:
+        return (_ended(was, board.at) if was.is_active else replace(was, met_since=None)), source
+    is_resting = was.changed_at is not None and board.at < was.changed_at + rule.dwell
+    if was.is_active:
+        is_kept = (
+            order.is_forced
+            or is_resting
+            or bool(kept_by(rule, source))
+            or board.outstanding(rule) > 0
+        )
+        return (was if is_kept else _ended(was, board.at)), source
+    if order.is_forced:
+        return _begun(was, board.at), source
+    if not begun_by(rule, source):
+        return replace(was, met_since=None), source
+    met_since = board.at if was.met_since is None else was.met_since
+    if is_resting or board.at < met_since + rule.start_after:
+        return replace(was, met_since=met_since), source
+    return _begun(was, board.at), source
+
+
+def _begun(was: RuleState, at: datetime) -> RuleState:
+    return replace(was, is_active=True, changed_at=at, met_since=None)
+
+
+def _ended(was: RuleState, at: datetime) -> RuleState:
+    return replace(was, is_active=False, changed_at=at, met_since=None)
+
+
+def _change(rule: OverflowRule, now: RuleState, order: Order, source: QueueFigures) -> RuleChange:
+    return RuleChange(
+        rule=rule.name,
+        is_active=now.is_active,
+        is_dry_run=mode_of(rule, order) is RuleMode.DRY_RUN,
+        is_by_hand=order.is_forced if now.is_active else order.mode is RuleMode.OFF,
+        held=begun_by(rule, source) if now.is_active else (),
+        source=source,
+    )
+
+
+def _carry_out(
+    rule: OverflowRule, now: RuleState, order: Order, board: Board, source: QueueFigures
+) -> RuleState:
+    """Decide the moves that a rule wants; return how it stands then."""
+    mode = mode_of(rule, order)
+    force = Force(
+        is_dry_run=mode is RuleMode.DRY_RUN,
+        is_by_hand=order.is_forced,
+        outstanding=board.outstanding(rule),
+    )
+    if now.is_active and rule.moves_waiting:
+        moved = board.move_away(rule, source, now.decided, force)
+        if force.is_dry_run:
+            now = replace(now, decided=now.decided | moved)
+    if mode is not RuleMode.ON:
+        return replace(now, diverts_to=None)
+    if rule.returns_home and _may_return(rule, now, board.at):
+        board.move_home(rule)
+    is_diverting = now.is_active and rule.diverts_at_entry
+    return replace(now, diverts_to=board.divert_of(rule, source) if is_diverting else None)
+
+
+def _may_return(rule: OverflowRule, now: RuleState, at: datetime) -> bool:
+    return not now.is_active and (now.changed_at is None or at >= now.changed_at + rule.dwell)
+
+
+def _moments(
+    rule: OverflowRule, now: RuleState, order: Order, board: Board, source: QueueFigures
+) -> Iterator[datetime]:
+    """Yield when time alone may change what a rule wants; none while nothing depends on it."""
+    if mode_of(rule, order) is RuleMode.OFF:
+        return
+    is_waited_for = source.waiting or now.is_active or rule.diverts_at_entry
+    if not is_waited_for and not (rule.returns_home and board.has_guests(rule)):
+        return
+    found = list(moments(rule, source))
+    if now.met_since is not None:
+        found.append(now.met_since + rule.start_after)
+    if now.changed_at is not None:
+        found.append(now.changed_at + rule.dwell)
+    for queue in rule.to_queues:
+        found += board.waking_of(queue)
+    yield from (moment for moment in found if moment > board.at)

@@ -27,6 +27,7 @@ class QueueFloor:
     waiting: Line = field(default_factory=Line)
     members: Staff = field(default_factory=Staff)
     counts: Counts = field(default_factory=Counts)
+    counts_before_today: Counts = field(default_factory=Counts)
     pace: Pace = field(default_factory=Pace)
 
     def count(self, entry: CountEntry) -> None:
@@ -69,17 +70,21 @@ class QueueFloor:
         else:
             self.pace.pause()
 
-    def expect(self, first_joined_at: datetime | None = None) -> Expectation | None:
+    def expect(
+        self, first_joined_at: datetime | None = None, *, ahead: int = 0
+    ) -> Expectation | None:
         """Return how long a caller who enters now will wait here; None when nobody can tell.
 
         Args:
             first_joined_at: When the caller came into a queue first; None for now.
+            ahead: So many more are before the caller, and not in line yet.
         """
         line, staff = self.waiting, self.members
+        place = line.queued + 1 if first_joined_at is None else line.place_of(first_joined_at)
         return self.pace.expect(
-            place=line.queued + 1 if first_joined_at is None else line.place_of(first_joined_at),
+            place=place + ahead,
             agents=staff.serving,
-            is_free=staff.count(Condition.AVAILABLE) > line.unserved,
+            is_free=staff.count(Condition.AVAILABLE) > line.unserved + ahead,
         )
 
     def view(self, *, is_synced: bool, counted_since: datetime | None) -> QueueView:

@@ -4,11 +4,14 @@ Here: frozen records, built from the configuration by app.py. Not here: reading 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta, tzinfo
 from enum import StrEnum
 
+from ivrd.core.days import Days
+from ivrd.core.hours import Schedule
 from ivrd.core.ids import QueueName
+from ivrd.core.overflow_rules import OverflowRule
 
 
 class Role(StrEnum):
@@ -33,23 +36,6 @@ class QueueRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OverflowRule:
-    """When to move waiting callers from one queue to another.
-
-    Begins when `start_waiting` callers or more wait; ends when `stop_waiting` or fewer do. The gap
-    between them is what keeps the rule from flapping.
-    """
-
-    name: str
-    from_queue: QueueName
-    to_queue: QueueName
-    start_waiting: int
-    stop_waiting: int
-    moves_per_call: int
-    """A caller is moved at most so often, by all rules together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FloorRules:
     """All that is decided about one PBX's queues."""
 
@@ -58,3 +44,9 @@ class FloorRules:
     """In order of priority."""
     case_rule: str
     """Name of the case rule, part of the key that keeps a case from being opened twice."""
+    hours: Mapping[QueueName, Schedule] = field(default_factory=dict)
+    """Of queues that are not always open."""
+    days: Days = field(default_factory=dict)
+    """What dates are, for as long as anybody asks."""
+    zone: tzinfo = UTC
+    """Whose wall clock hours, and days, are told by."""

@@ -30,7 +30,6 @@ from ivrd.core.catch_up import catch_up
 from ivrd.core.effects import (
     Effect,
     MoveEnd,
-    PublishCase,
 )
 from ivrd.core.events import (
     AgentCompleted,
@@ -68,7 +67,7 @@ from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
 from ivrd.core.staff import Staff
 from ivrd.core.stay import Closed, Leaving, Talking, Waiting
-from ivrd.core.tracker_state import QueueState, TrackerState
+from ivrd.core.tracker_state import TrackerState
 
 JOURNAL_RESOLUTION = timedelta(seconds=1)
 """queue_log cuts its stamps to the second (ASTERISK.md §A5)."""
@@ -110,11 +109,8 @@ class Tracker:
             at = last_at
             event = replace(event, at=at)
         self._last_at = at
-        while self._book.deadlines and self._book.deadlines[0][0] <= at:
-            deadline, call_id = heapq.heappop(self._book.deadlines)
-            self._due = call_id
-            self._pass_deadline(deadline, call_id)
-            self._settle(deadline)
+        while (deadline := self.next_deadline()) is not None and deadline <= at:
+            self._pass_next(deadline)
         self._due = None
         self._route(event)
         self._settle(at)
@@ -147,6 +143,13 @@ class Tracker:
 
     def next_deadline(self) -> datetime | None:
         """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
+        call_at, rule_at = self.next_call_deadline(), self._mover.wake_at
+        if call_at is None or rule_at is None:
+            return rule_at if call_at is None else call_at
+        return min(call_at, rule_at)
+
+    def next_call_deadline(self) -> datetime | None:
+        """Return the next deadline of a call; None without one. Those of rules may never end."""
         return self._book.deadlines[0][0] if self._book.deadlines else None
 
     def drop(self, event: Event) -> CallId | None:
@@ -213,16 +216,8 @@ class Tracker:
         return TrackerState(
             system=self.system,
             calls=tuple(self._book.calls.values()),
-            queues=tuple(
-                QueueState(
-                    queue=floor.queue,
-                    members=tuple(floor.members),
-                    counts=floor.counts,
-                    pace=floor.pace.history(),
-                )
-                for floor in self._book.queues.values()
-            ),
-            active_rules=frozenset(self._mover.active_rules),
+            queues=self._book.queue_states(),
+            overflow=self._mover.state(),
             last_at=self._last_at,
             counted_since=self._counted_since,
             finished=tuple(self._finished),
@@ -247,10 +242,21 @@ class Tracker:
         assert not self._book.calls, "restore before the first event"
         self._last_at = state.last_at
         self._counted_since = state.counted_since
-        self._mover.active_rules = set(state.active_rules)
+        self._mover.restore(state.overflow)
         self._from_journal = set(state.from_journal)
         self.remember_finished(state.finished)
         self._book.take_over(state)
+
+    def _pass_next(self, at: datetime) -> None:
+        """Pass the next deadline, of a call or of an overflow rule."""
+        self._due = None
+        if self.next_call_deadline() == at:
+            _, call_id = heapq.heappop(self._book.deadlines)
+            self._due = call_id
+            self._pass_deadline(at, call_id)
+        else:
+            self._mover.wake(at)
+        self._settle(at)
 
     def _settle(self, at: datetime) -> None:
         """Say which queues look different now, and plan again for them.
@@ -310,15 +316,7 @@ class Tracker:
                 self._book.is_synced = False
                 self._book.touched.update(dict.fromkeys(self._book.queues))
             case CaseSaved():
-                self._book.effects.append(
-                    PublishCase(
-                        at=event.at,
-                        system=event.system,
-                        call_id=event.call_id,
-                        rule=event.rule,
-                        case_id=event.case_id,
-                    )
-                )
+                self._book.publish_case(event)
             case _:
                 assert_never(event)
 

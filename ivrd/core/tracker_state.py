@@ -10,6 +10,7 @@ from ivrd.core.call import Call
 from ivrd.core.events import MemberChanged
 from ivrd.core.expected_wait import PaceHistory
 from ivrd.core.ids import CallId, QueueName, SystemName
+from ivrd.core.overflow_state import MoverState
 from ivrd.core.service_level import Counts
 
 
@@ -20,6 +21,7 @@ class QueueState:
     queue: QueueName
     members: tuple[MemberChanged, ...]
     counts: Counts
+    counts_before_today: Counts
     pace: PaceHistory
 
 
@@ -30,7 +32,7 @@ class TrackerState:
     system: SystemName
     calls: tuple[Call, ...]
     queues: tuple[QueueState, ...]
-    active_rules: frozenset[str]
+    overflow: MoverState
     last_at: datetime | None
     counted_since: datetime | None
     finished: tuple[CallId, ...]

@@ -23,7 +23,8 @@ from ivrd.core.ids import (
     QueueName,
     SystemName,
 )
-from ivrd.core.rules import FloorRules, OverflowRule, QueueRules, Role
+from ivrd.core.overflow_rules import Condition, Figure, OverflowRule
+from ivrd.core.rules import FloorRules, QueueRules, Role
 
 SYSTEM = SystemName("pbx")
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -72,11 +73,12 @@ def rules(queues: list[QueueName], *, start_waiting: int | None) -> FloorRules:
     overflow = [
         OverflowRule(
             name=f"relief-{queue}",
-            from_queue=queue,
-            to_queue=queues[(number + 1) % len(queues)],
-            start_waiting=start_waiting,
-            stop_waiting=start_waiting - 1,
-            moves_per_call=1,
+            from_queues=(queue,),
+            to_queues=(queues[(number + 1) % len(queues)],),
+            conditions=(
+                Condition(figure=Figure.WAITING, start=start_waiting, stop=start_waiting - 1),
+            ),
+            leave_waiting=start_waiting - 1,
         )
         for number, queue in enumerate(queues)
         if start_waiting is not None

@@ -128,7 +128,7 @@ def _stream(calls: int, queues: int, start_waiting: int | None, events: int) -> 
     moves = 0
     while len(steady) < events:
         moves += _advance(floor, tracker, steady)
-    active = len(tracker.state().active_rules)
+    active = sum(rule.is_active for rule in tracker.state().overflow.policy.rules.values())
     if not 0.9 * calls <= tracker.live_calls <= 1.1 * calls:
         raise BenchError(f"{tracker.live_calls} calls are live instead of {calls}")
     if (start_waiting is not None) != bool(moves and active):

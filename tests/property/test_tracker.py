@@ -47,7 +47,12 @@ QUEUES = (GUIDES, SWITCHBOARD)
 MEMBERS = {GUIDES: ("anna", "bo"), SWITCHBOARD: ("olle", "lisa")}
 RULE = overflow_rule(start=2, stop=1, moves_per_call=2)
 BACK = overflow_rule(
-    start=4, stop=2, moves_per_call=1, from_queue=RULE.to_queue, to_queue=RULE.from_queue
+    start=4,
+    stop=2,
+    name="back",
+    moves_per_call=1,
+    from_queue=RULE.to_queues[0],
+    to_queue=RULE.from_queues[0],
 )
 RULES = (RULE, BACK)
 

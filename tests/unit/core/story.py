@@ -29,7 +29,8 @@ from ivrd.core.ids import (
     QueueName,
     SystemName,
 )
-from ivrd.core.rules import FloorRules, OverflowRule, QueueRules, Role
+from ivrd.core.overflow_rules import Condition, Figure, OverflowRule
+from ivrd.core.rules import FloorRules, QueueRules, Role
 from ivrd.core.tracker import Tracker
 
 SYSTEM = SystemName("pbx")
@@ -63,17 +64,18 @@ def overflow_rule(
     start: int = 2,
     stop: int = 1,
     *,
+    name: str = "relief",
     moves_per_call: int = 1,
     from_queue: QueueName = SWITCHBOARD,
     to_queue: QueueName = GUIDES,
 ) -> OverflowRule:
-    """Return a rule named "relief"."""
+    """Return a rule that goes by the number who wait."""
     return OverflowRule(
-        name="relief",
-        from_queue=from_queue,
-        to_queue=to_queue,
-        start_waiting=start,
-        stop_waiting=stop,
+        name=name,
+        from_queues=(from_queue,),
+        to_queues=(to_queue,),
+        conditions=(Condition(figure=Figure.WAITING, start=start, stop=stop),),
+        leave_waiting=stop,
         moves_per_call=moves_per_call,
     )
 
@@ -398,9 +400,9 @@ def play(tracker: Tracker, events: Iterable[on.Event]) -> list[do.Effect]:
 
 
 def pass_deadlines(tracker: Tracker) -> list[do.Effect]:
-    """Return the effects of every deadline that is set."""
+    """Return the effects of every deadline of a call; those of rules may never end."""
     effects: list[do.Effect] = []
-    while (deadline := tracker.next_deadline()) is not None:
+    while (deadline := tracker.next_call_deadline()) is not None:
         effects += tracker.apply(on.DeadlinePassed(at=deadline, system=SYSTEM))
     return effects
 
@@ -448,6 +450,14 @@ def _line(effect: do.Effect) -> list[str]:
             return [f"odd {'-' if call is None else _short(call)} {effect.state} {effect.event}"]
         case do.PublishCase():
             return [f"publish {_short(effect.call_id)} {effect.case_id}"]
+        case do.TellDecision():
+            if not effect.decision.is_dry_run:
+                return []  # The move itself follows.
+            return [f"would move {_short(effect.decision.call_id)}"]
+        case do.DivertCallers():
+            return [f"divert {effect.queue} {effect.to_queue or '-'}"]
+        case do.TellRuleChange():
+            return []  # A move, or none, follows.
         case do.CountEntry() | do.PublishQueueState() | do.CountChoice():
             return []
 
