@@ -149,13 +149,30 @@ class CallBook:
             self.floor(name)
 
     def change_rules(self, rules: FloorRules) -> None:
-        """Follow other rules; a queue that they do not name is watched, and not counted."""
-        self.rules = rules
-        for name in rules.queues:
-            self.floor(name)
-        for floor in self.queues.values():
-            floor.rules = rules.queues.get(floor.queue)
-            self.touch(floor.queue)
+        """Follow other rules.
+
+        A queue that they do not name any more goes on by those of before: who waits there is
+        served, and was counted when they came. Of a queue that they name first, who is in it
+        already is counted as come now.
+        """
+        self.rules = replace(rules, queues={**self.rules.queues, **rules.queues})
+        for name in self.rules.queues:
+            floor = self.floor(name)
+            if floor.rules is None:
+                floor.rules = rules.queues[name]
+                floor.count_those_inside(self._inside(name))
+            floor.rules = self.rules.queues[name]
+        for queue in self.queues:
+            self.touch(queue)
+
+    def _inside(self, queue: QueueName) -> int:
+        """Return how many are in a queue, or out of it and not yet known why."""
+        return sum(
+            entry.stay.queue == queue and not isinstance(entry, Closed | Talking)
+            for call in self.calls.values()
+            if call.consults_for is None
+            for entry in call.entries
+        )
 
     def touch(self, queue: QueueName) -> None:
         """Note that a queue looks different now."""

@@ -55,6 +55,10 @@ class QueueFloor:
             moved_in=self.counts.moved_in + is_move,
         )
 
+    def count_those_inside(self, number: int) -> None:
+        """Count callers who came while nobody counted, for they will be counted when they leave."""
+        self.counts = replace(self.counts, joined=self.counts.joined + number)
+
     def count_case(self) -> None:
         """Count one case that a call answered here has opened."""
         self.counts = replace(self.counts, cases=self.counts.cases + 1)

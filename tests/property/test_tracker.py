@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ivrd.core.effects import (
     CountEntry,
@@ -37,13 +37,26 @@ from ivrd.core.events import (
     MoveRefused,
     SnapshotTaken,
 )
-from ivrd.core.ids import CallId
+from ivrd.core.ids import CallId, QueueName
+from ivrd.core.rules import FloorRules, OverflowRule
 from ivrd.core.staff import Condition, condition_of
 from ivrd.core.stay import Closed, Talking, Waiting
-from tests.unit.core.story import cid, new_tracker, overflow_rule, pass_deadlines, read
+from ivrd.core.tracker import Tracker
+from ivrd.core.tracker_state import TrackerState
+from tests.unit.core.story import (
+    SYSTEM,
+    cid,
+    floor_rules,
+    new_tracker,
+    overflow_rule,
+    pass_deadlines,
+    read,
+)
 
 GUIDES, SWITCHBOARD = "guides", "switchboard"
 QUEUES = (GUIDES, SWITCHBOARD)
+NAMED = tuple(tuple(map(QueueName, names)) for names in (QUEUES, QUEUES[:1], QUEUES[1:], ()))
+"""Queues that a configuration names."""
 MEMBERS = {GUIDES: ("anna", "bo"), SWITCHBOARD: ("olle", "lisa")}
 RULE = overflow_rule(start=2, stop=1, moves_per_call=2)
 BACK = overflow_rule(
@@ -316,6 +329,18 @@ def said(effects: Iterable[Effect]) -> Counter[Effect]:
     return Counter(effect for effect in effects if not isinstance(effect, PublishQueueState))
 
 
+def ordered(state: TrackerState) -> TrackerState:
+    """Return a state without the order in which its queues were first heard of."""
+    return replace(state, queues=tuple(sorted(state.queues, key=lambda one: one.queue)))
+
+
+def rules_of(overflow: tuple[OverflowRule, ...], named: tuple[QueueName, ...]) -> FloorRules:
+    """Return the rules of a configuration that names so many queues."""
+    rules = floor_rules(*(overflow if set(QUEUES) <= set(named) else ()))
+    queues = {name: queue for name, queue in rules.queues.items() if name in named}
+    return replace(rules, queues=queues)
+
+
 class AnyLife(RuleBasedStateMachine):
     """Random calls, with events lost, doubled and late, and the tracker restarted."""
 
@@ -332,6 +357,10 @@ class AnyLife(RuleBasedStateMachine):
         self.open_moves: Counter[CallId] = Counter()
         self.lapsed: Counter[CallId] = Counter()
         self.asked: Counter[CallId] = Counter()
+
+    @initialize(named=st.sampled_from(NAMED))
+    def begin(self, named: tuple[QueueName, ...]) -> None:
+        self.tracker = Tracker(system=SYSTEM, rules=rules_of(RULES, named))
         self.sees("0 snapshot members=" + self.pbx.snapshot().rpartition("members=")[2])
 
     def sees(self, line: str) -> None:
@@ -436,6 +465,11 @@ class AnyLife(RuleBasedStateMachine):
         """An event that nobody expects, perhaps with an old stamp."""
         self.sees(f"{max(0.0, self.pbx.now - back)} " + kind.format(name, queue))
 
+    @rule(overflow=st.sampled_from(((), (RULE,), RULES)), named=st.sampled_from(NAMED))
+    def configure(self, overflow: tuple[OverflowRule, ...], named: tuple[QueueName, ...]) -> None:
+        """A new configuration, perhaps without a queue in which callers wait."""
+        self.tracker.change_rules(rules_of(overflow, named))
+
     @rule()
     def cut(self) -> None:
         self.sees(f"{self.pbx.now} lost")
@@ -445,9 +479,9 @@ class AnyLife(RuleBasedStateMachine):
     @rule(is_restart=st.booleans())
     def resume(self, is_restart: bool) -> None:
         if is_restart:
-            tracker = new_tracker(*RULES)
+            tracker = Tracker(system=SYSTEM, rules=self.tracker._book.rules)
             tracker.restore(self.tracker.state())
-            assert tracker.state() == self.tracker.state()
+            assert ordered(tracker.state()) == ordered(self.tracker.state())
             self.tracker = tracker
         self.is_cut = False
         self.sees(self.pbx.snapshot())
@@ -471,6 +505,9 @@ class AnyLife(RuleBasedStateMachine):
             assert all(isinstance(stay, Closed) for stay in call.entries[:-1])
         for view in self.tracker.views():
             c = view.counts
+            if view.queue not in self.tracker._book.rules.queues:
+                assert c.joined == c.answered == c.abandoned == 0
+                continue
             ended = c.answered + c.abandoned + c.timed_out + c.empty + c.key_exits
             ended += c.moved_out + c.withdrawn + c.redirected + c.unknown
             assert c.joined == ended + inside[view.queue]
