@@ -132,10 +132,14 @@ class GapFiller:
 
     async def run(self) -> None:
         """Sample the journal's end, and keep the safe place, until cancelled."""
-        while True:
-            if self._calls.is_synced:
-                self._sample(self._now())
-            await asyncio.sleep(SAMPLE_S)
+        try:
+            while True:
+                if self._calls.is_synced:
+                    self._sample(self._now())
+                await asyncio.sleep(SAMPLE_S)
+        finally:
+            # Calls that were decided since are not to be decided, and counted, once more.
+            self._keep()
 
     def _sample(self, at: datetime) -> None:
         end = self._queue_log.end()

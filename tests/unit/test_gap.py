@@ -1,7 +1,9 @@
 """Filling a gap when no place was kept: from what is stored, or counted as unknown."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -120,6 +122,21 @@ async def test_killed_before_the_first_sample_the_whole_gap_is_read_again(tmp_pa
     await first.gap.read(at(400))
     second = Daemon(tmp_path, None, now=401)
     assert list(await second.start()) == ["pbx/1.2"]
+
+
+async def test_decided_just_before_an_orderly_stop_is_decided(tmp_path: Path) -> None:
+    journal = tmp_path / "queue_log"
+    journal.write_text(resolved("1.1", 0), encoding="utf-8")
+    first = Daemon(tmp_path, a_trail(since=0), now=400)
+    calls = await first.start()
+    running = asyncio.create_task(first.gap.run())
+    await asyncio.sleep(0)
+    journal.write_text(resolved("1.1", 0) + resolved("1.2", 401), encoding="utf-8")
+    later = replace(calls[CallId("pbx/1.1")], call_id=CallId("pbx/1.2"), at=at(451))
+    first.gap.observe(later)
+    running.cancel()
+    await asyncio.wait([running])
+    assert await Daemon(tmp_path, None, now=500).start() == {}
 
 
 async def test_half_a_story_is_none(tmp_path: Path) -> None:
