@@ -19,7 +19,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.e2e.scene import Caller, Scene, metrics, scene
-from tests.e2e.way_in import MENUS, SHEET, SITE_NUMBERS, WATER, Way, desk, prompts_heard, walk
+from tests.e2e.way_in import (
+    MENUS,
+    SHEET,
+    SITE_NUMBERS,
+    WATER,
+    Way,
+    desk,
+    force,
+    prompts_heard,
+    walk,
+)
 from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
 from tests.lab.municipality import Municipality, desks
 from tests.lab.phone import NoAnswer
@@ -144,12 +154,6 @@ async def until_clock(town: Municipality, moment: datetime) -> None:
         return town.pbx.now() >= moment
 
     await town.until(is_then, what=f"it is {moment}", within_s=20)
-
-
-async def force(town: Municipality, line: str, stand: str, *, for_s: int = 3600) -> None:
-    """Write what a supervisor's act writes."""
-    until = int(town.pbx.now().timestamp()) + for_s
-    await town.pbx.cli(f'database put ivrd-line {line} "{stand} {until}"')
 
 
 async def knock(played: Scene, line: str = LINE_NUMBER, keys: str = "") -> Caller:

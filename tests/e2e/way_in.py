@@ -152,6 +152,39 @@ menu = "va"
 is_internal = true
 """
 
+LEAK, LEAK_DIRECT, SHUT = "0846500472", "0846500473", "0846500474"
+"""A line with a notice before its menu, one with a notice before the queue, and one to be forced
+closed."""
+
+NOTICES = f"""
+[[lines]]
+name = "lackan"
+number = "{LEAK}"
+menu = "huvudmeny"
+
+[[lines]]
+name = "lackan-direkt"
+number = "{LEAK_DIRECT}"
+queue = "kc"
+
+[[lines]]
+name = "stangd"
+number = "{SHUT}"
+menu = "huvudmeny"
+closed_prompt = "stangt"
+
+[[notices]]
+name = "driftstorning"
+prompt = "driftstorning"
+lines = ["lackan"]
+
+[[notices]]
+name = "lang-vantan"
+prompt = "i-ko"
+lines = ["lackan-direkt"]
+place = "before_queue"
+"""
+
 WATER = 'role = "switchboard"\nservice_level_threshold_s = 60'
 """One more queue."""
 
@@ -245,3 +278,15 @@ async def run_by(town: Municipality, runner: str, name: str | None) -> AsyncIter
     ours = {caller.call_id for caller in played.callers}
     differing = town.unreconciled(list(played.facts.values()))
     assert [each for each in differing if each.call_id in ours] == []
+
+
+async def switch_on(town: Municipality, notice: str, *, for_s: int = 3600) -> None:
+    """Write what a supervisor's act writes; a negative time has passed."""
+    until = int(town.pbx.now().timestamp()) + for_s
+    await town.pbx.cli(f"database put ivrd-notice {notice} {until}")
+
+
+async def force(town: Municipality, line: str, stand: str, *, for_s: int = 3600) -> None:
+    """Write what a supervisor's act writes; a negative time has passed."""
+    until = int(town.pbx.now().timestamp()) + for_s
+    await town.pbx.cli(f'database put ivrd-line {line} "{stand} {until}"')
