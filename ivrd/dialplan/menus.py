@@ -18,6 +18,9 @@ HEARTBEAT_S_MAX = 6
 ANSWER_S_MAX = 2
 """Seconds for the daemon's first word. A frozen daemon costs a caller this much silence, once."""
 
+CHOSEN = "to-"
+"""Before a label: the extension that leads there."""
+
 MENUS_MAX = 40
 """A caller enters so many menus in one call, the same one again included; then the failure choice
 takes them. Only a storm of keys, or a machine, comes so far."""
@@ -64,10 +67,10 @@ def _by_ivrd(menu: MenuConfig, agi: AgiConfig, last_resort: Target) -> str:
         _choice_row(menu, "${IVRD_OUTCOME}", "${IVRD_CHOICE}", "${IVRD_DIGIT}", "ivrd"),
         'GotoIf($["${IVRD_OUTCOME}" = "stayed"]?ivrd-chosen-' + menu.name + ",stayed,1)",
         'GotoIf($["${IVRD_OUTCOME}" = "gave_up"]?ivrd-chosen-' + menu.name + ",gave-up,1)",
-        *(
-            f'GotoIf($["${{IVRD_CHOICE}}" = "{label}"]?ivrd-chosen-{menu.name},{_name(label)},1)'
-            for label in _labels(menu)
-        ),
+        "; By name, so that a choice of the menu before a reload is found where it is kept.",
+        f"Set(IVRD_TO={CHOSEN}${{REPLACE(IVRD_CHOICE,:,.)}})",
+        f"GotoIf(${{DIALPLAN_EXISTS(ivrd-chosen-{menu.name},${{IVRD_TO}},1)}}"
+        f"?ivrd-chosen-{menu.name},${{IVRD_TO}},1)",
         f"Goto({static})",
     ]
     too_many = [
@@ -226,8 +229,11 @@ def _labels(menu: MenuConfig) -> list[str]:
 
 
 def _name(label: str) -> str:
-    """Return the extension of a label. No key of a telephone is a letter, so none dials it."""
-    return "to-" + label.replace(":", ".").replace("+", "plus")
+    """Return the extension of a label. No key of a telephone is a letter, so none dials it.
+
+    GotoIf() takes a colon for its own.
+    """
+    return CHOSEN + label.replace(":", ".")
 
 
 def _timeout(seconds: int, menu: MenuConfig) -> str:

@@ -49,6 +49,7 @@ def queue_context(queue: QueueConfig, agi: AgiConfig) -> str:
         _timed_out(queue),
         _onward(queue),
         _elsewhere(queue),
+        *_key_ways(queue),
     ]
     if queue.speaks_wait:
         parts.append(_spoken(queue, agi))
@@ -204,11 +205,27 @@ def _keys(queue: QueueConfig) -> str:
                 f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: KEY,Info: {key})",
                 f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},KEY)",
                 *_key_told(queue, key, target.label),
-                *in_queue(target.target, queue.name),
+                f"Goto(ivrd-queue-{queue.name},{_key_name(target.label)},1)",
             )
             for key, target in queue.exit_keys.items()
         ),
     )
+
+
+def _key_ways(queue: QueueConfig) -> list[str]:
+    """Return the ways on after keys, by where they lead.
+
+    A key may lead elsewhere after a reload; whoever is on one of them then, goes on there.
+    """
+    ways = {target.label: target.target for target in queue.exit_keys.values()}
+    return [
+        extension(_key_name(label), *in_queue(target, queue.name))
+        for label, target in sorted(ways.items())
+    ]
+
+
+def _key_name(label: str) -> str:
+    return "key-" + label.replace(":", ".")
 
 
 def _key_told(queue: QueueConfig, key: str, label: str) -> tuple[str, str]:
