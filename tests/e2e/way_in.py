@@ -219,14 +219,14 @@ class Way:
 async def walk(played: Scene, way: Way, *, name: str = "") -> Caller:
     """Let a citizen go a way until its last deed is done."""
     caller = await played.ring(line=way.line, name=name)
-    for deed in way.does:
-        if deed == HANG_UP:
-            await caller.hang_up()
-        elif isinstance(deed, str):
-            with contextlib.suppress(CallOver):  # A storm may outlast the call.
+    with contextlib.suppress(CallOver):  # The PBX may end the call before all is done.
+        for deed in way.does:
+            if deed == HANG_UP:
+                await caller.hang_up()
+            elif isinstance(deed, str):
                 await caller.press(deed)
-        else:
-            await caller.hears(deed)
+            else:
+                await caller.hears(deed)
     return caller
 
 
