@@ -22,7 +22,8 @@ def render_manager(pbx: PbxConfig, *, event_filters: Sequence[str]) -> str:
     lines = [
         f"[{pbx.username}]",
         "read = system,call,agent,user",
-        "; system: live switches are kept in Asterisk's own database (DBPut, DBDel).",
+        "; system: live switches are kept in Asterisk's own database (DBPut, DBDel), and",
+        "; `ivrd dialplan apply` lets Asterisk read its dialplan anew (Reload).",
         "write = system,call,reporting",
         "; Events are cut off in the middle when a full socket is not read for so many ms.",
         "writetimeout = 5000",
