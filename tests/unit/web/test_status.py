@@ -9,7 +9,7 @@ from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.service_level import Counts
-from ivrd.web.status import CountsStatus, StatusBook
+from ivrd.web.status import CountsStatus, QueueTitle, StatusBook
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PBX = SystemName("pbx1")
@@ -82,3 +82,30 @@ def test_an_expected_wait_is_told_with_its_model_and_null_when_unknown() -> None
     for floor in (AFloor(), AFloor(expected=told, is_synced=False)):
         [status] = a_book(floor).every()
         assert (status.expected_wait_s, status.expected_wait_model) == (None, None)
+
+
+def test_other_titles_are_told_from_then_on_and_a_queue_that_lost_its_own_is_told_bare() -> None:
+    title = QueueTitle(
+        system=PBX,
+        queue=KC,
+        role="guide",
+        title_sv="Kontaktcenter",
+        title_en="Contact centre",
+        service_level_threshold=timedelta(seconds=60),
+        short_abandon=timedelta(seconds=5),
+    )
+    book = a_book(AFloor())
+    book.change_titles([title])
+    [status] = book.every()
+    assert (status.role, status.title_sv, status.service_level_threshold_s) == (
+        "guide",
+        "Kontaktcenter",
+        60,
+    )
+    book.change_titles([dataclasses.replace(title, title_sv="Medborgarservice")])
+    assert book.every()[0].title_sv == "Medborgarservice"
+    book.change_titles([])
+    [bare] = book.every()
+    assert (bare.role, bare.title_sv) == (None, "")
+    # Who waits there, and what was counted, is told all the same.
+    assert (bare.waiting, bare.counts) == (status.waiting, status.counts)
