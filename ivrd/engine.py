@@ -22,6 +22,7 @@ from typing import Protocol, assert_never
 
 import structlog
 
+from ivrd.core.decisions import DecidedKind, RecordDecision, Told, decided
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
@@ -51,10 +52,17 @@ EVENTS_PER_TURN = 200
 """Events between two looks at the loop's other tasks: some 5 ms at 20 µs each, far below the 50 ms
 that a stall may last."""
 
+DECISIONS_PER_TURN = 100
+"""Decisions told between two looks at the loop's other tasks: a rule that begins moves hundreds at
+once, each row costs some 100 µs, and no move waits for its telling."""
+
 LATE_S = 0.25
 """How long after a deadline the timer fires, so that events stamped before it have arrived."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+Stored = RecordEntry | RecordCall | RecordMove | OpenCase | RecordDecision
 
 
 class Counters(Protocol):
@@ -74,7 +82,7 @@ class Counters(Protocol):
 class StoreSink(Protocol):
     """Where facts go to be stored."""
 
-    def put_nowait(self, effect: RecordEntry | RecordCall | RecordMove | OpenCase, /) -> None: ...
+    def put_nowait(self, effect: Stored, /) -> None: ...
 
 
 class Publisher(Protocol):
@@ -82,6 +90,7 @@ class Publisher(Protocol):
 
     def publish_queue(self, system: SystemName, queue: QueueName) -> None: ...
     def publish_case(self, case: PublishCase, /) -> None: ...
+    def publish_decision(self, decision: RecordDecision, /) -> None: ...
 
 
 class Pbx(Protocol):
@@ -115,6 +124,8 @@ class Engine:
         self._publisher = publisher
         self._pbxes: dict[SystemName, Pbx] = {}
         self._inbox: deque[Event] = deque()
+        self._told: deque[Told] = deque()
+        """Decisions that are carried out, and not told yet; about as many as moves at once."""
         self._has_news = asyncio.Event()
         self._observers: list[Callable[[Effect], None]] = []
 
@@ -162,7 +173,8 @@ class Engine:
                 self._pass_due_deadlines()
                 continue
             self._apply_some()
-            if not self._inbox:
+            self._tell_some(DECISIONS_PER_TURN)
+            if not self._inbox and not self._told:
                 self._has_news.clear()
             await asyncio.sleep(0)
 
@@ -202,6 +214,11 @@ class Engine:
         """Apply all that waits in the inbox now, as at the end."""
         while self._inbox:
             self.apply(self._inbox.popleft())
+        self.tell_decisions()
+
+    def tell_decisions(self) -> None:
+        """Tell of every decision now, as at the end."""
+        self._tell_some(len(self._told))
 
     def pass_all_deadlines(self) -> tuple[Effect, ...]:
         """Pass every deadline of a call, however far off: nothing more will come."""
@@ -256,6 +273,7 @@ class Engine:
             case RecordMove():
                 self._counters.record_move(effect)
                 self._keep(effect)
+                self._tell(effect)
             case OpenCase():
                 self._counters.open_case(effect)
                 self._keep(effect)
@@ -266,10 +284,12 @@ class Engine:
                 self._move(effect)
             case DivertCallers():
                 self._divert(effect)
+                self._tell(effect)
             case TellRuleChange():
                 _log_rule_change(effect)
+                self._tell(effect)
             case TellDecision():
-                pass  # Observers have seen it.
+                self._tell(effect)
             case ReportUnexpected():
                 self._counters.report_unexpected(effect)
                 log.debug(
@@ -282,9 +302,23 @@ class Engine:
             case _:
                 assert_never(effect)
 
-    def _keep(self, effect: RecordEntry | RecordCall | RecordMove | OpenCase) -> None:
+    def _keep(self, effect: Stored) -> None:
         if self._store is not None:
             self._store.put_nowait(effect)
+
+    def _tell(self, effect: Told) -> None:
+        """Note a decision to be told, after what it asks for has gone out."""
+        if self._store is not None or self._publisher is not None:
+            self._told.append(effect)
+            self._has_news.set()
+
+    def _tell_some(self, count: int) -> None:
+        for _ in range(min(count, len(self._told))):
+            decision = decided(self._told.popleft())
+            self._keep(decision)
+            if self._publisher is not None:
+                self._publisher.publish_decision(decision)
+            _log_decision(decision)
 
     def _move(self, effect: MoveCaller) -> None:
         pbx = self._pbxes.get(effect.system)
@@ -307,8 +341,28 @@ def _log_rule_change(told: TellRuleChange) -> None:
         rule=change.rule,
         is_dry_run=change.is_dry_run,
         is_by_hand=change.is_by_hand,
+        who=change.who or None,
         waiting=change.source.waiting,
         because=[f"{held.figure.value} {held.level} against {held.limit}" for held in change.held],
+    )
+
+
+def _log_decision(decision: RecordDecision) -> None:
+    """Write one decision about a caller or a door; of a rule there is a line already."""
+    if decision.what in (DecidedKind.BEGAN, DecidedKind.ENDED):
+        return
+    log.info(
+        "overflow_decided",
+        asterisk=decision.system,
+        call_id=decision.call_id or None,
+        what=decision.what.value,
+        rule=decision.rule,
+        from_queue=decision.from_queue,
+        to_queue=decision.to_queue or None,
+        is_dry_run=decision.is_dry_run,
+        who=decision.who or None,
+        why=decision.why or None,
+        figures=decision.figures,
     )
 
 

@@ -1,4 +1,4 @@
-"""Publishes queue status and cases to an MQTT broker; the only import of aiomqtt.
+"""Publishes queue status, cases and decisions to an MQTT broker; the only import of aiomqtt.
 
 Here: topics, quality of service, what is kept while the broker is away, reconnecting. Not here: the
 payload of a queue (whoever holds the floor writes it).
@@ -6,6 +6,7 @@ payload of a queue (whoever holds the floor writes it).
     <prefix>/<system>/availability           online | offline; retained; also the last will
     <prefix>/<system>/queue/<queue>/status   JSON; retained; the newest per topic
     <prefix>/<system>/case                   JSON; not retained; each one
+    <prefix>/<system>/decision               JSON; not retained; each one (core/decisions.py)
 
 All of it at quality of service 1: a message may come twice, so none of them means "one more". A
 connection has one last will, so each PBX has a connection of its own. Nobody but the task here ever
@@ -26,6 +27,7 @@ import aiomqtt
 import structlog
 
 from ivrd.config import MqttConfig
+from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.retry import Backoff
@@ -38,6 +40,12 @@ QUEUES_MAX = 1_000
 
 CASES_MAX = 10_000
 """Cases kept while the broker is away, per PBX: more than a week of a large municipality."""
+
+DECISIONS_MAX = 10_000
+"""Decisions kept likewise, so that a long overflow pushes out no case."""
+
+DECISIONS_PER_TURN = 20
+"""Sent between two looks at the queues' status; each waits for the broker's word."""
 
 KEEP_ALIVE_S = 15
 """A broker that is silently gone is noticed in one and a half times this. Also how soon paho closes
@@ -87,6 +95,12 @@ class Publisher:
         if link is not None:
             link.publish_case(case)
 
+    def publish_decision(self, decision: RecordDecision) -> None:
+        """Tell of a decision. Never blocks and never raises; drops the oldest when full."""
+        link = self._links.get(decision.system)
+        if link is not None:
+            link.publish_decision(decision)
+
     async def run(self) -> None:
         """Publish until cancelled; then say "offline" to each broker that is there."""
         async with asyncio.TaskGroup() as group:
@@ -106,7 +120,7 @@ class Publisher:
     @property
     def bound(self) -> int:
         """Messages that may wait."""
-        return len(self._links) * (QUEUES_MAX + CASES_MAX)
+        return len(self._links) * (QUEUES_MAX + CASES_MAX + DECISIONS_MAX)
 
     @property
     def dropped(self) -> int:
@@ -128,6 +142,7 @@ class _Link:
         self._sent_at: dict[QueueName, float] = {}
         """When each status was last sent, by the loop's clock."""
         self._cases: deque[PublishCase] = deque()
+        self._decisions: deque[RecordDecision] = deque()
         self._work = asyncio.Event()
         self._backoff = Backoff(random.Random().random)
         self._is_loss_logged = False
@@ -136,7 +151,7 @@ class _Link:
 
     @property
     def depth(self) -> int:
-        return len(self._changed) + len(self._cases)
+        return len(self._changed) + len(self._cases) + len(self._decisions)
 
     def publish_queue(self, queue: QueueName) -> None:
         if queue not in self._known:
@@ -152,6 +167,13 @@ class _Link:
             self._cases.popleft()
             self.dropped += 1
         self._cases.append(case)
+        self._work.set()
+
+    def publish_decision(self, decision: RecordDecision) -> None:
+        if len(self._decisions) >= DECISIONS_MAX:
+            self._decisions.popleft()
+            self.dropped += 1
+        self._decisions.append(decision)
         self._work.set()
 
     async def run(self) -> None:
@@ -205,6 +227,7 @@ class _Link:
         while True:
             self._work.clear()
             await self._send_cases(client)
+            await self._send_decisions(client)
             await self._wait(await self._send_due(client))
 
     async def _send_cases(self, client: aiomqtt.Client) -> None:
@@ -214,6 +237,20 @@ class _Link:
             # The oldest may have been dropped for a newer one while we waited for the broker.
             if self._cases and self._cases[0] is case:
                 self._cases.popleft()
+
+    async def _send_decisions(self, client: aiomqtt.Client) -> None:
+        """Send some; then it is a status's turn, which many decisions must not hold up."""
+        for _ in range(DECISIONS_PER_TURN):
+            if not self._decisions:
+                return
+            decision = self._decisions[0]
+            topic = f"{self._root}/decision"
+            await client.publish(topic, _decision_json(decision), qos=QOS, retain=False)
+            # As with cases.
+            if self._decisions and self._decisions[0] is decision:
+                self._decisions.popleft()
+        if self._decisions:
+            self._work.set()
 
     async def _send_due(self, client: aiomqtt.Client) -> float | None:
         """Send each changed status whose interval is over.
@@ -288,6 +325,25 @@ def _case_json(case: PublishCase) -> str:
             "call_id": case.call_id,
             "rule": case.rule,
             "at": case.at.isoformat(),
+        }
+    )
+
+
+def _decision_json(decision: RecordDecision) -> str:
+    return json.dumps(
+        {
+            "system": decision.system,
+            "at": decision.at.isoformat(),
+            "call_id": decision.call_id or None,
+            "what": decision.what.value,
+            "rule": decision.rule,
+            "from_queue": decision.from_queue or None,
+            "to_queue": decision.to_queue or None,
+            "is_dry_run": decision.is_dry_run,
+            "is_by_hand": decision.is_by_hand,
+            "who": decision.who or None,
+            "why": decision.why or None,
+            "figures": json.loads(decision.figures),
         }
     )
 

@@ -16,7 +16,7 @@ from ivrd.core.hours import Opening, Schedule, begin_of, opening_at
 from ivrd.core.ids import QueueName
 from ivrd.core.overflow_figures import QueueFigures, QueueLook
 from ivrd.core.overflow_rules import Figure, OverflowRule
-from ivrd.core.overflow_state import Decision, Divert, MoverState, OverflowState
+from ivrd.core.overflow_state import Decision, Divert, MoverState, Order, OverflowState
 from ivrd.core.service_level import Counts
 from ivrd.core.staff import Condition
 from ivrd.core.stay import Move, Waiting
@@ -153,11 +153,20 @@ class Mover:
         self._look_again.update(plan.look_again)
         system = self._book.system
         for change in plan.changes:
+            if change.is_by_hand:
+                order = self._order(change.rule)
+                change = replace(change, who=order.who, why=order.why)
             self._book.effects.append(TellRuleChange(at=at, system=system, change=change))
         for decision in plan.decisions:
+            if decision.is_by_hand:
+                order = self._order(decision.rule)
+                decision = replace(decision, who=order.who, why=order.why)
             self._book.effects.append(TellDecision(at=at, system=system, decision=decision))
             if not decision.is_dry_run:
                 self._ask_move(decision, at)
+
+    def _order(self, rule: str) -> Order:
+        return self._policy.orders.get(rule, overflow.AS_CONFIGURED)
 
     def _resting(self, at: datetime) -> dict[QueueName, datetime]:
         """Return which queues refused a caller just now."""

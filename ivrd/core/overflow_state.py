@@ -38,6 +38,8 @@ class Order:
     """In place of the configured one."""
     is_forced: bool = False
     """It is to be in force whatever the figures say."""
+    who: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,9 @@ class RuleChange:
     """What made it begin; empty at an end."""
     source: QueueFigures
     """The queues that it moves from, together."""
+    who: str = ""
+    """By whose hand; "" for none."""
+    why: str = ""
 
 
 class DecisionKind(StrEnum):
@@ -90,6 +95,9 @@ class Decision:
     target: QueueFigures
     """The queue that the caller goes to, before this move."""
     caller: CallerFigures
+    who: str = ""
+    """By whose hand; "" for none."""
+    why: str = ""
 
     @property
     def call_id(self) -> CallId:

@@ -1,4 +1,4 @@
-"""Tables of the facts that we keep: calls, entries, moves, cases, and the acts of people.
+"""Tables of the facts that we keep: calls, entries, moves, cases, decisions, and people's acts.
 
 Here: tables, and the constraints that make a repeated write harmless. Not here: reading or writing
 them (store.py, facts.py), nor how they came to be in a database (migrations/).
@@ -212,3 +212,32 @@ class ActRow(Base):
     until: Mapped[datetime | None]
     """NULL when the act has no end."""
     outcome: Mapped[str]
+
+
+class DecisionRow(Base):
+    """One decision of overflow, or what came of it.
+
+    `call_id` is "" for a decision about a rule or a door, so that the key holds there too: NULL
+    differs from NULL.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        UniqueConstraint("call_id", "system", "at", "what", "rule", "from_queue"),
+        Index(None, "system", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    call_id: Mapped[str]
+    system: Mapped[str]
+    at: Mapped[datetime]
+    what: Mapped[str]
+    rule: Mapped[str]
+    from_queue: Mapped[str]
+    to_queue: Mapped[str]
+    is_dry_run: Mapped[bool]
+    is_by_hand: Mapped[bool]
+    who: Mapped[str]
+    why: Mapped[str]
+    figures: Mapped[str]
+    """JSON of known keys (core/decisions.py), at most FIGURES_CHARACTERS_MAX."""

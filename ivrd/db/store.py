@@ -18,11 +18,21 @@ from sqlalchemy import Dialect, UniqueConstraint, and_, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
 from ivrd.core.ids import CallId
 from ivrd.core.switches import RecordAct
 from ivrd.db.connection import READ_ONLY
-from ivrd.db.models import ActRow, Base, CallRow, CaseRow, CleanText, EntryRow, MoveRow
+from ivrd.db.models import (
+    ActRow,
+    Base,
+    CallRow,
+    CaseRow,
+    CleanText,
+    DecisionRow,
+    EntryRow,
+    MoveRow,
+)
 
 TRANSACTION_S_MAX = 30.0
 """A transaction takes milliseconds; one that hangs so long is given up, and may be repeated."""
@@ -39,7 +49,7 @@ CLEAN_TEXT = CleanText()
 
 log = structlog.get_logger(__name__)
 
-Storable = RecordEntry | RecordCall | OpenCase | RecordMove | RecordAct
+Storable = RecordEntry | RecordCall | OpenCase | RecordMove | RecordAct | RecordDecision
 """The effects that become rows."""
 
 Row = Mapping[str, object]
@@ -253,6 +263,8 @@ def _rows_by_table(batch: Sequence[Storable]) -> Mapping[type[Base], list[Row]]:
                 tables.setdefault(CaseRow, []).append(_case_row(effect))
             case RecordAct():
                 tables.setdefault(ActRow, []).append(_act_row(effect))
+            case RecordDecision():
+                tables.setdefault(DecisionRow, []).append(_decision_row(effect))
     return tables
 
 
@@ -339,6 +351,23 @@ def _act_row(act: RecordAct) -> Row:
         "reason": act.reason,
         "until": act.until,
         "outcome": act.outcome.value,
+    }
+
+
+def _decision_row(decision: RecordDecision) -> Row:
+    return {
+        "call_id": decision.call_id,
+        "system": decision.system,
+        "at": decision.at,
+        "what": decision.what.value,
+        "rule": decision.rule,
+        "from_queue": decision.from_queue,
+        "to_queue": decision.to_queue,
+        "is_dry_run": decision.is_dry_run,
+        "is_by_hand": decision.is_by_hand,
+        "who": decision.who,
+        "why": decision.why,
+        "figures": decision.figures,
     }
 
 

@@ -25,6 +25,7 @@ from enum import StrEnum
 from operator import attrgetter
 from types import UnionType
 
+from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
 from ivrd.core.switches import RecordAct
 from ivrd.errors import IvrdBug, PeerError
@@ -32,7 +33,7 @@ from ivrd.errors import IvrdBug, PeerError
 FORMAT_VERSION = 1
 """Written in each line; a segment that begins with a higher one is refused whole."""
 
-Fact = RecordEntry | RecordCall | RecordMove | OpenCase | RecordAct
+Fact = RecordEntry | RecordCall | RecordMove | OpenCase | RecordAct | RecordDecision
 """The effects that a journal holds."""
 
 Plain = str | int | bool | None
@@ -166,6 +167,7 @@ KINDS: Mapping[str, type[Fact]] = {
     "move": RecordMove,
     "case": OpenCase,
     "act": RecordAct,
+    "decision": RecordDecision,
 }
 """The word for each fact in a line."""
 

@@ -17,6 +17,7 @@ from ivrd.config import MqttConfig
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.mqtt import Publisher
+from tests.integration.db.samples import a_decision
 from tests.lab.mosquitto import Mosquitto
 
 WITHIN_S = 20.0
@@ -140,6 +141,34 @@ async def test_a_status_is_retained_and_a_case_is_not(broker: Mosquitto, board: 
         "call_id": "pbx1/1772442000.8",
         "rule": "resolved-by-guide",
         "at": "2026-03-02T09:00:00+00:00",
+    }
+
+
+async def test_each_decision_is_told_once_and_not_retained(broker: Mosquitto, board: Board) -> None:
+    publisher = a_publisher(board, broker.port)
+    async with listening(broker) as listener, running(publisher.run()):
+        for number in range(50):
+            publisher.publish_decision(a_decision(number, seconds=number))
+        await eventually(lambda: publisher.is_connected and not publisher.depth, what="all sent")
+        async with listening(broker) as late:
+            await eventually(lambda: bool(late.heard), what="what is retained")
+            assert {topic for topic, _, _ in late.heard} == {"ivrd/pbx1/availability"}
+    told = [json.loads(text) for topic, text, _ in listener.heard if topic == "ivrd/pbx1/decision"]
+    assert [one["call_id"] for one in told[:2]] == [None, "pbx1/1772442000.1"]
+    assert len(told) == 50
+    assert told[1] == {
+        "system": "pbx1",
+        "at": "2026-03-02T09:00:01.123456+00:00",
+        "call_id": "pbx1/1772442000.1",
+        "what": "asked",
+        "rule": "rush",
+        "from_queue": "vaxel",
+        "to_queue": "kc",
+        "is_dry_run": False,
+        "is_by_hand": False,
+        "who": None,
+        "why": None,
+        "figures": {"held": [{"figure": "waiting", "level": 12, "limit": 10}]},
     }
 
 

@@ -307,9 +307,7 @@ async def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process()
 @contextlib.asynccontextmanager
 async def a_floor_app() -> AsyncIterator[FastAPI]:
     statuses = StatusBook(Floor(), now=now, titles=[])
-    yield create_app(
-        statuses=statuses, lines=list, registry=Metrics().registry, readiness=list
-    )
+    yield create_app(statuses=statuses, lines=list, registry=Metrics().registry, readiness=list)
 
 
 async def test_signal_handlers_are_left_alone() -> None:

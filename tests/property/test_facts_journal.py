@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from ivrd.core.decisions import DecidedKind, RecordDecision
 from ivrd.core.effects import (
     Disposition,
     MoveEnd,
@@ -119,6 +120,21 @@ facts: st.SearchStrategy[Fact] = st.one_of(
         reason=texts,
         until=st.none() | moments,
         outcome=st.sampled_from(ActOutcome),
+    ),
+    st.builds(
+        RecordDecision,
+        at=moments,
+        system=texts,
+        call_id=texts,
+        what=st.sampled_from(DecidedKind),
+        rule=texts,
+        from_queue=texts,
+        to_queue=texts,
+        is_dry_run=st.booleans(),
+        is_by_hand=st.booleans(),
+        who=texts,
+        why=texts,
+        figures=texts,
     ),
 )
 

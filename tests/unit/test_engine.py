@@ -1,15 +1,17 @@
 """The engine: order, guard, timer, and what happens when something breaks."""
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 
 import pytest
 
 from ivrd.core import tracker as tracker_module
+from ivrd.core.decisions import DecidedKind, RecordDecision
 from ivrd.core.effects import Effect, MoveCaller, Outcome, RecordCall
 from ivrd.core.events import DeadlinePassed, Event
 from ivrd.core.ids import CallId, SystemName
-from ivrd.engine import INBOX_EVENTS_MAX, Engine
+from ivrd.engine import DECISIONS_PER_TURN, INBOX_EVENTS_MAX, Engine
 from ivrd.replay import NoCounters
 from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
 from tests.unit.core.test_catch_up import RESOLVED, ending, rows
@@ -19,10 +21,10 @@ class Kept:
     """Keeps what goes to the store."""
 
     def __init__(self) -> None:
-        self.effects: list[Effect] = []
+        self.effects: list[Effect | RecordDecision] = []
         self.got = asyncio.Event()
 
-    def put_nowait(self, effect: Effect) -> None:
+    def put_nowait(self, effect: Effect | RecordDecision) -> None:
         self.effects.append(effect)
         self.got.set()
 
@@ -153,3 +155,49 @@ def test_a_journal_that_breaks_us_leaves_the_gap_unknown(monkeypatch: pytest.Mon
     engine.pass_all_deadlines()
     assert counters.failed == ["JournalRead"]
     assert outcomes(kept) == {cid("c1"): Outcome.UNKNOWN}
+
+
+RUSH = """
+0    snapshot  members=guides:anna:1
+1    joined    c1  switchboard
+2    joined    c2  switchboard
+"""
+
+
+def test_decisions_are_told_after_the_moves_have_gone_out() -> None:
+    kept = Kept()
+    engine = make_engine(kept)
+    pbx = ClockedPbx(at(0))
+    engine.connect(SYSTEM, pbx)
+    play(engine, RUSH)
+    assert [move.call_id for move in pbx.moves] == [cid("c1")]
+    assert kept.effects == []
+    engine.apply_inbox()
+    began, asked = kept.effects
+    assert isinstance(began, RecordDecision)
+    assert isinstance(asked, RecordDecision)
+    assert (began.what, began.call_id, began.at) == (DecidedKind.BEGAN, "", at(2))
+    assert (asked.what, asked.call_id, asked.rule) == (DecidedKind.ASKED, cid("c1"), "relief")
+    assert (asked.from_queue, asked.to_queue) == ("switchboard", "guides")
+    assert json.loads(asked.figures)["held"] == [{"figure": "waiting", "level": 2, "limit": 1}]
+
+
+async def test_many_decisions_let_others_have_their_turns() -> None:
+    kept = Kept()
+    engine = make_engine(kept)
+    engine.connect(SYSTEM, ClockedPbx(at(0)))
+    play(engine, "0 snapshot members=guides:anna:6")
+    for number in range(1, 4 * DECISIONS_PER_TURN):
+        for event in read(f"{number / 1000} joined c{number} switchboard"):
+            engine.apply(event)
+    play(engine, "9 member guides anna 1")
+    task = asyncio.create_task(engine.run())
+    turns = 0
+    async with asyncio.timeout(5):
+        while len(kept.effects) < 4 * DECISIONS_PER_TURN - 1:
+            await asyncio.sleep(0)
+            turns += 1
+    task.cancel()
+    await asyncio.wait([task])
+    assert turns >= 4
+    assert len({one.call_id for one in kept.effects if isinstance(one, RecordDecision)}) > 300

@@ -17,7 +17,14 @@ import structlog
 from ivrd.journal.codec import FORMAT_VERSION, Fact, LineBroken, decode, encode
 from ivrd.journal.facts_journal import FactsJournal, Kept
 from ivrd.journal.segments import JournalLocked
-from tests.integration.db.samples import a_case, a_move, a_recorded_call, an_act, an_entry
+from tests.integration.db.samples import (
+    a_case,
+    a_decision,
+    a_move,
+    a_recorded_call,
+    an_act,
+    an_entry,
+)
 from tests.unit.journals import die, directory_bytes
 
 MB = 1_000_000
@@ -62,6 +69,14 @@ LINES = {
         '"reason":"Vattenläcka i Råsunda","until":"2026-03-02T13:00:00.123456+00:00",'
         '"outcome":"done"}}\n'
     ),
+    "decision": (
+        '{"v":1,"crc":"1c9c3d1c","fact":{"kind":"decision",'
+        '"at":"2026-03-02T09:00:04.123456+00:00","system":"pbx1",'
+        '"call_id":"pbx1/1772442000.1","what":"asked","rule":"rush",'
+        '"from_queue":"vaxel","to_queue":"kc","is_dry_run":false,"is_by_hand":false,'
+        '"who":"","why":"","figures":"{\\"held\\":[{\\"figure\\":\\"waiting\\",\\"level\\":12,'
+        '\\"limit\\":10}]}"}}\n'
+    ),
 }
 """The format as it is on disks out there: never changed, only added to."""
 
@@ -71,6 +86,7 @@ SAMPLES: dict[str, Fact] = {
     "move": a_move(),
     "case": a_case(),
     "act": an_act(),
+    "decision": a_decision(),
 }
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivrd.config import DatabaseConfig
+from ivrd.core.decisions import DecidedKind, RecordDecision
 from ivrd.core.effects import (
     Disposition,
     MoveEnd,
@@ -130,6 +131,25 @@ def an_act(number: int = 1) -> RecordAct:
         reason="Vattenläcka i Råsunda",
         until=AT + timedelta(hours=4),
         outcome=ActOutcome.DONE,
+    )
+
+
+def a_decision(
+    call: int = 1, *, what: DecidedKind = DecidedKind.ASKED, seconds: float = 4
+) -> RecordDecision:
+    return RecordDecision(
+        at=AT + timedelta(seconds=seconds),
+        system=PBX,
+        call_id=a_call_id(call) if call else CallId(""),
+        what=what,
+        rule="rush",
+        from_queue=VAXEL,
+        to_queue=KC,
+        is_dry_run=False,
+        is_by_hand=False,
+        who="",
+        why="",
+        figures='{"held":[{"figure":"waiting","level":12,"limit":10}]}',
     )
 
 

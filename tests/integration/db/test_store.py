@@ -14,17 +14,19 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivrd.config import DatabaseConfig
+from ivrd.core.decisions import DecidedKind
 from ivrd.core.effects import (
     Disposition,
     MoveEnd,
     Outcome,
     Reach,
 )
-from ivrd.core.ids import SystemName
+from ivrd.core.ids import CallId, SystemName
 from ivrd.core.switches import ActOutcome, Origin
+from ivrd.db.decisions import calls_named, decisions_about
 from ivrd.db.facts import acts_of, counts, facts_of, trail_of
 from ivrd.db.migrate import migrate
-from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
+from ivrd.db.models import CallRow, CaseRow, DecisionRow, EntryRow, MoveRow
 from ivrd.db.store import Store
 from tests.integration.db.samples import (
     AT,
@@ -33,6 +35,7 @@ from tests.integration.db.samples import (
     Database,
     a_call_id,
     a_case,
+    a_decision,
     a_move,
     a_recorded_call,
     all_facts,
@@ -254,3 +257,37 @@ async def test_another_act_under_the_same_id_is_noticed(engine: AsyncEngine) -> 
     assert [(entry["table"], entry["call_id"], entry["columns"]) for entry in told] == [
         ("acts", "act1", ("who",))
     ]
+
+
+async def test_what_was_decided_comes_back_in_order_with_its_rule(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    asked, landed = a_decision(1), a_decision(1, what=DecidedKind.LANDED, seconds=5)
+    by_hand = replace(a_decision(1, seconds=90), rule="by-hand", who="anna", why="Sjuk, väntar")
+    began = [a_decision(0, what=DecidedKind.BEGAN, seconds=second) for second in (-60, 4, 60)]
+    others = [a_decision(2), replace(began[1], rule="another", from_queue=KC)]
+    await store.save_batch([by_hand, landed, asked, *began, *others])
+    await store.save_batch([asked, began[1]])
+    assert store.conflicts == 0
+    assert await rows_in(engine, DecisionRow) == 8
+    assert {one.at for one in await decisions_about(engine, a_call_id(3))} == set()
+    found = await decisions_about(engine, a_call_id(1))
+    assert [one for one in found if one.call_id] == [asked, landed, by_hand]
+    assert [one for one in found if not one.call_id] == [began[1]]
+
+
+async def test_another_decision_under_the_same_key_is_noticed(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    await store.save_batch([a_decision(1)])
+    await store.save_batch([replace(a_decision(1), figures="{}")])
+    assert store.conflicts == 1
+
+
+async def test_a_call_is_named_by_its_id_or_the_last_part(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    elsewhere = replace(a_decision(1), call_id=CallId("pbx2/1772442000.1"))
+    await store.save_batch([a_decision(1), a_decision(11), elsewhere, a_recorded_call(3)])
+    whole, last = a_call_id(1), "1772442000.1"
+    assert await calls_named(engine, whole) == [whole]
+    assert set(await calls_named(engine, last)) == {whole, elsewhere.call_id}
+    assert await calls_named(engine, "1772442000.3") == [a_call_id(3)], "nothing was decided of it"
+    assert await calls_named(engine, "%") == []

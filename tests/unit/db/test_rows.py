@@ -69,4 +69,5 @@ def test_every_table_has_a_key_that_makes_a_repeat_harmless() -> None:
         "moves": [("call_id", "ended_at")],
         "cases": [("call_id", "rule")],
         "acts": [("act_id",)],
+        "decisions": [("call_id", "system", "at", "what", "rule", "from_queue")],
     }
