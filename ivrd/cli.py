@@ -25,6 +25,7 @@ from ivrd import (
     __version__,
     cli_dialplan,
     cli_menu,
+    cli_overflow,
     cli_prompts,
     cli_switches,
     config,
@@ -61,6 +62,7 @@ cli = typer.Typer(
 cli.add_typer(cli_prompts.cli, name="prompts")
 cli.add_typer(cli_dialplan.cli, name="dialplan")
 cli.add_typer(cli_menu.cli, name="menu")
+cli.add_typer(cli_overflow.cli, name="overflow")
 cli_switches.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
