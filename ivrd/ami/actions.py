@@ -14,9 +14,6 @@ from ivrd.errors import PeerRefused
 LINE_BYTES_MAX = 1000
 """Asterisk takes request lines of at most 1024 bytes (manager.c, `inbuf`)."""
 
-WITHDRAW_INFO_CHARS = 40
-"""queue_log keeps so many characters of a withdraw's info (app_queue.c); the variable keeps all."""
-
 HEARTBEAT_VARIABLE = "IVRD_HEARTBEAT"
 """The dialplan compares it with EPOCH, so it holds whole seconds of Asterisk's own clock."""
 
@@ -192,15 +189,14 @@ class WithdrawInfo:
 def withdraw_info(to_queue: str, *, reason: str) -> str:
     """Return the info that travels with a withdraw: the machine's part first, then the reason.
 
-    The dialplan reads fields 1 and 2, separated by spaces. The reason is cut so that all of it fits
-    into queue_log; a very long queue name may still be cut there, but never in the variable.
+    The dialplan reads fields 1 to 3, separated by spaces, and needs all of the third: it says what
+    the caller hears. queue_log keeps 40 characters; with a long queue name the reason is cut there.
 
     Example:
         >>> withdraw_info("guides", reason="vaxel-overload")
         'ivrd-move guides vaxel-overload'
     """
-    machine = f"{MOVE_MARK} {to_queue}"
-    return f"{machine} {reason}"[: max(WITHDRAW_INFO_CHARS, len(machine))].rstrip(" ")
+    return f"{MOVE_MARK} {to_queue} {reason}".rstrip(" ")
 
 
 def parse_withdraw_info(text: str) -> WithdrawInfo | None:

@@ -46,7 +46,7 @@ from ivrd.core.line import Candidate
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
 from ivrd.core.staff import Staff
-from ivrd.core.stay import Closed, EntryState, Stay, Talking, Waiting, legs_of
+from ivrd.core.stay import Closed, EntryState, Leaving, Move, Stay, Talking, Waiting, legs_of
 from ivrd.core.tracker_state import QueueState, TrackerState
 
 _Key = TypeVar("_Key")
@@ -97,6 +97,14 @@ def _candidate(call: Call, waiting: Waiting) -> Candidate:
     )
 
 
+def _way_of(call: Call) -> Move | None:
+    """Return the move that a caller is under way by, out of one queue and in no other."""
+    if call.landing is not None or not call.entries:
+        return call.landing
+    last = call.entries[-1]
+    return last.move if isinstance(last, Leaving) else None
+
+
 def _moves_out(call: Call) -> tuple[Closed, ...]:
     """Return the stays of this wait that a move of ours ended, in order."""
     if len(call.entries) < 2:
@@ -138,8 +146,8 @@ class CallBook:
         """A heap; an entry may be stale, and is looked up again when it passes."""
         self.touched: dict[QueueName, None] = {}
         """Queues that look different now, in the order in which they changed."""
-        self.landings: dict[QueueName, set[CallId]] = {}
-        """Who was taken out of a queue by a move, by the queue where they are not yet."""
+        self.on_the_way: dict[CallId, QueueName] = {}
+        """Who has left a queue upon a move, and the queue where they are not yet."""
         self.refused_moves: list[tuple[QueueName, datetime]] = []
         """Queues that refused a caller whom we sent there, until the mover has seen it."""
         self.effects: list[Effect] = []
@@ -243,8 +251,11 @@ class CallBook:
         self.answered.update(dict.fromkeys(call.answered_dials, call.call_id))
         if call.third is not None:
             self.thirds[call.third] = call.call_id
-        if call.landing is not None:
-            self.landings.setdefault(call.landing.to_queue, set()).add(call.call_id)
+        way = _way_of(call)
+        if way is not None:
+            self.on_the_way[call.call_id] = way.to_queue
+        else:
+            self.on_the_way.pop(call.call_id, None)
         if call.hand_overs and (phone := call.hand_overs[-1].recalls) is not None:
             self.recalls[device_of(phone)] = call.call_id
         for stay in call.entries:
@@ -329,7 +340,7 @@ class CallBook:
         assert call.landing is not None, "only a move that has begun can end"
         moved_out = [stay for stay in call.entries if isinstance(stay, Closed) and stay.move]
         self.effects.append(entries.move_ended(moved_out[-1].stay, call.landing, at, end))
-        self._forget_landing(call)
+        self.on_the_way.pop(call.call_id, None)
         if end is MoveEnd.REFUSED:
             self.refused_moves.append((call.landing.to_queue, at))
         call = replace(call, landing=None, moves_landed=call.moves_landed + (end is MoveEnd.LANDED))
@@ -341,10 +352,6 @@ class CallBook:
         last = call.entries[-1]
         if isinstance(last, Closed) and last.move is not None:
             self.keep(replace(call, landing=last.move))
-
-    def _forget_landing(self, call: Call) -> None:
-        if call.landing is not None:
-            self.landings.get(call.landing.to_queue, set()).discard(call.call_id)
 
     def land(self, call: Call, queue: QueueName, at: datetime) -> bool:
         """End a move on its arrival in a queue; return whether it was the queue it was for."""
@@ -368,7 +375,7 @@ class CallBook:
     def forget(self, call: Call) -> None:
         """Forget a call and everything that points to it."""
         del self.calls[call.call_id]
-        self._forget_landing(call)
+        self.on_the_way.pop(call.call_id, None)
         for stay in call.entries:
             if isinstance(stay, Waiting):
                 self.floor(stay.stay.queue).waiting.remove(call.call_id)

@@ -355,7 +355,7 @@ class _Reader:
             return
         self._refusals += 1
         if self._refusals > self._known.refusals:
-            told = _exit(row, row.data[0], "")
+            told = _exit(row, row.data[0], row.data[1] if len(row.data) > 1 else "")
             linked_id = self._linked_id or told.linked_id
             yield replace(told, linked_id=linked_id, channel=self._channel)
 

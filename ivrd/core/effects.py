@@ -35,6 +35,8 @@ class Disposition(StrEnum):
     """Taken out by somebody else's QueueWithdrawCaller."""
     REDIRECTED = "redirected"
     """Left without a reason and without hanging up: somebody's AMI Redirect, or an exit unseen."""
+    DIVERTED = "diverted"
+    """Sent to another queue at the door by our own policy, before waiting at all."""
     CLOSED = "closed"
     """The queue was closed, or in a meeting; or the caller's line closed while they waited."""
     UNKNOWN = "unknown"

@@ -7,9 +7,10 @@ it (entry.py).
 from ivrd.core.effects import Disposition
 from ivrd.core.stay import Closed
 
-REFUSALS = frozenset({"FULL", "JOINEMPTY", "JOINUNAVAIL", "UNKNOWN", "CLOSED"})
+REFUSALS = frozenset({"FULL", "JOINEMPTY", "JOINUNAVAIL", "UNKNOWN", "CLOSED", "DIVERTED"})
 """Values of QUEUESTATUS for a caller who never joined; no event tells of it but ours (F4). CLOSED
-is the dialplan's own: the queue was closed, or in a meeting."""
+is the dialplan's own: the queue was closed, or in a meeting. So is DIVERTED: sent on at the door by
+a rule of ours."""
 
 DISPOSITION_BY_STATUS = {
     "FULL": Disposition.FULL,
@@ -22,6 +23,7 @@ DISPOSITION_BY_STATUS = {
     "LEAVEUNAVAIL": Disposition.EMPTY,
     "KEY": Disposition.KEY_EXIT,
     "CLOSED": Disposition.CLOSED,
+    "DIVERTED": Disposition.DIVERTED,
     "CLOSING": Disposition.CLOSED,
 }
 """What QUEUESTATUS comes to; app_queue.c, queue_results. WITHDRAW depends on who asked. CLOSED, and

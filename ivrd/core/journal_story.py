@@ -38,7 +38,8 @@ class JournalEnd(StrEnum):
     WITHDRAWN = "WITHDRAW"
     FULL = "FULL"
     JOIN_EMPTY = "JOINEMPTY"
-    """Or no such queue; this, the one before and the next are told by our own row only."""
+    """Or no such queue; this, the one before and the next two are told by our own row only."""
+    DIVERTED = "DIVERTED"
     CLOSED = "CLOSED"
     """The queue was closed, or the caller's line closed."""
     OPEN = "none yet"
@@ -95,6 +96,7 @@ _REFUSAL_BY_STATUS = {
     "JOINUNAVAIL": JournalEnd.JOIN_EMPTY,
     "UNKNOWN": JournalEnd.JOIN_EMPTY,
     "CLOSED": JournalEnd.CLOSED,
+    "DIVERTED": JournalEnd.DIVERTED,
 }
 
 REFUSALS = frozenset(_REFUSAL_BY_STATUS.values())
@@ -120,6 +122,7 @@ _END_BY_DISPOSITION: Mapping[Disposition, JournalEnd] = {
     Disposition.FULL: JournalEnd.FULL,
     Disposition.JOIN_EMPTY: JournalEnd.JOIN_EMPTY,
     Disposition.CLOSED: JournalEnd.CLOSED,
+    Disposition.DIVERTED: JournalEnd.DIVERTED,
 }
 
 

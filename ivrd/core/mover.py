@@ -212,9 +212,8 @@ class Mover:
 
     def _incoming(self, queue: QueueName) -> int:
         """Return how many are on the way into a queue by moves."""
-        return len(self._book.landings.get(queue, ())) + sum(
-            floor.waiting.moving_to(queue) for floor in self._book.queues.values()
-        )
+        leaving = (floor.waiting.moving_to(queue) for floor in self._book.queues.values())
+        return sum(leaving) + sum(to == queue for to in self._book.on_the_way.values())
 
     def _opening(self, key: str, schedule: Schedule, at: datetime) -> Opening:
         kept = self._openings.get(key)

@@ -191,8 +191,9 @@ class Board:
         if begun_by(rule, source.with_one_more(caller.first_joined_at)):
             return None
         figures = self._figures_of(caller, queue, home)
-        unserved = self._looks[home].line.unserved + there.incoming
-        is_free = there.free_agents > unserved and not self._figures[queue].free_agents
+        # Whoever is rung for counts too: that the agent is no longer free is told a moment later.
+        is_free = there.free_agents > there.waiting + there.incoming
+        is_free = is_free and not self._figures[queue].free_agents
         if not is_free:
             if kept_by(rule, source.with_one_more(caller.first_joined_at)):
                 return None

@@ -130,7 +130,5 @@ class OverflowRule:
     diverts_at_entry: bool = False
     returns_home: bool = False
     """Who was moved and still waits goes back when the rule has ended and it is better there."""
-    has_notice: bool = False
-    """A moved caller hears of it, in the dialplan."""
     closing_hours: Schedule | None = None
     """Whose closing counts; None: that of the queues that it moves from."""

@@ -45,6 +45,8 @@ class Counts:
     redirected: int = 0
     closed: int = 0
     """Met a closed queue, or the line closed while they waited; not offered."""
+    diverted: int = 0
+    """Sent to another queue at the door, by our own policy; not offered."""
     unknown: int = 0
     cases: int = 0
 
@@ -98,6 +100,8 @@ def counted(
             return replace(counts, redirected=counts.redirected + 1)
         case Disposition.CLOSED:
             return replace(counts, closed=counts.closed + 1)
+        case Disposition.DIVERTED:
+            return replace(counts, diverted=counts.diverted + 1)
         case Disposition.UNKNOWN:
             return replace(counts, unknown=counts.unknown + 1)
 

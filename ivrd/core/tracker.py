@@ -28,6 +28,7 @@ from ivrd.core.call_book import CallBook
 from ivrd.core.cases import case_for
 from ivrd.core.catch_up import catch_up
 from ivrd.core.effects import (
+    Disposition,
     Effect,
     MoveEnd,
 )
@@ -370,6 +371,8 @@ class Tracker:
             call = self._book.step(call, last, event)
         if call.landing is not None:
             call = self._book.end_landing(call, event.at, MoveEnd.REFUSED)
+        elif isinstance(last, Closed) and last.disposition is Disposition.DIVERTED:
+            self._book.refused_moves.append((event.queue, event.at))
         step = entries.refuse(self._book.stay(call, event.queue, event.at), event.status)
         self._book.keep(replace(call, entries=(*call.entries, step.state)))
         self._book.emit_of(call, step.effects)

@@ -31,6 +31,7 @@ from ivrd.dialplan.ami_user import render_manager
 from ivrd.dialplan.hours import context_name, render_hours
 from ivrd.dialplan.lines import end, line_context, lines, notices_context
 from ivrd.dialplan.menus import menu_contexts
+from ivrd.dialplan.overflow import moved_context
 from ivrd.dialplan.queues import queue_context, render_queues
 from ivrd.dialplan.targets import numbers_context
 from ivrd.dialplan.text import head
@@ -49,6 +50,7 @@ def render(config: Config, *, hours: Mapping[str, str]) -> dict[str, str]:
         "ivrd-end.conf": end(),
         "ivrd-notices.conf": notices_context(config.notices),
         "ivrd-numbers.conf": numbers_context(),
+        "ivrd-moved.conf": moved_context(config.overflow),
     }
     files.update({f"{context_name(name)}.conf": text for name, text in hours.items()})
     for line in config.lines:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ivrd.config import AgiConfig, QueueConfig
 from ivrd.config.base import UNAVAILABLE_PROMPT, sound
 from ivrd.core import journal
+from ivrd.dialplan import overflow
 from ivrd.dialplan.menus import ANSWER_S_MAX, heartbeat_is_old
 from ivrd.dialplan.targets import in_queue
 from ivrd.dialplan.text import context, extension, head
@@ -45,7 +46,9 @@ def queue_context(queue: QueueConfig, agi: AgiConfig) -> str:
     )
     parts = [
         _waiting(queue),
-        _withdrawn(),
+        overflow.withdrawn(queue.name),
+        overflow.diverted(queue.name),
+        overflow.put_back(),
         _timed_out(queue),
         _onward(queue),
         _elsewhere(queue),
@@ -77,6 +80,7 @@ def _waiting(queue: QueueConfig) -> str:
         'Set(IVRD_OPEN=${IF($["${IVRD_OPEN}" = "closed" & "${IVRD_WHY}" = "forced"]?'
         "open:${IVRD_OPEN})})",
         'GotoIf($["${IVRD_OPEN}" != "open"]?elsewhere,1)',
+        overflow.divert_step(queue.name),
         "; Once per call, not again after a move.",
         'GosubIf($["${IVRD_LINE}" != "" & "${IVRD_ENTERED}" = ""]?'
         "ivrd-line-${IVRD_LINE},before_queue,1)",
@@ -90,6 +94,7 @@ def _waiting(queue: QueueConfig) -> str:
         f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.ENTER},"
         "${CHANNEL(linkedid)}|${CHANNEL})",
         f"Queue({queue.name},{queue.options},,,{_timeout(queue)})",
+        overflow.joined_step(),
         "Set(IVRD_STATUS=${QUEUESTATUS})",
         'GosubIf($["${QUEUESTATUS}" = "TIMEOUT" & "${IVRD_LEAVES_AT}" != ""]?timed-out,1)',
         f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: ${{IVRD_STATUS}},"
@@ -102,7 +107,7 @@ def _waiting(queue: QueueConfig) -> str:
         "; CONTINUE, or no reason: an agent has answered and gone.",
         "Hangup()",
     ]
-    return extension("s", *steps, labels={10: "join"})
+    return extension("s", *steps, labels={11: "join"})
 
 
 def _hours(queue: QueueConfig) -> tuple[str, str, str]:
@@ -146,19 +151,6 @@ def _timeout(queue: QueueConfig) -> str:
     )
 
 
-def _withdrawn() -> str:
-    return (
-        "; Somebody else's withdraw, or an unknown target, leads back to the same place in line.\n"
-        + extension(
-            "withdrawn",
-            "Set(IVRD_TO=${FILTER(-_a-z0-9,${CUT(QUEUE_WITHDRAW_INFO, ,2)})})",
-            'GotoIf($["${CUT(QUEUE_WITHDRAW_INFO, ,1)}" != "ivrd-move"]?s,1)',
-            'GotoIf($["${DIALPLAN_EXISTS(ivrd-queue-${IVRD_TO},s,1)}" != "1"]?s,1)',
-            "Goto(ivrd-queue-${IVRD_TO},s,1)",
-        )
-    )
-
-
 def _timed_out(queue: QueueConfig) -> str:
     """Return the subroutine that asks whether a time-out was the line's closing."""
     return "; Was it the queue's own time-out, or has the line closed?\n" + extension(
@@ -175,8 +167,10 @@ def _timed_out(queue: QueueConfig) -> str:
 
 def _onward(queue: QueueConfig) -> str:
     if queue.fallback is not None:
-        return extension("onward", f"Goto(ivrd-queue-{queue.fallback},s,1)")
-    return extension("onward", f"Playback({sound(UNAVAILABLE_PROMPT)})", "Hangup()")
+        onward: tuple[str, ...] = (f"Goto(ivrd-queue-{queue.fallback},s,1)",)
+    else:
+        onward = (f"Playback({sound(UNAVAILABLE_PROMPT)})", "Hangup()")
+    return extension("onward", overflow.put_back_step(queue.name), *onward)
 
 
 def _elsewhere(queue: QueueConfig) -> str:
@@ -185,6 +179,7 @@ def _elsewhere(queue: QueueConfig) -> str:
         "elsewhere",
         f"UserEvent(IvrdQueueExit,Queue: {queue.name},Status: {CLOSED},Info: ${{IVRD_OPEN}})",
         f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.EXIT},{CLOSED})",
+        overflow.put_back_step(queue.name),
         f"Goto(ivrd-queue-{queue.catch_all},s,1)"
         if queue.catch_all is not None
         else "Goto(onward,1)",

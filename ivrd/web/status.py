@@ -90,6 +90,7 @@ class CountsStatus(BaseModel):
     withdrawn: int
     redirected: int
     closed: int
+    diverted: int
     unknown: int
     cases: int
 
@@ -230,6 +231,7 @@ def _counts(counts: Counts) -> CountsStatus:
         withdrawn=counts.withdrawn,
         redirected=counts.redirected,
         closed=counts.closed,
+        diverted=counts.diverted,
         unknown=counts.unknown,
         cases=counts.cases,
     )

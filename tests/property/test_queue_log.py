@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ivrd.core.effects import Outcome
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.journal import JournalRow
-from ivrd.core.journal_story import JournalEnd, JournalStay, Story, stories_of_journal
+from ivrd.core.journal_story import REFUSALS, JournalEnd, JournalStay, Story, stories_of_journal
 from ivrd.core.reconcile import Kind, differences
 from ivrd.core.rules import Role
 from ivrd.queue_log import QueueLog, RowParser
@@ -201,7 +201,7 @@ def _events(
     visit: Visit, *, is_marked: bool, chance: random.Random
 ) -> list[tuple[str, str, tuple[str, ...]]]:
     queue = visit.queue
-    if visit.end in (JournalEnd.FULL, JournalEnd.JOIN_EMPTY, JournalEnd.CLOSED):
+    if visit.end in REFUSALS:
         return [("IVRDEXIT", queue, (visit.end.value,))] if is_marked else []
     events: list[tuple[str, str, tuple[str, ...]]] = [("ENTERQUEUE", queue, ("", "07", "1"))]
     if chance.random() < 0.3:
@@ -214,6 +214,8 @@ def _events(
         events.append(("IVRDEXIT", queue, ("TIMEOUT",)))
     return events
 
+
+OURS = (JournalEnd.CLOSED, JournalEnd.DIVERTED)
 
 ENDS = [end for end in JournalEnd if end not in (JournalEnd.OPEN, JournalEnd.UNKNOWN)]
 
@@ -273,12 +275,12 @@ def test_what_was_told_truly_reconciles(town: Town) -> None:
 def test_a_journal_without_rows_of_ours_reconciles_too(
     calls: list[Truth], chance: random.Random
 ) -> None:
-    # Only our dialplan closes a queue, and it writes our rows.
+    # Only our dialplan closes a queue, or sends callers on at its door, and it writes our rows.
     unmarked = [
         replace(
             call,
             is_marked=False,
-            visits=tuple(each for each in call.visits if each.end is not JournalEnd.CLOSED),
+            visits=tuple(each for each in call.visits if each.end not in OURS),
         )
         for call in calls
     ]
