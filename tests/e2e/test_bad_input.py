@@ -195,9 +195,9 @@ async def test_a_wrong_secret_is_named(town: Municipality) -> None:
 async def test_a_missing_right_is_named(town: Municipality) -> None:
     manager = town.pbx.etc_dir / "manager.conf"
     right = manager.read_text(encoding="utf-8")
-    manager.write_text(
-        right.replace("write = call,reporting", "write = reporting"), encoding="utf-8"
-    )
+    without = right.replace("write = system,call,reporting", "write = system,reporting")
+    assert without != right
+    manager.write_text(without, encoding="utf-8")
     await town.pbx.cli("manager reload")
     try:
         async with restarted(town):

@@ -50,7 +50,7 @@ role = "guide"
 service_level_threshold_s = 60
 [[menus]]
 name = "main"
-prompt = "ivrd/main"
+prompt = "main"
 choices = {{ 1 = "vaxel" }}
 stay_choice = "kc"
 [[lines]]
