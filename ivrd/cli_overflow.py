@@ -1,6 +1,7 @@
-"""What people type about overflow: why a call was moved.
+"""What people type about overflow: why a call was moved, and what another rule would do.
 
-Here: arguments, and what is printed. Not here: the sentences (overflow_words.py).
+Here: arguments, and what is printed. Not here: the sentences (overflow_words.py), and rehearsals
+(cli_rehearse.py).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import typer
 
 from ivrd import config, overflow_words
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath
+from ivrd.cli_rehearse import rehearse
 from ivrd.config import DatabaseConfig
 from ivrd.core.decisions import RecordDecision
 from ivrd.core.ids import CallId
@@ -27,6 +29,9 @@ cli = typer.Typer(help="Why calls move between queues.", no_args_is_help=True)
 @cli.callback()
 def overflow() -> None:
     """Why calls move between queues."""
+
+
+cli.command()(rehearse)
 
 
 @cli.command()

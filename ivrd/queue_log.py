@@ -70,6 +70,9 @@ EVENTS = frozenset(
 )
 """Events of rows with an agent: a "|" in its name shifts them to the right, and they are found."""
 
+MEMBER_EVENTS = frozenset({"ADDMEMBER", "REMOVEMEMBER", "PAUSE", "UNPAUSE"})
+"""Events of rows that say that an agent came or went."""
+
 DECODE_ERRORS = (OSError, EOFError, zlib.error)
 """All that reading a file, compressed or not, may raise."""
 
@@ -202,11 +205,17 @@ class QueueLog:
 class RowParser:
     """Lines in, rows out; counts what is no row."""
 
-    def __init__(self, system: SystemName) -> None:
-        """Begin at zero."""
+    def __init__(self, system: SystemName, *, with_members: bool = False) -> None:
+        """Begin at zero.
+
+        Args:
+            system: Whose journal it is.
+            with_members: Also deliver rows of MEMBER_EVENTS, which are about no call.
+        """
         self.broken = 0
         self.misencoded = 0
         self._system = system
+        self._wanted = MEMBER_EVENTS | {QUEUE_START} if with_members else {QUEUE_START}
         self._known: dict[str, str] = {}
         self._stamp = ""
         self._at = datetime.fromtimestamp(0, tz=UTC)
@@ -233,7 +242,7 @@ class RowParser:
             return None
         self.misencoded += not is_whole
         call = fields[1]
-        if call in NOT_A_CALL and fields[4] != QUEUE_START:
+        if call in NOT_A_CALL and fields[4] not in self._wanted:
             return None
         if stamp != self._stamp:
             self._stamp, self._at = stamp, datetime.fromtimestamp(int(stamp), tz=UTC)

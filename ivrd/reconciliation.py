@@ -77,8 +77,13 @@ def story_of(call: CallFacts) -> Story:
 class History:
     """The whole journal, rotated files included, for a command: streams, and keeps nothing."""
 
-    def __init__(self, path: Path, *, system: SystemName) -> None:
+    def __init__(self, path: Path, *, system: SystemName, with_members: bool = False) -> None:
         """Find the files, oldest first.
+
+        Args:
+            path: The present file, or a copy.
+            system: Whose it is.
+            with_members: Also deliver rows that say that an agent came or went.
 
         Raises:
             OSError: The present file cannot be read.
@@ -90,7 +95,7 @@ class History:
         """Names of files that could not be read; more may come while reading."""
         self.until = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
         """Last change of the present file: a copy is complete until then."""
-        self.parser = RowParser(system)
+        self.parser = RowParser(system, with_members=with_members)
         """Counts what is no row."""
         self._files = [
             (each.path, _at(each.first_stamp)) for each in rotated if each.first_stamp is not None
