@@ -31,8 +31,9 @@ from ivrd.generations import Generations
 
 Files = Mapping[str, str]
 
-ZONE_PROBE = 1_806_192_000
-"""2027-03-28, in summer time in most of Europe: a zone that Asterisk lacks gives UTC."""
+ZONE_PROBE = 1_814_443_200
+"""Noon of 2027-07-01 by UTC: a zone that Asterisk's machine lacks gives UTC, from which summer time
+differs all over Europe."""
 
 FAULTS_MAX = 8
 """Told of one dialplan; the rest is a number."""

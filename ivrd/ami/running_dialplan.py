@@ -4,11 +4,11 @@ Here: questions and answers over one connection. Not here: the connection (erran
 answers should be (ivrd/dialplan/reading.py).
 
 Source:
-    Seen on 22.10.1 and 16.28.0, by which write class of ours Asterisk answers: Reload and
-    ModuleCheck need system, ShowDialPlan needs reporting (config would do for both), Getvar needs
-    call or reporting. Reload of pbx_config answers when it is done: "Success" also when it left out
-    lines that it could not read, an error when a file that is included is missing, and then the
-    dialplan is the one of before. ShowDialPlan gives arguments as they are written in the file.
+    Seen on 22.10.1 and 16.28.0, by which write class Asterisk answers: Reload by system or config,
+    ModuleCheck by system, ShowDialPlan by reporting or config, Getvar by call or reporting. Reload
+    of pbx_config answers when it is done: "Success" also when it left out lines that it could not
+    read, an error when a file that is included is missing, and then the dialplan is the one of
+    before. ShowDialPlan gives arguments as they are written in the file.
 """
 
 from collections import defaultdict

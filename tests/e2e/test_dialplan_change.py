@@ -229,6 +229,7 @@ async def held(played: Scene) -> dict[str, Caller]:
     return callers
 
 
+@pytest.mark.older_asterisk
 async def test_a_dialplan_is_changed_under_calls_of_every_kind(town: Municipality) -> None:
     edit(town, more=STATIC_MENUS)
     await apply(town)

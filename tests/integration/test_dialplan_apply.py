@@ -103,6 +103,7 @@ async def desk(town: Municipality) -> AsyncIterator[Desk]:
     await town.pbx.cli("dialplan reload")
 
 
+@pytest.mark.older_asterisk
 async def test_changed_hours_are_brought_in_and_back_and_each_step_is_asked_back(
     desk: Desk,
 ) -> None:
