@@ -26,7 +26,7 @@ MAIN_FILE = "ivrd.conf"
 KEPT_FOR = timedelta(days=1)
 """No call lasts longer: a queue is emptied at night, if not before."""
 
-KEPT_WITHIN = ("ivrd-chosen-", "ivrd-notices", "ivrd-queue-")
+KEPT_WITHIN = ("ivrd-chosen-", "ivrd-moved", "ivrd-notices", "ivrd-queue-")
 """Contexts whose extensions nobody can dial, by how their names begin."""
 
 _INCLUDE = f"#include ivrd/{RETIRED_FILE}\n"
