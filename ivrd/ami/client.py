@@ -39,8 +39,9 @@ from ivrd.retry import Backoff
 
 log = structlog.get_logger(__name__)
 
-MOVES_MAX = 200
-"""Moves that may wait for their turn: more would be late, and a late move is a wrong move."""
+MOVES_MAX = 1_000
+"""Moves that may wait for their turn: a line of five hundred moves at once, at 1 ms each. One that
+is late is dropped by its own `not_after`."""
 
 STABLE_S = 10.0
 """A connection that lived so long was well: the back-off begins again."""

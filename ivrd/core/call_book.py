@@ -107,7 +107,7 @@ def _way_of(call: Call) -> Move | None:
 
 def _moves_out(call: Call) -> tuple[Closed, ...]:
     """Return the stays of this wait that a move of ours ended, in order."""
-    if len(call.entries) < 2:
+    if len(call.entries) == 1 and not isinstance(call.entries[0], Closed):
         return ()
     moves: list[Closed] = []
     for stay in reversed(call.entries):
@@ -286,6 +286,17 @@ class CallBook:
             self.touch(old.stay.queue)
         return call
 
+    def note_asked(self, call: Call, last: Waiting, move: Move) -> None:
+        """Note that a waiting caller was asked to move."""
+        asked = Waiting(
+            stay=last.stay,
+            offered_to=last.offered_to,
+            hangup_asked_at=last.hangup_asked_at,
+            move=move,
+        )
+        entries = (*call.entries[:-1], asked)
+        self.keep(replace(call, entries=entries, moves_asked=call.moves_asked + 1))
+
     def emit_of(self, call: Call, effects: Iterable[Effect]) -> None:
         """Gather the effects of one call's entry; a consultation has none."""
         if call.consults_for is None:
@@ -351,7 +362,9 @@ class CallBook:
         """Remember the move that took the caller out of the last queue, if one did."""
         last = call.entries[-1]
         if isinstance(last, Closed) and last.move is not None:
-            self.keep(replace(call, landing=last.move))
+            # One that the journal told was asked for by us too, before a restart.
+            asked = max(call.moves_asked, len(_moves_out(call)))
+            self.keep(replace(call, landing=last.move, moves_asked=asked))
 
     def land(self, call: Call, queue: QueueName, at: datetime) -> bool:
         """End a move on its arrival in a queue; return whether it was the queue it was for."""

@@ -49,6 +49,7 @@ class Mover:
         self._due: set[str] = set()
         """Rules that are to be looked at although their queues look the same."""
         self._openings: dict[str, tuple[datetime, Opening]] = {}
+        self._daily = _daily(book.rules.overflow)
 
     def state(self) -> MoverState:
         """Return everything remembered, as values."""
@@ -74,6 +75,7 @@ class Mover:
         )
         self._look_again = {name: at for name, at in self._look_again.items() if name in names}
         self._openings.clear()
+        self._daily = _daily(self._book.rules.overflow)
         self._today_ends_at = None
 
     # Time.
@@ -82,7 +84,7 @@ class Mover:
     def wake_at(self) -> datetime | None:
         """When time alone may change what is wanted; None when it cannot."""
         moments = list(self._look_again.values())
-        if self._today_ends_at is not None and self._looks_at_today:
+        if self._today_ends_at is not None and self._daily:
             moments.append(self._today_ends_at)
         return min(moments, default=None)
 
@@ -94,14 +96,6 @@ class Mover:
             del self._look_again[name]
         self._turn_day(at)
 
-    @property
-    def _looks_at_today(self) -> bool:
-        return any(
-            condition.figure is Figure.SERVICE_LEVEL
-            for rule in self._book.rules.overflow
-            for condition in rule.conditions
-        )
-
     def _turn_day(self, at: datetime) -> None:
         """Begin service levels anew, at the first moment of a day."""
         if self._today_ends_at is not None and at < self._today_ends_at:
@@ -109,7 +103,7 @@ class Mover:
         if self._today_ends_at is not None:
             for floor in self._book.queues.values():
                 floor.counts_before_today = floor.counts
-            self._due |= {rule.name for rule in self._book.rules.overflow}
+            self._due |= self._daily
         today: date = at.astimezone(self._book.rules.zone).date()
         self._today_ends_at = begin_of(today + DAY, self._book.rules.zone)
 
@@ -240,9 +234,7 @@ class Mover:
             asked_at=at,
             lapses_at=at + MOVE_LAPSES_AFTER,
         )
-        self._book.with_entry(
-            replace(call, moves_asked=call.moves_asked + 1), last, replace(last, move=move)
-        )
+        self._book.note_asked(call, last, move)
         self._book.set_deadline(move.lapses_at, call.call_id)
         self._book.effects.append(
             MoveCaller(
@@ -280,6 +272,16 @@ class Mover:
                 )
             )
         self._diverts = wanted
+
+
+def _daily(rules: Iterable[OverflowRule]) -> frozenset[str]:
+    """Return the rules that go by the service level so far today."""
+    return frozenset(
+        rule.name
+        for rule in rules
+        for condition in rule.conditions
+        if condition.figure is Figure.SERVICE_LEVEL
+    )
 
 
 def _queues_of(rules: Iterable[OverflowRule]) -> Iterable[QueueName]:

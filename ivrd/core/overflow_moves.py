@@ -160,8 +160,8 @@ class Board:
             gone.add(caller.call_id)
             if oldest[queue] == caller:
                 oldest[queue] = next(heads[queue], None)
-            source = source.without(_earliest(oldest.values()))
             self._decide(decision, _earliest([oldest[queue]]))
+            source = source.without(_earliest(oldest.values()))
         return frozenset(moved)
 
     def move_home(self, rule: OverflowRule) -> None:

@@ -1,6 +1,34 @@
 """The overflow policy at work in a tracker: what it looks at, and when."""
 
-from tests.unit.core.story import GUIDES, SWITCHBOARD, new_tracker, overflow_rule, play, read, tell
+from dataclasses import replace
+from datetime import UTC, timedelta
+from fractions import Fraction
+
+import pytest
+
+from ivrd.core.effects import DivertCallers, MoveCaller, TellRuleChange
+from ivrd.core.hours import Interval, Schedule
+from ivrd.core.ids import QueueName
+from ivrd.core.overflow_rules import Condition, Figure, OverflowRule
+from ivrd.core.tracker import Tracker
+from tests.unit.core.story import (
+    GUIDES,
+    START,
+    SWITCHBOARD,
+    SYSTEM,
+    at,
+    cid,
+    floor_rules,
+    new_tracker,
+    overflow_rule,
+    play,
+    read,
+    tell,
+)
+
+
+def s(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 def test_the_first_agent_of_the_target_sets_waiting_moves_going() -> None:
@@ -111,3 +139,129 @@ def test_a_late_timer_is_not_a_clock_that_stepped() -> None:
     assert tracker.clamps == 0
     play(tracker, read("4 left c1 guides"))
     assert tracker.clamps == 1
+
+
+# Time alone.
+
+
+def timed(condition: Condition, **more: object) -> OverflowRule:
+    rule = replace(overflow_rule(), conditions=(condition,), leave_waiting=0)
+    return replace(rule, **more)  # type: ignore[arg-type]
+
+
+TIMED = {
+    "wait": (timed(Condition(figure=Figure.LONGEST_WAIT, start=s(60), stop=s(30))), 61),
+    "start": (timed(Condition(figure=Figure.WAITING, start=1, stop=0), start_after=s(20)), 21),
+}
+
+
+@pytest.mark.parametrize("name", TIMED)
+@pytest.mark.parametrize("timers", ["", "21.25 passed\n61.25 passed", "70 passed"])
+def test_a_moment_without_an_event_is_not_missed(name: str, timers: str) -> None:
+    rule, moved_s = TIMED[name]
+    tracker = new_tracker(rule)
+    story = f"0 snapshot members=guides:anna:1\n1 joined c1 switchboard\n{timers}\n99 hung_up c1"
+    moves = [one for one in play(tracker, read(story)) if isinstance(one, MoveCaller)]
+    assert [one.at for one in moves] == [at(moved_s)]
+    assert tracker.next_deadline() is None, "nobody waits, so there is no moment to wait for"
+
+
+def test_a_dwell_ends_by_itself() -> None:
+    tracker = new_tracker(replace(overflow_rule(1, 0), dwell=s(30)))
+    play(tracker, read("0 snapshot members=guides:anna:1\n1 joined c1 switchboard"))
+    effects = play(tracker, read("5 hung_up c1\n99 passed"))
+    ended = [one for one in effects if isinstance(one, TellRuleChange)]
+    assert [(one.at, one.change.is_active) for one in ended] == [(at(31), False)]
+
+
+def test_a_closing_is_seen_in_time_and_a_day_has_its_own_service_level() -> None:
+    closing = timed(Condition(figure=Figure.CLOSES_IN, start=s(900), stop=s(901)))
+    level = timed(
+        Condition(figure=Figure.SERVICE_LEVEL, start=Fraction(1, 2), stop=Fraction(3, 4)),
+        name="level",
+    )
+    week = ((Interval(opens_minute=480, closes_minute=600),),) * 7
+    hours = Schedule(name="kc", week=week, special_days={})
+    rules = replace(floor_rules(closing, level), hours={SWITCHBOARD: hours}, zone=UTC)
+    tracker = Tracker(system=SYSTEM, rules=rules)
+    story = """
+        0      snapshot  members=guides:anna:1
+        1      joined    c1  switchboard
+        98     left      c1  switchboard
+        98     hangup_asked  c1
+        99     hung_up   c1
+        86400  joined    c2  switchboard
+        86401  hung_up   c2
+        """
+    changes = [
+        (effect.change.rule, effect.change.is_active, (effect.at - START).total_seconds())
+        for effect in play(tracker, read(story))
+        if isinstance(effect, TellRuleChange)
+    ]
+    # Open from 8 to 10 o'clock; the story begins at 9, and the second day's call at 9 again.
+    assert changes == [("level", True, 99.0), ("level", False, 15 * 3600.0)], "until midnight"
+
+
+def test_a_rule_that_diverts_sees_the_closing_with_nobody_waiting() -> None:
+    closing = Condition(figure=Figure.CLOSES_IN, start=s(900), stop=s(901))
+    rule = timed(closing, diverts_at_entry=True)
+    week = ((Interval(opens_minute=480, closes_minute=600),),) * 7
+    hours = Schedule(name="kc", week=week, special_days={})
+    tracker = Tracker(
+        system=SYSTEM, rules=replace(floor_rules(rule), hours={SWITCHBOARD: hours}, zone=UTC)
+    )
+    play(tracker, read("0 snapshot members=guides:anna:1"))
+    assert tracker.next_deadline() == at(45 * 60)
+    effects = play(tracker, read(f"{24 * 3600} passed"))
+    diverts = [one for one in effects if isinstance(one, DivertCallers)]
+    assert [(one.at, one.to_queue) for one in diverts] == [
+        (at(45 * 60), GUIDES),
+        (at(23 * 3600), None),
+    ]
+
+
+# After a restart, and after a refusal.
+
+
+@pytest.mark.parametrize(("moves_per_call", "is_moved"), [(1, False), (2, True)])
+def test_a_move_that_the_journal_tells_counts(moves_per_call: int, is_moved: bool) -> None:
+    rule = overflow_rule(
+        1,
+        0,
+        name="on",
+        moves_per_call=moves_per_call,
+        from_queue=GUIDES,
+        to_queue=QueueName("va"),
+    )
+    told = tell(
+        """
+        1    joined      c1  switchboard
+        2    left        c1  switchboard
+        2    exited      c1  switchboard  WITHDRAW:relief
+        2    joined      c1  guides
+        3    snapshot    waiting=c1:guides:1  alive=c1
+        4    member      va  sten
+        9    hung_up     c1
+        """,
+        rule,
+    )
+    assert ("move c1 guides va" in told) == is_moved
+
+
+def test_a_queue_that_refused_is_tried_again_only_after_a_rest() -> None:
+    tracker = new_tracker(overflow_rule(1, 0))
+    events = read(
+        """
+        0     snapshot    members=guides:anna:1
+        1     joined      c1  switchboard
+        2     left        c1  switchboard
+        2     exited      c1  switchboard  WITHDRAW:relief
+        2     exited      c1  guides  FULL
+        2     joined      c1  switchboard
+        10    joined      c2  switchboard
+        40    hung_up     c1
+        50    hung_up     c2
+        """
+    )
+    moves = [one for one in play(tracker, events) if isinstance(one, MoveCaller)]
+    assert [(one.call_id, one.at) for one in moves] == [(cid("c1"), at(1)), (cid("c2"), at(32))]
