@@ -39,8 +39,8 @@ from tests.lab.wire import Wire
 
 SYSTEM = SystemName("pbx1")
 
-READY_S_MAX = 20.0
-"""Measured 1.5 s; the machine may be busy with other tests."""
+READY_S_MAX = 60.0
+"""Measured 1.5 s; the machine may be busy with other tests: at load 20 it took over 20 s."""
 
 STOP_S_MAX = 20.0
 
