@@ -220,7 +220,7 @@ async def test_nobody_is_sent_to_a_closed_queue_or_one_without_members(town: Mun
         rule("till-stangd", *TO_GUIDES[:1], 'to_queue = "stangd"', *TO_GUIDES[2:]),
         rule("till-tom", *TO_GUIDES[:1], 'to_queues = ["tom", "kc"]', *TO_GUIDES[2:]),
     )
-    async with scene(town, "overflow_closed") as played:
+    async with scene(town) as played:
         first, second, third = await come(played, "1", SWITCHBOARD, 3)
         await asyncio.gather(second.gone(), third.gone())
     for caller in (second, third):
@@ -228,6 +228,7 @@ async def test_nobody_is_sent_to_a_closed_queue_or_one_without_members(town: Mun
     assert stays(played, first) == ["vaxel abandoned"]
 
 
+@pytest.mark.older_asterisk
 async def test_a_queue_that_refuses_puts_the_caller_back_in_place(town: Municipality) -> None:
     """ivrd cannot see before that it is full: `maxlen` is in no event."""
     await use(town, rule("till-full", *TO_GUIDES[:1], 'to_queue = "full"', *TO_GUIDES[2:]))
@@ -259,6 +260,7 @@ async def test_a_queue_that_refuses_puts_the_caller_back_in_place(town: Municipa
 DOOR = ("diverts_at_entry = true", "moves_waiting = false")
 
 
+@pytest.mark.older_asterisk
 async def test_callers_at_the_door_are_sent_on_while_the_rule_is_in_force(
     town: Municipality,
 ) -> None:
@@ -340,7 +342,7 @@ async def test_a_divert_in_a_gap_is_told_by_the_journal(town: Municipality) -> N
 
 async def test_a_guide_who_answers_during_the_move_keeps_the_caller(town: Municipality) -> None:
     await use(town, rule("sent", *TO_GUIDES[:2], "start_waiting = 2", "stop_waiting = 0"))
-    async with scene(town, "overflow_answered_first") as played:
+    async with scene(town) as played:
         town.phones["silent"].answer_policy = Ring(after_s=1.5)
         town.phones["silent"].talk = QUICK
         # The first is rung for, and so left alone; the second moves.
@@ -351,3 +353,48 @@ async def test_a_guide_who_answers_during_the_move_keeps_the_caller(town: Munici
     assert stays(played, first) == ["vaxel answered"]
     assert stays(played, second) in (["vaxel moved", "kc answered"], ["vaxel answered"])
     assert Outcome.ABANDONED not in {played.of(one).outcome for one in (first, second)}
+
+
+async def test_after_a_restart_nobody_is_moved_twice(town: Municipality) -> None:
+    await use(
+        town,
+        rule("till-kc", *TO_GUIDES[:2], "start_waiting = 2", "stop_waiting = 1"),
+        rule(
+            "vidare", 'from_queue = "kc"', 'to_queue = "va"', "start_waiting = 1\nstop_waiting = 0"
+        ),
+    )
+    async with scene(town, is_orderly=False) as played:
+        talker = await keep_guide_busy(played)
+        first, second = await come(played, "1", SWITCHBOARD, 2)
+        await second.joined(GUIDES)
+        await town.kill_daemon()
+        await town.start_daemon()
+        await town.waiting(GUIDES, 1)
+        third = await played.ring()  # One more for the rule to look at, and to move.
+        await third.joined(VA)
+        await talker.hang_up()
+        await second.talking(GUIDES)
+        await second.gone()
+        await asyncio.gather(first.hang_up(), third.hang_up())
+        await asyncio.gather(first.gone(), third.gone())
+        await played.collect()
+    assert stays(played, second) == ["vaxel moved", "kc answered"]
+    assert stays(played, third) == ["kc moved", "va abandoned"]
+    calls = {caller.call_id for caller in played.callers}
+    differing = town.unreconciled(list(played.facts.values()))
+    assert [one for one in differing if one.call_id in calls] == []
+
+
+async def test_a_wait_that_grows_long_moves_without_any_event(town: Municipality) -> None:
+    await use(
+        town,
+        rule("lange", *TO_GUIDES[:2], "start_longest_wait_s = 3", "stop_longest_wait_s = 1"),
+    )
+    async with scene(town, "overflow_long_wait") as played:
+        first, second = await come(played, "1", SWITCHBOARD, 2)
+        joined = await second.joined(SWITCHBOARD)
+        moved = await second.joined(GUIDES)
+        await second.gone()
+    assert 2.0 < (moved.at - joined.at).total_seconds() < 6.0
+    assert stays(played, second) == ["vaxel moved", "kc answered"]
+    assert stays(played, first) == ["vaxel abandoned"], "rung for, and so left alone"
