@@ -137,7 +137,9 @@ def plot(
     if not stays:
         raise ConfigError(["--plot: nobody came on these days"])
     begins_at = min(stay.joined_at for stay in stays)
-    ends_at = max(max(stay.left_at for stay in stays), begins_at + timedelta(seconds=1))
+    # Whoever waits for ever in a model would stretch the day; they stand there to its end.
+    ended = [stay.left_at for stay in stays if stay.disposition is not Disposition.UNKNOWN]
+    ends_at = max([*ended, begins_at + timedelta(seconds=1)])
     most = max(_most(panel.visits, queue) for panel in panels for queue in queues)
     frame = _Frame(begins_at=begins_at, ends_at=ends_at, most=_round_up(most), queues=queues)
     return "\n".join(_document(frame, panels, titles, zone)) + "\n"
