@@ -4,8 +4,6 @@ Without ivrd the same callers go the same ways; ivrd is started again afterwards
 from queue_log must then be the same line of the same table.
 """
 
-import asyncio
-
 import pytest
 
 from ivrd.core.events import ChoiceMade
@@ -31,7 +29,7 @@ from tests.e2e.way_in import (
     prompts_heard,
     run_by,
     told,
-    walk,
+    walk_all,
 )
 from tests.lab.floor_plan import Department, FloorPlan
 from tests.lab.municipality import Municipality, desks
@@ -209,9 +207,7 @@ WAYS = {
 @pytest.mark.older_asterisk
 async def test_every_way_in(town: Municipality, runner: str) -> None:
     async with run_by(town, runner, None) as played:
-        callers = await asyncio.gather(
-            *(walk(played, way, name="Åsa Öberg") for way in WAYS.values())
-        )
+        callers = await walk_all(played, WAYS.values(), name="Åsa Öberg")
         for caller in callers:
             await caller.gone(within_s=25)
     came_to = {name: told(played.of(caller)) for name, caller in zip(WAYS, callers, strict=True)}

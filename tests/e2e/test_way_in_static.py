@@ -6,7 +6,6 @@ forgets it (res_agi.c, run_agi; seen on a busy 22.10.1). Rows with an announceme
 key are left out, because Asterisk loses keys there too.
 """
 
-import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from tests.e2e.way_in import (
     Way,
     desk,
     run_by,
-    walk,
+    walk_all,
 )
 from tests.lab.floor_plan import LINE_NUMBER, Department, FloorPlan
 from tests.lab.municipality import Municipality, desks
@@ -146,7 +145,7 @@ async def test_whatever_is_typed_leads_where_the_core_says(town: Municipality, r
     expected = {row: led for row, led in found.items() if led is not None}
     async with run_by(town, runner, None) as played:
         ways = [Way(does=row.deeds(), comes_to="", line=NUMBERS[row.line]) for row in expected]
-        callers = await asyncio.gather(*(walk(played, way) for way in ways))
+        callers = await walk_all(played, ways)
         for caller in callers:
             await caller.gone(within_s=30)
     led = [by_facts(played.of(caller)) for caller in callers]

@@ -4,9 +4,10 @@ The scenarios of test_way_in*.py and test_exit_keys.py share it. What a caller c
 one line, from what ivrd stored: "PATH | language | stays | outcome".
 """
 
+import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,10 @@ INTERNAL = "09"
 OFFICIAL = "0846500405"
 """Outside the queues."""
 
-STAY_S, DIGIT_S, SLOW_FACTOR = 1, 1, 3
+STAY_S, DIGIT_S, SLOW_FACTOR = 2, 1, 2
+
+WALKING_MAX = 10
+"""With thirty at once on a busy machine, keys came seconds after what they answered."""
 
 HEARD_S_MIN = 0.35
 """Of less than about this a prompt cannot be told (tests/lab/hearing.py)."""
@@ -228,6 +232,17 @@ async def walk(played: Scene, way: Way, *, name: str = "") -> Caller:
             else:
                 await caller.hears(deed)
     return caller
+
+
+async def walk_all(played: Scene, ways: Iterable[Way], *, name: str = "") -> list[Caller]:
+    """Let citizens go their ways, so many at once that none comes too late with a key."""
+    slots = asyncio.Semaphore(WALKING_MAX)
+
+    async def walk_in_turn(way: Way) -> Caller:
+        async with slots:
+            return await walk(played, way, name=name)
+
+    return await asyncio.gather(*(walk_in_turn(way) for way in ways))
 
 
 def told(facts: CallFacts) -> str:
