@@ -23,7 +23,7 @@ from ivrd.errors import ConfigError, PeerRefused, PeerTimedOut, PeerUnreachable
 from ivrd.rehearse import Rehearsed
 
 WIDTH, LEFT, RIGHT = 920, 56, 900
-HEAD, PANEL, GAP, FOOT = 66, 170, 58, 20
+HEAD, PANEL, GAP, FOOT = 66, 160, 80, 20
 """Pixels: above the first panel, each panel's height, between two, and below the last."""
 
 STEPS = 280
