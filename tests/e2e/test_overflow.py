@@ -226,5 +226,5 @@ async def test_moved_by_hand_while_ivrd_was_away_is_the_same(town: Municipality)
     assert [difference for difference in differing if difference.call_id in calls] == []
     figures = await metrics(town)
     labels = 'from_queue="vaxel",reason="by-hand",system="pbx1",to_queue="kc"'
-    # The call before may be told once more, when it was decided just before the kill (checkpoint.py).
+    # The call before, decided just before the kill, may be told once more (checkpoint.py).
     assert figures[f"ivrd_queue_moves_total{{{labels}}}"] in (1, 2)
