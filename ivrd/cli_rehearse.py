@@ -20,6 +20,7 @@ from ivrd.cli_period import period
 from ivrd.config import Config
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.errors import ConfigError, IvrdError
+from ivrd.log import configure
 from ivrd.observed_days import Observed
 from ivrd.rehearse import DRAWS, Rehearsed, rehearse_days, rules_tried
 
@@ -107,6 +108,8 @@ def _observed(
     if recording is not None:
         if since is not None or until is not None:
             raise ConfigError(["--from and --to: a recording is taken whole"])
+        # To standard error, and without a line per call: these calls were told long ago.
+        configure(settings.log.model_copy(update={"level": "warning"}))
         floor = rules.floor_rules(settings)
         return observed_days.from_recording(recording, system=system, rules=floor, zone=zone)
     is_whole = queue_log is not None and since is None and until is None

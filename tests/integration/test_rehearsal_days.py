@@ -7,6 +7,8 @@ the answer itself is judged: what a rule would do, said by the model, and what i
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -278,6 +280,21 @@ def test_a_stored_day_is_played_from_the_database(site: Path) -> None:
     assert told["happened"]["all"]["answered"] == 30
     assert told["tried"] is None
     assert abs(told["model_off_by"]["all"]["abandoned"]) <= 0.1
+
+
+def test_a_recording_is_played_and_nothing_but_json_is_printed() -> None:
+    recorded = DAYS.parent / "logs" / "22.10.1"
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "ivrd", "overflow", "rehearse", "--json", "--draws", "1"),
+            *("-c", recorded / "overflow.toml", "--recording", recorded / "overflow.ami"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(ended.stdout)
+    assert (told["happened"]["all"]["came"], told["happened"]["all"]["moved_out"]) == (6, 2)
 
 
 def test_a_rule_is_set_beside_the_day_and_drawn(site: Path, tmp_path: Path) -> None:
