@@ -24,7 +24,7 @@ from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
 from ivrd.core.effects import DivertCallers, MoveCaller
-from ivrd.core.events import Event
+from ivrd.core.events import Event, JournalRead
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.rules import FloorRules
 from ivrd.core.switches import Actor, Origin
@@ -126,12 +126,7 @@ class App:
             store=self._outbox,
             publisher=self._publisher,
         )
-        self._switches = live_switches.wire(
-            config,
-            record=self._outbox.put_nowait,
-            now=self._now,
-            reload=self._reloader.reload,
-        )
+        self._switches = self._wire_switches(config)
         self._lines = LineBook(config, switched=lambda: self._switches.board.state, now=self._now)
         self._gaps: dict[SystemName, GapFiller] = {}
         self._clients = [self._client(pbx) for pbx in config.pbx]
@@ -139,6 +134,19 @@ class App:
         self._web_place = ""
         self._is_web_open = asyncio.Event()
         self._show()
+
+    def _wire_switches(self, config: Config) -> live_switches.LiveSwitches:
+        switches = live_switches.wire(
+            config,
+            record=self._outbox.put_nowait,
+            now=self._now,
+            reload=self._reloader.reload,
+            calls=self._trackers,
+            clocks={system: clock.now for system, clock in self._clocks.items()},
+            submit=self._engine.submit,
+        )
+        self._engine.observe(switches.orders.observe)
+        return switches
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -178,6 +186,7 @@ class App:
             "watchdog": self._notifier.watchdog(),
             "control": self._switches.control.serve(),
             "reload": self._reload_on_hangup(),
+            "overflow-orders": self._switches.orders.keep_rules(),
         }
         if self._publisher is not None:
             work["mqtt"] = self._publisher.run()
@@ -253,12 +262,22 @@ class App:
             pbx,
             self._engine.submit,
             clock,
-            read_journal=gap.read,
+            read_journal=partial(self._read_journal, system, gap),
             keep_database=self._switches.keeper(system),
             queues=[QueueName(queue.name) for queue in self._config.queues],
         )
         self._engine.connect(client.system, PbxLink(client, clock))
         return client
+
+    async def _read_journal(
+        self, system: SystemName, gap: GapFiller, at: datetime
+    ) -> JournalRead | None:
+        """Tell the tracker what people say of rules, before the first snapshot that it plans by."""
+        try:
+            self._switches.orders.give(system, at)
+        except asyncio.QueueFull:
+            self._switches.board.rules_changed.set()
+        return await gap.read(at)
 
     async def _reload_on_hangup(self) -> None:
         """Take the configuration anew at each SIGHUP, as `ivrd reload` does."""
@@ -277,6 +296,7 @@ class App:
         self._statuses.change_titles(_titles(config))
         self._lines.change(config)
         self._switches.board.names = live_switches.names_of(config)
+        self._switches.board.rules_changed.set()
         for client in self._clients:
             client.expect_queues(QueueName(queue.name) for queue in config.queues)
             for queue in config.queues:

@@ -1,4 +1,4 @@
-"""What people type about overflow: why a call was moved, and what another rule would do.
+"""What people type about overflow: why a call was moved, orders by hand, and rehearsals.
 
 Here: arguments, and what is printed. Not here: the sentences (overflow_words.py), and rehearsals
 (cli_rehearse.py).
@@ -6,6 +6,7 @@ Here: arguments, and what is printed. Not here: the sentences (overflow_words.py
 
 import asyncio
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ import typer
 from ivrd import config, overflow_words
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath
 from ivrd.cli_rehearse import rehearse
+from ivrd.cli_switches import Reason, Seen, Whom, WhyNot, act, place_of
 from ivrd.config import DatabaseConfig
 from ivrd.core.decisions import RecordDecision
 from ivrd.core.ids import CallId
@@ -21,14 +23,42 @@ from ivrd.db.connection import DATABASE_ERRORS, open_engine, reason_of
 from ivrd.db.decisions import calls_named, decisions_about
 from ivrd.errors import ConfigError, IvrdError
 
+MOVE_S_MAX = 15.0
+"""A move is waited for some seconds (overflow_orders.LANDING_S_MAX)."""
+
+
+class Stands(StrEnum):
+    """What a rule can be switched to."""
+
+    ON = "on"
+    OFF = "off"
+    DRY_RUN = "dry-run"
+    FORCED = "forced"
+    RELEASE = "release"
+    UNDO = "undo"
+
+
+RuleName = Annotated[str, typer.Argument(help="The rule, as in the configuration.")]
+StandName = Annotated[
+    Stands,
+    typer.Argument(
+        help="on, off, dry-run (decides, and moves nobody), forced (in force whatever the figures"
+        " say); release: as configured; undo: as before."
+    ),
+]
+MaybeUntil = Annotated[
+    str, typer.Option(help='Its end: "2026-11-21 18:00", or 18:00 for today; local time.')
+]
+ToQueue = Annotated[str, typer.Option("--to", help="The queue, as in the configuration.")]
+
 CallName = Annotated[str, typer.Argument(help="The call's id, or what stands after its slash.")]
 
-cli = typer.Typer(help="Why calls move between queues.", no_args_is_help=True)
+cli = typer.Typer(help="Why calls move between queues, and moves by hand.", no_args_is_help=True)
 
 
 @cli.callback()
 def overflow() -> None:
-    """Why calls move between queues."""
+    """Why calls move between queues, and moves by hand."""
 
 
 cli.command()(rehearse)
@@ -49,6 +79,51 @@ def explain(
         return
     for line in overflow_words.sentences(call_id, decisions, ZoneInfo(settings.time_zone)):
         typer.echo(line)
+
+
+@cli.command()
+def move(
+    call: CallName,
+    to: ToQueue,
+    reason: Reason,
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    whom: Whom = None,
+) -> None:
+    """Move one waiting caller to another queue, to the place that the first arrival gives there."""
+    question: dict[str, object] = {"do": "move", "call": call, "to": to, "reason": reason}
+    if whom is not None:
+        question["for"] = whom
+    answer = place_of(config_path).ask(question, within_s=MOVE_S_MAX)
+    if not answer.get("ok"):
+        raise IvrdError(f"{call}: {answer.get('text')}")
+    typer.echo(f"{call}: {answer['text']}")
+
+
+@cli.command()
+def rule(
+    name: RuleName,
+    stand: StandName,
+    until: MaybeUntil = "",
+    reason: WhyNot = "",
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    seen: Seen = None,
+    whom: Whom = None,
+) -> None:
+    """Switch a rule until then; after that it follows its configuration again."""
+    place = place_of(config_path)
+    question: dict[str, object] = {"name": name}
+    match stand:
+        case Stands.UNDO:
+            question |= {"do": "undo", "kind": "rule"}
+        case Stands.RELEASE:
+            question |= {"do": "rule_release", "reason": reason}
+        case _:
+            if not until:
+                raise ConfigError(["--until: say when it ends; what lasts is configured"])
+            word = stand.value.replace("-", "_")
+            end = place.moment(until).isoformat()
+            question |= {"do": "rule_set", "stand": word, "until": end, "reason": reason}
+    act(place, question, seen=seen, whom=whom)
 
 
 async def _about(database: DatabaseConfig, call: str) -> tuple[CallId, Sequence[RecordDecision]]:

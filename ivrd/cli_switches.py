@@ -91,9 +91,9 @@ def notice_on(
     whom: Whom = None,
 ) -> None:
     """Play a notice from now on, until its end."""
-    place = _place(config_path)
+    place = place_of(config_path)
     parts = {"until": place.moment(until).isoformat(), "reason": reason}
-    _act(place, {"do": "notice_on", "name": name, **parts}, seen=seen, whom=whom)
+    act(place, {"do": "notice_on", "name": name, **parts}, seen=seen, whom=whom)
 
 
 @notice.command(name="off")
@@ -106,7 +106,7 @@ def notice_off(
 ) -> None:
     """Play a notice no more."""
     question = {"do": "notice_off", "name": name, "reason": reason}
-    _act(_place(config_path), question, seen=seen, whom=whom)
+    act(place_of(config_path), question, seen=seen, whom=whom)
 
 
 @notice.command(name="undo")
@@ -118,7 +118,7 @@ def notice_undo(
 ) -> None:
     """Set a notice to what it was before the last act."""
     question = {"do": "undo", "kind": "notice", "name": name}
-    _act(_place(config_path), question, seen=seen, whom=whom)
+    act(place_of(config_path), question, seen=seen, whom=whom)
 
 
 @line.command(name="close")
@@ -131,9 +131,9 @@ def line_close(
     whom: Whom = None,
 ) -> None:
     """Hold a line closed until then, whatever its hours say."""
-    place = _place(config_path)
+    place = place_of(config_path)
     parts = {"until": place.moment(until).isoformat(), "reason": reason}
-    _act(place, {"do": "line_close", "name": name, **parts}, seen=seen, whom=whom)
+    act(place, {"do": "line_close", "name": name, **parts}, seen=seen, whom=whom)
 
 
 @line.command(name="open")
@@ -146,9 +146,9 @@ def line_open(
     whom: Whom = None,
 ) -> None:
     """Hold a line open until then, whatever its hours say."""
-    place = _place(config_path)
+    place = place_of(config_path)
     parts = {"until": place.moment(until).isoformat(), "reason": reason}
-    _act(place, {"do": "line_open", "name": name, **parts}, seen=seen, whom=whom)
+    act(place, {"do": "line_open", "name": name, **parts}, seen=seen, whom=whom)
 
 
 @line.command(name="release")
@@ -161,7 +161,7 @@ def line_release(
 ) -> None:
     """Let a line follow its hours again."""
     question = {"do": "line_release", "name": name, "reason": reason}
-    _act(_place(config_path), question, seen=seen, whom=whom)
+    act(place_of(config_path), question, seen=seen, whom=whom)
 
 
 @line.command(name="undo")
@@ -173,7 +173,7 @@ def line_undo(
 ) -> None:
     """Set a line to what it was before the last act."""
     question = {"do": "undo", "kind": "line", "name": name}
-    _act(_place(config_path), question, seen=seen, whom=whom)
+    act(place_of(config_path), question, seen=seen, whom=whom)
 
 
 def show_switches(
@@ -182,7 +182,7 @@ def show_switches(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Show what is switched now: by whom, why, and until when."""
-    place = _place(config_path)
+    place = place_of(config_path)
     status = place.ask({"do": "status"}, within_s=ANSWER_S_MAX)
     if as_json:
         typer.echo(json.dumps(status, ensure_ascii=False))
@@ -212,22 +212,22 @@ def reload_configuration(
     whom: Whom = None,
 ) -> None:
     """Let the running ivrd take its configuration anew; a bad one changes nothing."""
-    place = _place(config_path)
+    place = place_of(config_path)
     question = {"do": "reload"} if whom is None else {"do": "reload", "for": whom}
     try:
         answer = place.ask(question, within_s=RELOAD_S_MAX)
-    except _NotRunning as error:
+    except NotRunning as error:
         raise IvrdError(f"{error}; it reads its configuration when it starts") from error
-    _raise_faults(answer)
+    raise_faults(answer)
     typer.echo(str(answer.get("summary") or "the configuration is in use"))
 
 
-class _NotRunning(IvrdError):
+class NotRunning(IvrdError):
     """Nobody listens at the control socket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class Place:
     """Where the daemon is, and which time counts there."""
 
     config_path: Path
@@ -238,14 +238,14 @@ class _Place:
         """Return the daemon's answer.
 
         Raises:
-            _NotRunning: There is no daemon.
+            NotRunning: There is no daemon.
             IvrdError: It does not answer, or not us.
         """
         path = self.directory / SOCKET_NAME
         try:
             return ask(self.directory, question, within_s=within_s)
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise _NotRunning(f"ivrd is not running: nobody listens at {path}") from error
+            raise NotRunning(f"ivrd is not running: nobody listens at {path}") from error
         except PermissionError as error:
             user = "root or as ivrd's own user"
             raise IvrdError(f"{path}: may be used by {user} only; try it with sudo") from error
@@ -277,16 +277,16 @@ class _Place:
         return f"{datetime.fromisoformat(str(text)).astimezone(self.zone):%Y-%m-%d %H:%M}"
 
 
-def _act(place: _Place, question: Json, *, seen: int | None, whom: str | None) -> None:
+def act(place: Place, question: Json, *, seen: int | None, whom: str | None) -> None:
     """Ask for an act, and tell what came of it; without a daemon, tell how to do it by hand."""
     more: dict[str, object] = {} if seen is None else {"seen": seen}
     if whom is not None:
         more["for"] = whom
     try:
         answer = place.ask({**question, **more}, within_s=ANSWER_S_MAX)
-    except _NotRunning as error:
+    except NotRunning as error:
         raise IvrdError(f"{error}\n{_by_hand(place, question)}") from error
-    _raise_faults(answer)
+    raise_faults(answer)
     switch, setting = _object(answer["switch"]), _object(answer["setting"])
     until = "" if setting["until"] is None else f" until {place.local(setting['until'])}"
     stand = FREE_WORDS[str(switch["kind"])] if setting["stand"] == Stand.FREE else setting["stand"]
@@ -296,11 +296,11 @@ def _act(place: _Place, question: Json, *, seen: int | None, whom: str | None) -
         typer.echo(f"ivrd: not yet on {system}: {why}", err=True)
 
 
-FREE_WORDS = {"notice": "off", "line": "follows its hours"}
+FREE_WORDS = {"notice": "off", "line": "follows its hours", "rule": "follows its configuration"}
 """What FREE means to people."""
 
 
-def _raise_faults(answer: Json) -> None:
+def raise_faults(answer: Json) -> None:
     """Raise what is wrong with an act, as everything that is wrong is told.
 
     Raises:
@@ -323,21 +323,23 @@ def _raise_faults(answer: Json) -> None:
             raise IvrdError(text)
 
 
-def _by_hand(place: _Place, question: Json) -> str:
+def _by_hand(place: Place, question: Json) -> str:
     """Return how to do an act without a daemon: Asterisk's dialplan obeys its own database."""
+    if str(question["do"]).startswith("rule_") or question.get("kind") == "rule":
+        return "ivrd: without it no rule moves anybody"
     if question["do"] == "undo":
         return "ivrd: without it nobody knows what was set before; set it with on, off, close, ..."
     try:
-        act = act_of(question)
+        wish = act_of(question)
     except BadQuestion as error:
         raise ConfigError([str(error)]) from error
-    found = faults(act, _names(place, act), now=datetime.now(UTC))
+    found = faults(wish, _names(place, wish), now=datetime.now(UTC))
     if found:
         raise ConfigError(found)
-    entry = value_entry(switch_of(act))
-    if isinstance(act, NoticeOn | LineForced):
-        stand = act.state if isinstance(act, LineForced) else Stand.ON
-        value = value_of(switch_of(act).kind, Meaning(stand, whole_seconds(act.until)))
+    entry = value_entry(switch_of(wish))
+    if isinstance(wish, NoticeOn | LineForced):
+        stand = wish.state if isinstance(wish, LineForced) else Stand.ON
+        value = value_of(switch_of(wish).kind, Meaning(stand, whole_seconds(wish.until)))
         command = f'database put {entry.family} {entry.key} "{value}"'
     else:
         command = f"database del {entry.family} {entry.key}"
@@ -347,7 +349,7 @@ def _by_hand(place: _Place, question: Json) -> str:
     )
 
 
-def _names(place: _Place, act: Act) -> Names:
+def _names(place: Place, act: Act) -> Names:
     """Return what is configured; with a faulty configuration any name goes."""
     try:
         settings = config.load(place.config_path, with_secrets=False)
@@ -357,7 +359,7 @@ def _names(place: _Place, act: Act) -> Names:
     return names_of(settings)
 
 
-def _place(config_path: Path) -> _Place:
+def place_of(config_path: Path) -> Place:
     """Return where the daemon of a configuration is.
 
     Raises:
@@ -374,7 +376,7 @@ def _place(config_path: Path) -> _Place:
         found = ZoneInfo(str(zone))
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ConfigError([f"time_zone: {zone!r} is not a time zone of this machine"]) from error
-    return _Place(config_path=config_path, directory=Path(str(directory)), zone=found)
+    return Place(config_path=config_path, directory=Path(str(directory)), zone=found)
 
 
 def _object(value: object) -> Json:

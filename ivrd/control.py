@@ -5,7 +5,9 @@ here: carrying out (switches.py) and what people type (cli_switches.py).
 
     {"do":"notice_on","name":"driftstorning","until":"2026-11-21T18:00:00+01:00","reason":"..."}
     {"do":"notice_off","name":...}  {"do":"line_open"|"line_close"|"line_release","name":...}
-    {"do":"undo","kind":"notice"|"line","name":...}  {"do":"status"}  {"do":"reload"}
+    {"do":"rule_set","name":...,"stand":"on"|"off"|"dry_run"|"forced","until":...,"reason":...}
+    {"do":"rule_release","name":...}  {"do":"move","call":...,"to":...,"reason":...}
+    {"do":"undo","kind":"notice"|"line"|"rule","name":...}  {"do":"status"}  {"do":"reload"}
 May have: "seen" (the version on which an act was decided) and "for" (whom root acts for).
 
     {"ok":true, ...}  or  {"ok":false,"error":"conflict","text":"..."}
@@ -32,6 +34,7 @@ import structlog
 from ivrd.core.switch_entries import WHO_CHARACTERS_MAX
 from ivrd.core.switches import (
     REASON_CHARACTERS_MAX,
+    STANDS,
     Act,
     Actor,
     ActOutcome,
@@ -40,12 +43,15 @@ from ivrd.core.switches import (
     NoticeOff,
     NoticeOn,
     Origin,
+    RuleReleased,
+    RuleSet,
     Setting,
     Stand,
     Switch,
     SwitchKind,
     Version,
 )
+from ivrd.overflow_orders import OverflowOrders, Wish
 from ivrd.switches import ActResult, SwitchBoard
 
 SOCKET_NAME = "control.sock"
@@ -67,6 +73,9 @@ CONNECTIONS_MAX = 16
 
 OPEN_AGAIN_S = 30.0
 """How often it is tried to open a socket that could not be opened."""
+
+TEXT_MAX = 200
+"""Characters of a call's id or a queue's name."""
 
 MODE = 0o600
 
@@ -92,18 +101,22 @@ class ControlServer:
         questions: How many, by how they ended: answered, bad, late, busy, gone.
     """
 
-    def __init__(self, directory: Path, board: SwitchBoard) -> None:
+    def __init__(
+        self, directory: Path, board: SwitchBoard, orders: OverflowOrders | None = None
+    ) -> None:
         """Open nothing yet.
 
         Args:
             directory: Where the socket is made.
             board: Carries out what is asked.
+            orders: Moves callers; None where no calls are.
         """
         self.path = directory / SOCKET_NAME
         self.fault: str | None = None
         self.questions: Counter[tuple[str, ...]] = Counter()
         self.started = asyncio.Event()
         self._board = board
+        self._orders = orders
         self._open = 0
 
     async def serve(self) -> None:
@@ -185,11 +198,23 @@ class ControlServer:
                 return {"ok": True, **status(board)}
             case "reload":
                 return answer_to(await board.reload(actor))
+            case "move":
+                return await self._move(question, actor)
             case "undo":
                 switch = Switch(kind=_kind(question), name=_name(question))
                 return answer_to(await board.undo(switch, actor, seen=_seen(question)))
             case _:
                 return answer_to(await board.act(act_of(question), actor, seen=_seen(question)))
+
+    async def _move(self, question: Json, actor: Actor) -> Json:
+        if self._orders is None:
+            raise BadQuestion("move: there are no calls here")
+        wish = Wish(
+            call=_text(question, "call"), to_queue=_text(question, "to"), reason=_reason(question)
+        )
+        result = await self._orders.move(wish, actor)
+        answer: dict[str, object] = {"outcome": result.outcome.value, "text": result.text}
+        return {"ok": result.is_taken, "error": result.outcome.value, **answer}
 
 
 def listen(path: Path) -> socket.socket:
@@ -243,6 +268,9 @@ QUESTIONS: Mapping[str, frozenset[str]] = {
     "line_open": frozenset({"name", "until", "reason", "seen"}),
     "line_close": frozenset({"name", "until", "reason", "seen"}),
     "line_release": frozenset({"name", "reason", "seen"}),
+    "rule_set": frozenset({"name", "stand", "until", "reason", "seen"}),
+    "rule_release": frozenset({"name", "reason", "seen"}),
+    "move": frozenset({"call", "to", "reason"}),
     "undo": frozenset({"kind", "name", "seen"}),
     "status": frozenset(),
     "reload": frozenset(),
@@ -264,6 +292,15 @@ def act_of(question: Json) -> Act:
             return NoticeOff(notice=name, reason=_reason(question))
         case "line_release":
             return LineReleased(line=name, reason=_reason(question))
+        case "rule_release":
+            return RuleReleased(rule=name, reason=_reason(question))
+        case "rule_set":
+            return RuleSet(
+                rule=name,
+                state=_stand(question),
+                until=_until(question),
+                reason=_reason(question),
+            )
         case word:
             return LineForced(
                 line=name,
@@ -389,6 +426,21 @@ def _kind(question: Json) -> SwitchKind:
         return SwitchKind(str(question.get("kind")))
     except ValueError:
         raise BadQuestion(f"kind: {' or '.join(SwitchKind)}") from None
+
+
+def _stand(question: Json) -> Stand:
+    known = STANDS[SwitchKind.RULE] - {Stand.FREE}
+    stand = question.get("stand")
+    if not isinstance(stand, str) or stand not in known:
+        raise BadQuestion(f"stand: one of {', '.join(sorted(known))}")
+    return Stand(stand)
+
+
+def _text(question: Json, key: str) -> str:
+    text = question.get(key)
+    if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= TEXT_MAX:
+        raise BadQuestion(f"{key}: a text of at most {TEXT_MAX} characters")
+    return text
 
 
 def _reason(question: Json) -> str:

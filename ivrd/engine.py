@@ -38,6 +38,7 @@ from ivrd.core.effects import (
     RecordMove,
     ReportUnexpected,
     TellDecision,
+    TellNotMoved,
     TellRuleChange,
 )
 from ivrd.core.events import DeadlinePassed, Event, JournalRead
@@ -288,7 +289,7 @@ class Engine:
             case TellRuleChange():
                 _log_rule_change(effect)
                 self._tell(effect)
-            case TellDecision():
+            case TellDecision() | TellNotMoved():
                 self._tell(effect)
             case ReportUnexpected():
                 self._counters.report_unexpected(effect)

@@ -6,6 +6,7 @@ rule.
     live = live_switches.wire(config, record=outbox.put_nowait, now=..., reload=...)
     AmiClient(pbx, ..., keep_database=live.keeper(system))
     live.register_metrics(metrics); tasks: live.control.serve(); faults: live.troubles()
+    live.orders.observe sees every effect; live.orders.keep_rules() is a task
     after a reload: live.board.names = live_switches.names_of(config)
 """
 
@@ -18,8 +19,10 @@ from typing import Protocol
 from ivrd.audit import Audit
 from ivrd.config import Config
 from ivrd.control import ControlServer
+from ivrd.core.events import Event
 from ivrd.core.ids import SystemName
 from ivrd.core.switches import Names, RecordAct
+from ivrd.overflow_orders import Calls, OverflowOrders
 from ivrd.switch_file import SwitchFile
 from ivrd.switches import Database, Reload, SwitchBoard
 
@@ -44,6 +47,7 @@ class LiveSwitches:
 
     board: SwitchBoard
     control: ControlServer
+    orders: OverflowOrders
 
     def keeper(self, system: SystemName) -> Callable[[Database], Awaitable[None]]:
         """Return what works on a PBX's own database for as long as a connection lasts."""
@@ -71,7 +75,7 @@ class LiveSwitches:
         board, control = self.board, self.control
         metrics.register_gauge_source(
             "ivrd_switch_in_force",
-            "1 for each notice that is on and each line that is forced open or closed.",
+            "1 for each notice that is on, line that is forced, and rule that is switched.",
             ("kind", "name", "stand"),
             self.in_force,
         )
@@ -112,6 +116,7 @@ def names_of(config: Config) -> Names:
     return Names(
         notices=frozenset(each.name for each in config.notices),
         lines=frozenset(each.name for each in config.lines),
+        rules=frozenset(each.name for each in config.overflow),
     )
 
 
@@ -121,6 +126,9 @@ def wire(
     record: Callable[[RecordAct], None],
     now: Callable[[], datetime],
     reload: Reload,
+    calls: Mapping[SystemName, Calls],
+    clocks: Mapping[SystemName, Callable[[], datetime]],
+    submit: Callable[[Event], None],
 ) -> LiveSwitches:
     """Build the parts; nothing is connected or listened on yet.
 
@@ -129,6 +137,9 @@ def wire(
         record: Takes the audit's rows (`StoreOutbox.put_nowait`).
         now: The PBXs' time.
         reload: Takes the configuration anew.
+        calls: Who knows each PBX's calls.
+        clocks: Each PBX's time.
+        submit: The engine's way in, for orders about overflow.
     """
     board = SwitchBoard(
         names=names_of(config),
@@ -138,4 +149,6 @@ def wire(
         audit=Audit(record=record, now=now),
         reload=reload,
     )
-    return LiveSwitches(board=board, control=ControlServer(config.state_directory, board))
+    orders = OverflowOrders(board=board, calls=calls, clocks=clocks, submit=submit)
+    control = ControlServer(config.state_directory, board, orders)
+    return LiveSwitches(board=board, control=control, orders=orders)

@@ -77,6 +77,8 @@ def _headline(one: RecordDecision) -> str:
             return f"Ska flyttas {way}, {_by(one)}{_because(one)}."
         case DecidedKind.ASKED_HOME:
             return f"Ska hem igen, {way}, {_by(one)}{_because(one)}."
+        case DecidedKind.NOT_ASKED:
+            return f"Kunde inte flyttas till {one.to_queue}, {_by(one)}{_because(one)}."
         case DecidedKind.LANDED:
             return f"Framme i {one.to_queue}, på platsen som första ankomsten ger."
         case DecidedKind.ANSWERED_FIRST:
@@ -155,6 +157,8 @@ WORDS: Mapping[Figure, tuple[Callable[[object], str], str]] = {
 
 def _figures(one: RecordDecision) -> Iterator[str]:
     parts = json.loads(one.figures)
+    if "because" in parts:
+        yield str(parts["because"])
     caller, source, target = (_part(parts.get(key)) for key in ("caller", "source", "target"))
     if caller is not None:
         yield (

@@ -45,9 +45,11 @@ from ivrd.core.switches import (
     Names,
     NoticeOn,
     Origin,
+    RuleSet,
     Setting,
     Stand,
     Switch,
+    SwitchKind,
     SwitchState,
     Version,
     faults,
@@ -143,6 +145,7 @@ class SwitchBoard:
         names: What the configuration knows; set anew by whoever reloads it.
         audit: Where every act is told of.
         faults: Times a PBX began to refuse, by system.
+        rules_changed: Set when an overflow rule was switched: that is ours to obey, no PBX's.
     """
 
     def __init__(
@@ -168,6 +171,7 @@ class SwitchBoard:
         self.names = names
         self.audit = audit
         self.faults: Counter[tuple[str, ...]] = Counter({(system,): 0 for system in systems})
+        self.rules_changed = asyncio.Event()
         self._pbxes = {system: _Pbx(system) for system in systems}
         self._file = file
         self._now = now
@@ -310,7 +314,7 @@ class SwitchBoard:
         On a new connection all is settled by what the PBX holds, also what has waited for it; later
         on, what somebody has set meanwhile is only pushed: it is newer than what was read.
         """
-        switches = self.switches()
+        switches = [one for one in self.switches() if one.kind is not SwitchKind.RULE]
         if is_first and switches:
             # Harmless, and tells at once when the right to write is missing.
             await database.delete("ivrd-probe", "none")
@@ -410,6 +414,9 @@ class SwitchBoard:
     def _set(self, switch: Switch, state: SwitchState) -> None:
         self._state = state
         self._file.save(state)
+        if switch.kind is SwitchKind.RULE:
+            self.rules_changed.set()
+            return
         for pbx in self._pbxes.values():
             pbx.waiting.add(switch)
             pbx.refused.discard(switch)
@@ -448,7 +455,7 @@ class SwitchBoard:
         return ActResult(outcome=ActOutcome.REFUSED, switch=switch, faults=wrong)
 
     def _note(self, act: Act, by: Actor, outcome: ActOutcome) -> None:
-        until = act.until if isinstance(act, NoticeOn | LineForced) else None
+        until = act.until if isinstance(act, NoticeOn | LineForced | RuleSet) else None
         subject = str(switch_of(act))
         self.audit.note(word_of(act), subject, by, outcome, reason=act.reason, until=until)
 

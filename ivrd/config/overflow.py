@@ -15,6 +15,8 @@ HIGH_IS_BAD = ("waiting", "longest_wait_s", "waiting_per_free_agent", "expected_
 LOW_IS_BAD = ("free_agents", "serving_agents", "service_level_percent")
 """Conditions that begin at a low figure: `start_` is below `stop_`."""
 
+RESERVED_NAME = "by-hand"
+
 Count = Annotated[int, Field(ge=0, le=10_000)]
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 
@@ -143,6 +145,8 @@ class OverflowConfig(Section):
                 raise ValueError(f"must have {one}, or {several} instead")
         if len({*self.sources, *self.targets}) < len(self.sources) + len(self.targets):
             raise ValueError("to_queue must differ from from_queue, and each be named once")
+        if self.name == RESERVED_NAME:
+            raise ValueError(f"name must not be {RESERVED_NAME}: moves by people are named so")
         for name in (*HIGH_IS_BAD, *LOW_IS_BAD):
             self._check_thresholds(name)
         if self.closing_hours is not None and self.start_closes_in_s is None:

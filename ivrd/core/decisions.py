@@ -4,8 +4,9 @@ Here: the record, its figures as JSON of known keys, and which effects are decis
 deciding (overflow.py), and the sentences that people read (cli_overflow.py).
 
 Figures: {"held": [{"figure", "level", "limit"}], "source": {...}, "target": {...}, "caller": {...}}
-as they were at that moment; a part that the decision did not look at is left out. Waits are
-seconds, a service level is a number from 0 to 1, and null is "nobody can tell".
+as they were at that moment, or {"because"} for what could not be; a part that the decision did not
+look at is left out. Waits are seconds, a service level is a number from 0 to 1, and null is "nobody
+can tell".
 """
 
 import json
@@ -15,12 +16,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
-from ivrd.core.effects import DivertCallers, MoveEnd, RecordMove, TellDecision, TellRuleChange
+from ivrd.core.effects import (
+    DivertCallers,
+    MoveEnd,
+    RecordMove,
+    TellDecision,
+    TellNotMoved,
+    TellRuleChange,
+)
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.overflow_conditions import Held
 from ivrd.core.overflow_figures import ALWAYS_OPEN, CallerFigures, QueueFigures
 from ivrd.core.overflow_rules import Level
-from ivrd.core.overflow_state import DecisionKind
+from ivrd.core.overflow_state import BY_HAND, DecisionKind
 
 FIGURES_CHARACTERS_MAX = 4_000
 """Eight conditions, two queues and a caller take some 1,500; more is left out, not cut."""
@@ -39,6 +47,8 @@ class DecidedKind(StrEnum):
     """A caller is to be moved to another queue."""
     ASKED_HOME = "asked_home"
     """A caller is to be moved back to where they came from."""
+    NOT_ASKED = "not_asked"
+    """A person wished to move a caller, and it could not be."""
     LANDED = "landed"
     """The caller is there: events prove it."""
     ANSWERED_FIRST = "answered_first"
@@ -87,7 +97,7 @@ class RecordDecision:
     """JSON, see the module's header; "{}" without any."""
 
 
-Told = TellRuleChange | TellDecision | RecordMove | DivertCallers
+Told = TellRuleChange | TellDecision | TellNotMoved | RecordMove | DivertCallers
 """The effects that are decisions."""
 
 
@@ -98,6 +108,8 @@ def decided(effect: Told) -> RecordDecision:
             return _rule_change(effect)
         case TellDecision():
             return _decision(effect)
+        case TellNotMoved():
+            return _not_moved(effect)
         case RecordMove():
             return _about_move(effect)
         case DivertCallers():
@@ -143,6 +155,23 @@ def _decision(told: TellDecision) -> RecordDecision:
             target=decision.target,
             caller=decision.caller,
         ),
+    )
+
+
+def _not_moved(told: TellNotMoved) -> RecordDecision:
+    return RecordDecision(
+        at=told.at,
+        system=told.system,
+        call_id=told.move.call_id,
+        what=DecidedKind.NOT_ASKED,
+        rule=BY_HAND,
+        from_queue=QueueName(""),
+        to_queue=told.move.to_queue,
+        is_dry_run=False,
+        is_by_hand=True,
+        who=told.move.who,
+        why=told.move.why,
+        figures=json.dumps({"because": told.because}),
     )
 
 

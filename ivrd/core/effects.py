@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from ivrd.core.expected_wait import Expectation
 from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
-from ivrd.core.overflow_state import Decision, RuleChange
+from ivrd.core.overflow_state import Decision, HandMove, RuleChange
 
 
 class Disposition(StrEnum):
@@ -239,6 +239,16 @@ class TellDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellNotMoved:
+    """Tell that a caller whom a person wished to move is not moved, and why."""
+
+    at: datetime
+    system: SystemName
+    move: HandMove
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DivertCallers:
     """Let the dialplan send callers who come to a queue's door to another queue, or let them in."""
 
@@ -319,6 +329,7 @@ Effect = (
     | MoveCaller
     | TellRuleChange
     | TellDecision
+    | TellNotMoved
     | DivertCallers
     | RecordMove
     | CountChoice

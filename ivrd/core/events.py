@@ -19,6 +19,7 @@ from ivrd.core.ids import (
     SystemName,
 )
 from ivrd.core.journal import JournalRow
+from ivrd.core.overflow_state import HandMove, RuleOrders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,6 +373,15 @@ class CaseSaved:
     case_id: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderGiven:
+    """A person said something about overflow, or what was said has ended."""
+
+    at: datetime
+    system: SystemName
+    order: RuleOrders | HandMove
+
+
 Event = (
     CallArrived
     | LineClosed
@@ -399,4 +409,8 @@ Event = (
     | DeadlinePassed
     | MoveRefused
     | CaseSaved
+    | OrderGiven
 )
+
+OwnReport = CaseSaved | MoveRefused | DeadlinePassed | OrderGiven
+"""What our own side tells: its stamp may be older than what Asterisk has told meanwhile."""

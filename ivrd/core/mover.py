@@ -4,19 +4,28 @@ Here: the policy's input from the book, the record of what it asked, and when ti
 another look. Not here: the policy itself (overflow.py) and how a move ends (entry.py, tracker.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from ivrd.core import overflow
+from ivrd.core import by_hand, overflow
 from ivrd.core.call_book import CallBook
 from ivrd.core.days import DAY
-from ivrd.core.effects import DivertCallers, MoveCaller, TellDecision, TellRuleChange
+from ivrd.core.effects import DivertCallers, MoveCaller, TellDecision, TellNotMoved, TellRuleChange
+from ivrd.core.events import OrderGiven
 from ivrd.core.hours import Opening, Schedule, begin_of, opening_at
 from ivrd.core.ids import QueueName
 from ivrd.core.overflow_figures import QueueFigures, QueueLook
 from ivrd.core.overflow_rules import Figure, OverflowRule
-from ivrd.core.overflow_state import Decision, Divert, MoverState, Order, OverflowState
+from ivrd.core.overflow_state import (
+    Decision,
+    Divert,
+    HandMove,
+    MoverState,
+    Order,
+    OverflowState,
+    RuleOrders,
+)
 from ivrd.core.service_level import Counts
 from ivrd.core.staff import Condition
 from ivrd.core.stay import Move, Waiting
@@ -45,6 +54,8 @@ class Mover:
         self._policy = OverflowState()
         self._diverts: dict[QueueName, Divert] = {}
         self._today_ends_at: datetime | None = None
+        self._orders: Mapping[str, Order] | None = None
+        """What people said last; None before they said anything."""
         self._look_again: dict[str, datetime] = {}
         self._due: set[str] = set()
         """Rules that are to be looked at although their queues look the same."""
@@ -60,8 +71,9 @@ class Mover:
         )
 
     def restore(self, state: MoverState) -> None:
-        """Take over what an earlier mover remembered."""
-        self._policy = state.policy
+        """Take over what an earlier mover remembered; what people said since goes before it."""
+        orders = state.policy.orders if self._orders is None else self._orders
+        self._policy = replace(state.policy, orders=orders)
         self._diverts = dict(state.diverts)
         self._today_ends_at = state.today_ends_at
 
@@ -106,6 +118,39 @@ class Mover:
             self._due |= self._daily
         today: date = at.astimezone(self._book.rules.zone).date()
         self._today_ends_at = begin_of(today + DAY, self._book.rules.zone)
+
+    # What people say.
+
+    def obey(self, event: OrderGiven, *, can_move: bool) -> None:
+        """Take what a person said; `ask_moves` follows."""
+        match event.order:
+            case RuleOrders():
+                self._obey_rules(event.order.orders)
+            case HandMove():
+                self._obey_move(event, event.order, can_move=can_move)
+
+    def _obey_rules(self, orders: Mapping[str, Order]) -> None:
+        was, self._orders = self._policy.orders, orders
+        self._policy = replace(self._policy, orders=orders)
+        changed = {name for name in {*was, *orders} if was.get(name) != orders.get(name)}
+        self._due |= {rule.name for rule in self._book.rules.overflow if rule.name in changed}
+
+    def _obey_move(self, event: OrderGiven, move: HandMove, *, can_move: bool) -> None:
+        """Ask for a move by hand, unless it cannot be now: that is told, and changes nothing."""
+        because = by_hand.why_not(self._book, move, can_move=can_move)
+        if because is not None:
+            self._book.effects.append(
+                TellNotMoved(at=event.at, system=self._book.system, move=move, because=because)
+            )
+            return
+        decision = by_hand.decision(
+            self._book, move, look=lambda queue: self._look(queue, event.at)
+        )
+        self._book.effects.append(
+            TellDecision(at=event.at, system=self._book.system, decision=decision)
+        )
+        self._ask_move(decision, event.at)
+        self._book.touch(decision.from_queue)
 
     # Planning.
 

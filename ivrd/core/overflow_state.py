@@ -13,6 +13,9 @@ from ivrd.core.overflow_conditions import Held
 from ivrd.core.overflow_figures import CallerFigures, QueueFigures
 from ivrd.core.overflow_rules import RuleMode
 
+BY_HAND = "by-hand"
+"""Stands where a rule's name would; no rule may be named so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleState:
@@ -40,6 +43,23 @@ class Order:
     """It is to be in force whatever the figures say."""
     who: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleOrders:
+    """What people say of rules, all of it; a rule that is not named is as configured."""
+
+    orders: Mapping[str, Order]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandMove:
+    """A person moves one caller."""
+
+    call_id: CallId
+    to_queue: QueueName
+    who: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

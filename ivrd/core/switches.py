@@ -1,11 +1,11 @@
-"""What people switch by hand while calls go on: notices on and off, lines forced open or closed.
+"""What people switch by hand while calls go on: notices, lines forced open or closed, rules.
 
 Here: the acts, what is in force because of them, who wins when two act at once, and undo. Not here:
 what Asterisk's own database holds of it (switch_entries.py), and bringing it there
 (ivrd/switches.py).
 
-Words: a *switch* is one notice or one line; a *setting* is what somebody has set it to, until when;
-an *act* is the wish to set it anew.
+Words: a *switch* is one notice, line or overflow rule; a *setting* is what somebody has set it to,
+until when; an *act* is the wish to set it anew.
 
 Rules
     1. A setting ends by itself at `until`: that second it is in force no more.
@@ -46,6 +46,7 @@ class SwitchKind(StrEnum):
 
     NOTICE = "notice"
     LINE = "line"
+    RULE = "rule"
 
 
 class Stand(StrEnum):
@@ -56,13 +57,19 @@ class Stand(StrEnum):
     OPEN = "open"
     """A line is open, whatever its hours say."""
     CLOSED = "closed"
+    OFF = "off"
+    """A rule does nothing; one that is ON or DRY_RUN does so whatever is configured."""
+    DRY_RUN = "dry_run"
+    FORCED = "forced"
+    """A rule is in force whatever the figures say."""
     FREE = "free"
-    """Nothing is forced: a notice is off, a line follows its hours."""
+    """Nothing is forced: a notice is off, a line follows its hours, a rule its configuration."""
 
 
 STANDS: Mapping[SwitchKind, frozenset[Stand]] = {
     SwitchKind.NOTICE: frozenset({Stand.ON, Stand.FREE}),
     SwitchKind.LINE: frozenset({Stand.OPEN, Stand.CLOSED, Stand.FREE}),
+    SwitchKind.RULE: frozenset({Stand.ON, Stand.OFF, Stand.DRY_RUN, Stand.FORCED, Stand.FREE}),
 }
 """To what each kind can be set."""
 
@@ -73,6 +80,11 @@ WORDS: Mapping[tuple[SwitchKind, Stand], str] = {
     (SwitchKind.LINE, Stand.OPEN): "line_open",
     (SwitchKind.LINE, Stand.CLOSED): "line_close",
     (SwitchKind.LINE, Stand.FREE): "line_release",
+    (SwitchKind.RULE, Stand.ON): "rule_on",
+    (SwitchKind.RULE, Stand.OFF): "rule_off",
+    (SwitchKind.RULE, Stand.DRY_RUN): "rule_dry_run",
+    (SwitchKind.RULE, Stand.FORCED): "rule_force",
+    (SwitchKind.RULE, Stand.FREE): "rule_release",
 }
 """The name of each act, by what it sets to what."""
 
@@ -141,7 +153,25 @@ class LineReleased:
     reason: str = ""
 
 
-Act = NoticeOn | NoticeOff | LineForced | LineReleased
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """Hold an overflow rule on, off, in a dry run or in force until then."""
+
+    rule: str
+    state: Stand
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleReleased:
+    """Let an overflow rule follow its configuration again."""
+
+    rule: str
+    reason: str = ""
+
+
+Act = NoticeOn | NoticeOff | LineForced | LineReleased | RuleSet | RuleReleased
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +266,11 @@ class SwitchState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The notices and lines that the configuration knows."""
+    """The notices, lines and overflow rules that the configuration knows."""
 
     notices: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
 
     def switches(self) -> tuple[Switch, ...]:
         """Return every switch there is, in order."""
@@ -259,7 +290,13 @@ class Names:
         return f"no {switch.kind.value} is named {switch.name!r}; {hint}"
 
     def _of(self, kind: SwitchKind) -> Collection[str]:
-        return self.notices if kind is SwitchKind.NOTICE else self.lines
+        match kind:
+            case SwitchKind.NOTICE:
+                return self.notices
+            case SwitchKind.LINE:
+                return self.lines
+            case SwitchKind.RULE:
+                return self.rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +324,8 @@ def switch_of(act: Act) -> Switch:
             return Switch(kind=SwitchKind.NOTICE, name=act.notice)
         case LineForced() | LineReleased():
             return Switch(kind=SwitchKind.LINE, name=act.line)
+        case RuleSet() | RuleReleased():
+            return Switch(kind=SwitchKind.RULE, name=act.rule)
 
 
 def word_of(act: Act) -> str:
@@ -297,12 +336,14 @@ def word_of(act: Act) -> str:
 def faults(act: Act, names: Names, *, now: datetime) -> list[str]:
     """Return everything that is wrong with an act by itself; empty when it may be tried."""
     found = [names.fault(switch_of(act)), _reason_fault(act.reason)]
-    if isinstance(act, NoticeOn | LineForced):
+    if isinstance(act, NoticeOn | LineForced | RuleSet):
         if not act.reason.strip():
             found.append("reason: say why; whoever finds the switch on must know")
         found.append(_until_fault(act.until, now))
     if isinstance(act, LineForced) and act.state not in (Stand.OPEN, Stand.CLOSED):
         found.append(f"state: a line is forced open or closed, not {act.state.value}")
+    if isinstance(act, RuleSet) and act.state not in STANDS[SwitchKind.RULE] - {Stand.FREE}:
+        found.append(f"state: a rule is on, off, dry_run or forced, not {act.state.value}")
     return [fault for fault in found if fault is not None]
 
 
@@ -343,15 +384,26 @@ def undo_of(state: SwitchState, switch: Switch, *, now: datetime) -> Act | None:
     before = track.before
     if before is None or not before.is_in_force(now):
         reason = f"undone: {track.setting.reason}".rstrip(": ")[:REASON_CHARACTERS_MAX]
-        if switch.kind is SwitchKind.NOTICE:
-            return NoticeOff(notice=switch.name, reason=reason)
-        return LineReleased(line=switch.name, reason=reason)
+        return _freeing(switch, reason)
     assert before.until is not None, "what is in force has an end"
-    if switch.kind is SwitchKind.NOTICE:
-        return NoticeOn(notice=switch.name, until=before.until, reason=before.reason)
-    return LineForced(
-        line=switch.name, state=before.stand, until=before.until, reason=before.reason
-    )
+    name, stand, until, reason = switch.name, before.stand, before.until, before.reason
+    match switch.kind:
+        case SwitchKind.NOTICE:
+            return NoticeOn(notice=name, until=until, reason=reason)
+        case SwitchKind.LINE:
+            return LineForced(line=name, state=stand, until=until, reason=reason)
+        case SwitchKind.RULE:
+            return RuleSet(rule=name, state=stand, until=until, reason=reason)
+
+
+def _freeing(switch: Switch, reason: str) -> Act:
+    match switch.kind:
+        case SwitchKind.NOTICE:
+            return NoticeOff(notice=switch.name, reason=reason)
+        case SwitchKind.LINE:
+            return LineReleased(line=switch.name, reason=reason)
+        case SwitchKind.RULE:
+            return RuleReleased(rule=switch.name, reason=reason)
 
 
 def stamp_after(present: Setting | None, now: datetime) -> datetime:
@@ -369,14 +421,14 @@ def _stand_of(act: Act) -> Stand:
     match act:
         case NoticeOn():
             return Stand.ON
-        case LineForced():
+        case LineForced() | RuleSet():
             return act.state
-        case NoticeOff() | LineReleased():
+        case NoticeOff() | LineReleased() | RuleReleased():
             return Stand.FREE
 
 
 def _meaning(act: Act) -> Meaning:
-    if isinstance(act, NoticeOn | LineForced):
+    if isinstance(act, NoticeOn | LineForced | RuleSet):
         return Meaning(_stand_of(act), whole_seconds(act.until))
     return NOTHING
 

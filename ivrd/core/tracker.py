@@ -57,6 +57,8 @@ from ivrd.core.events import (
     MemberRemoved,
     MoveRefused,
     NoticeTold,
+    OrderGiven,
+    OwnReport,
     PeerLost,
     QueueExited,
     SnapshotTaken,
@@ -106,7 +108,7 @@ class Tracker:
             self._counted_since = at
         elif at < last_at:
             # What our own side reports carries the stamp of what it answers, and may be late.
-            self.clamps += not isinstance(event, CaseSaved | MoveRefused | DeadlinePassed)
+            self.clamps += not isinstance(event, OwnReport)
             at = last_at
             event = replace(event, at=at)
         self._last_at = at
@@ -304,10 +306,8 @@ class Tracker:
                 hand_over.replace_leg(self._book, event)
             case MoveRefused():
                 self._step_last(event.call_id, event)
-            case JournalRead():
-                pass  # Its events are applied one by one instead, see `catch_up`.
-            case DeadlinePassed():
-                pass  # Deadlines before an event are passed before any event.
+            case JournalRead() | DeadlinePassed():
+                pass  # Its events come one by one (`catch_up`); deadlines pass before any event.
             case MemberRemoved():
                 self._book.floor(event.queue).members.remove(event.interface)
                 self._book.touch(event.queue)
@@ -318,6 +318,8 @@ class Tracker:
                 self._book.touched.update(dict.fromkeys(self._book.queues))
             case CaseSaved():
                 self._book.publish_case(event)
+            case OrderGiven():
+                self._mover.obey(event, can_move=self._can_move)
             case _:
                 assert_never(event)
 

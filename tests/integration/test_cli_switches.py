@@ -232,11 +232,11 @@ async def test_a_reload_says_what_is_in_use(desk: Desk) -> None:
     ],
 )
 def test_a_time_without_a_zone_is_local(typed: str, expected: str, desk: Desk) -> None:
-    assert cli_switches._place(desk.config).moment(typed).isoformat() == expected
+    assert cli_switches.place_of(desk.config).moment(typed).isoformat() == expected
 
 
 def test_an_hour_alone_is_todays(desk: Desk) -> None:
-    place = cli_switches._place(desk.config)
+    place = cli_switches.place_of(desk.config)
     before = datetime.now(place.zone).date()
     moment = place.moment("23.59")
     assert (moment.hour, moment.minute) == (23, 59)

@@ -1,6 +1,7 @@
 """Questions on the control socket: which are any, and what the answers say."""
 
 import contextlib
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -17,6 +18,8 @@ from ivrd.core.switches import (
     NoticeOff,
     NoticeOn,
     Origin,
+    RuleReleased,
+    RuleSet,
     Setting,
     Stand,
     Switch,
@@ -141,3 +144,19 @@ def test_an_act_that_waits_for_a_pbx_is_taken_and_says_for_which() -> None:
     assert (answer["ok"], answer["outcome"]) == (True, "pending")
     assert answer["pending"] == {"pbx2": "not connected"}
     assert "error" not in answer
+
+
+def test_a_rule_is_set_and_released() -> None:
+    until = "2026-11-21T18:00:00+01:00"
+    question = {"do": "rule_set", "name": "rush", "until": until, "reason": "Prov"}
+    parsed = parse(json.dumps({**question, "stand": "dry_run"}).encode())
+    assert act_of(parsed) == RuleSet(
+        rule="rush",
+        state=Stand.DRY_RUN,
+        until=datetime.fromisoformat(until),
+        reason="Prov",
+    )
+    assert act_of({"do": "rule_release", "name": "rush"}) == RuleReleased(rule="rush")
+    for stand in ("free", "open", None, []):
+        with pytest.raises(BadQuestion, match="stand: one of dry_run, forced, off, on"):
+            act_of({**question, "stand": stand})

@@ -193,7 +193,7 @@ def _exited(when: datetime, words: Words, named: Named) -> on.Event:
         call_id=CallId(cid(words[0])),
         queue=QueueName(words[1]),
         status=status,
-        info=f"ivrd-move guides {info}" if info == "relief" else info,
+        info=f"ivrd-move guides {info}" if info in ("relief", "by-hand") else info,
         linked_id=cid(named.get("linked", words[0])),
         channel=named.get("channel", f"PJSIP/{words[0]}"),
     )
