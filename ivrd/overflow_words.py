@@ -91,6 +91,8 @@ def _headline(one: RecordDecision) -> str:
             return f"Inte flyttad {way}: flytten blev inte av i tid, och platsen är kvar."
         case DecidedKind.DIVERTING:
             return f"Den som kommer till {one.from_queue} går till {one.to_queue}, {_by(one)}."
+        case DecidedKind.DIVERTED:
+            return f"Skickad vidare vid dörren, {way}, {_by(one)}."
         case DecidedKind.LETTING_IN:
             return f"Den som kommer till {one.from_queue} släpps in igen."
         case _:

@@ -57,6 +57,8 @@ class DecidedKind(StrEnum):
     LAPSED = "lapsed"
     DIVERTING = "diverting"
     """Callers who come to a queue's door go to another queue."""
+    DIVERTED = "diverted"
+    """A caller was sent on at a queue's door. Not stored as a decision: the stay there tells it."""
     LETTING_IN = "letting_in"
     """Callers who come to a queue's door are let in again."""
 

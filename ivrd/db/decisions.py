@@ -5,15 +5,17 @@ Here: queries that return records. Not here: what people read of it (cli_overflo
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from ivrd.core.decisions import NO_CALL, DecidedKind, RecordDecision
+from ivrd.core.effects import Disposition
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.db.connection import READ_ONLY
-from ivrd.db.models import CallRow, DecisionRow
+from ivrd.db.models import CallRow, DecisionRow, EntryRow
 
 READ_S_MAX = 30.0
 """A person waits for it."""
@@ -48,25 +50,48 @@ async def decisions_about(engine: AsyncEngine, call_id: CallId) -> Sequence[Reco
     mine = select(DecisionRow).where(DecisionRow.call_id == call_id)
     async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
         ordered = mine.order_by(DecisionRow.at, DecisionRow.id).limit(ROWS_MAX)
-        rows = {row.id: row for row in await session.scalars(ordered)}
-        asked = {(row.system, row.rule, row.at) for row in rows.values()}
-        for system, rule, at in sorted(asked):
-            began = await session.scalar(_last_begin(system, rule, at))
-            if began is not None:
-                rows[began.id] = began
-    return [_fact(row) for row in sorted(rows.values(), key=lambda row: (row.at, row.id))]
+        found = [_fact(row) for row in await session.scalars(ordered)]
+        found += await _diverted(session, call_id)
+        began: dict[int, RecordDecision] = {}
+        for one in found:
+            is_it = (DecisionRow.rule == one.rule, DecisionRow.what == DecidedKind.BEGAN.value)
+            row = await session.scalar(_last(one.system, one.at, *is_it))
+            if row is not None:
+                began[row.id] = _fact(row)
+    # A rule begins, and then moves, in the same moment.
+    return sorted([*began.values(), *found], key=lambda one: one.at)
 
 
-def _last_begin(system: str, rule: str, at: datetime) -> Select[tuple[DecisionRow]]:
+async def _diverted(session: AsyncSession, call_id: CallId) -> Sequence[RecordDecision]:
+    """Return that a call was sent on at a door, by the rule whose doors they were then."""
+    stays = select(EntryRow).where(
+        EntryRow.call_id == call_id, EntryRow.disposition == Disposition.DIVERTED.value
+    )
+    found = []
+    for stay in (await session.scalars(stays.order_by(EntryRow.number))).all():
+        is_it = (
+            DecisionRow.from_queue == stay.queue,
+            DecisionRow.what == DecidedKind.DIVERTING.value,
+        )
+        door = await session.scalar(_last(stay.system, stay.joined_at, *is_it))
+        if door is not None:
+            told = _fact(door)
+            found.append(
+                replace(told, call_id=call_id, at=stay.joined_at, what=DecidedKind.DIVERTED)
+            )
+    return found
+
+
+def _last(system: str, at: datetime, *more: ColumnElement[bool]) -> Select[tuple[DecisionRow]]:
+    """Return how to find the last decision about a rule or a door until then."""
     return (
         select(DecisionRow)
         .where(
             DecisionRow.call_id == NO_CALL,
             DecisionRow.system == system,
-            DecisionRow.what == DecidedKind.BEGAN.value,
-            DecisionRow.rule == rule,
             DecisionRow.at <= at,
             DecisionRow.at >= at - RULE_LOOKS_BACK,
+            *more,
         )
         .order_by(DecisionRow.at.desc(), DecisionRow.id.desc())
         .limit(1)

@@ -32,6 +32,7 @@ from tests.integration.db.samples import (
     AT,
     KC,
     PBX,
+    VAXEL,
     Database,
     a_call_id,
     a_case,
@@ -273,6 +274,21 @@ async def test_what_was_decided_comes_back_in_order_with_its_rule(engine: AsyncE
     found = await decisions_about(engine, a_call_id(1))
     assert [one for one in found if one.call_id] == [asked, landed, by_hand]
     assert [one for one in found if not one.call_id] == [began[1]]
+
+
+async def test_a_caller_sent_on_at_the_door_is_told_with_the_rule(engine: AsyncEngine) -> None:
+    store = Store(engine)
+    began = a_decision(0, what=DecidedKind.BEGAN, seconds=-2)
+    door = a_decision(0, what=DecidedKind.DIVERTING, seconds=-1)
+    later = replace(a_decision(0, what=DecidedKind.DIVERTING, seconds=9), rule="later")
+    sent_on = replace(an_entry(), queue=VAXEL, disposition=Disposition.DIVERTED)
+    await store.save_batch([began, door, later, sent_on, a_recorded_call()])
+    found = await decisions_about(engine, a_call_id(1))
+    assert [(one.what, one.rule, one.to_queue) for one in found] == [
+        (DecidedKind.BEGAN, "rush", KC),
+        (DecidedKind.DIVERTED, "rush", KC),
+    ]
+    assert found[-1].at == sent_on.joined_at
 
 
 async def test_another_decision_under_the_same_key_is_noticed(engine: AsyncEngine) -> None:
