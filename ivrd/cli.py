@@ -11,7 +11,7 @@ import json
 import signal
 import sys
 from collections import Counter
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,6 +37,7 @@ from ivrd.ami import record
 from ivrd.ami.client import AmiClient
 from ivrd.app import App
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, pbx_of
+from ivrd.cli_period import period
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig
 from ivrd.core import hours_preview
@@ -202,7 +203,9 @@ def reconcile_facts(
     """Compare the stored facts with Asterisk's queue_log; exit with 1 when they differ."""
     settings = config.load(config_path)
     now = datetime.now(UTC)
-    ends = _period(since, until, zone=zone, now=now)
+    place = _zone(zone)
+    begin, end = period(since, until, zone=place, now=now)
+    ends = (begin.astimezone(place), end.astimezone(place))
     chosen = settings.pbx if pbx is None else (pbx_of(settings, pbx),)
     if queue_log is not None and len(chosen) > 1:
         _fail("--queue-log: say with --pbx whose it is")
@@ -295,49 +298,11 @@ def _print_result(
     )
 
 
-def _period(
-    since: str | None, until: str | None, *, zone: str, now: datetime
-) -> tuple[datetime, datetime]:
-    """Return the two ends of a period; by default the whole of yesterday.
-
-    Args:
-        since: ISO date or time; a date is its midnight. None: the day before `until`.
-        until: The same, not included. None: the day after `since`.
-        zone: For times that name none, and for what a day is.
-        now: The present.
-
-    Raises:
-        ConfigError: A time is none, or the ends are in the wrong order.
-    """
+def _zone(name: str) -> ZoneInfo:
     try:
-        place = ZoneInfo(zone)
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigError([f"--zone: {zone!r} is not a time zone of this machine"]) from error
-    first = None if since is None else _when(since, "--from", place)
-    last = None if until is None else _when(until, "--to", place)
-    if last is None:
-        last = _midnight(now, place) if first is None else _midnight(first, place, days=1)
-    if first is None:
-        first = _midnight(last - timedelta(microseconds=1), place)
-    if first >= last:
-        raise ConfigError([f"--from {first.isoformat()} is not before --to {last.isoformat()}"])
-    return first, last
-
-
-def _when(text: str, option: str, zone: ZoneInfo) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(
-            [f"{option}: {text!r} is no time such as 2026-03-02 or 2026-03-02T08:00"]
-        ) from error
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
-
-
-def _midnight(moment: datetime, zone: ZoneInfo, *, days: int = 0) -> datetime:
-    """Return the beginning of a day, by the clock on the wall: it may be 23 or 25 hours long."""
-    day = moment.astimezone(zone).date() + timedelta(days=days)
-    return datetime.combine(day, time(), tzinfo=zone)
+        raise ConfigError([f"--zone: {name!r} is not a time zone of this machine"]) from error
 
 
 async def _record(pbx: PbxConfig, file: Path, seconds: float | None) -> int:
