@@ -182,3 +182,25 @@ async def check_audit(town: Municipality, first: Caller, later: Caller) -> None:
         ("move_caller", f"call {first.call_id} to kc", ActOutcome.REFUSED),
     ]
     assert rows[-1] == ("move_caller", f"call {later.call_id} to kc", ActOutcome.DONE)
+
+
+async def test_a_rule_that_is_off_moves_nobody_after_a_crash_either(town: Municipality) -> None:
+    await switch(town, "off", "Utbildning")
+    async with scene(town, is_orderly=False) as played:
+        await town.kill_daemon()
+        callers = await join_in_turn(played, START)
+        await town.start_daemon()
+        await town.waiting("vaxel", START)
+        assert await asked(town) == 0
+        status, said = await typed(town, "rule", RULE, "release")
+        assert (status, said) == (0, f"rule {RULE}: follows its configuration\n")
+        # The first is offered to an agent since before the restart, and so not torn away.
+        first, second, third = callers
+        await second.gone()
+        await asyncio.gather(first.hang_up(), third.hang_up())
+        await asyncio.gather(first.gone(), third.gone())
+        await played.collect()
+    assert played.of(first).outcome is Outcome.ABANDONED
+    assert played.of(second).outcome is Outcome.RESOLVED
+    [attempt] = played.of(second).move_attempts
+    assert (attempt.reason, attempt.end) == (RULE, MoveEnd.LANDED)
