@@ -38,6 +38,7 @@ from ivrd.errors import PeerError
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
 from ivrd.lines_now import LineBook
+from ivrd.loop_turns import LoopTurns
 from ivrd.menu_counts import MenuCounts
 from ivrd.metrics import Metrics
 from ivrd.mqtt import Publisher
@@ -147,6 +148,10 @@ class App:
         )
         self._engine.observe(switches.orders.observe)
         return switches
+
+    def watch_turns(self, turns: LoopTurns) -> None:
+        """Show the turns of the loop that `run` will be run by."""
+        wiring.show_loop(self._metrics, turns)
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT.

@@ -45,6 +45,7 @@ from ivrd.core.ids import SystemName
 from ivrd.core.reconcile import Difference
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.log import configure
+from ivrd.loop_turns import LoopTurns
 from ivrd.red_days import marks
 from ivrd.replay import Json, replay
 from ivrd.schedules import schedules
@@ -91,7 +92,11 @@ def run(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
     """Run the daemon until SIGTERM or SIGINT."""
     settings = config.load(config_path)
     configure(settings.log)
-    asyncio.run(App(settings, path=config_path, supervision=config.supervision()).run())
+    turns = LoopTurns()
+    app = App(settings, path=config_path, supervision=config.supervision())
+    app.watch_turns(turns)
+    with asyncio.Runner(loop_factory=turns.new_loop) as runner:
+        runner.run(app.run())
 
 
 @cli.command()

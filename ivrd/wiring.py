@@ -17,6 +17,7 @@ from ivrd.engine import INBOX_EVENTS_MAX, Engine
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
 from ivrd.lines_now import LineBook
+from ivrd.loop_turns import STALL_S, LoopTurns
 from ivrd.menu_counts import MenuCounts
 from ivrd.metrics import AmiState, Metrics
 from ivrd.reconciliation import GAUGES as RECONCILE_GAUGES
@@ -30,6 +31,22 @@ def show_engine(metrics: Metrics, engine: Engine) -> None:
         f"Events that wait for the core; at most {INBOX_EVENTS_MAX}.",
         (),
         lambda: {(): engine.inbox_depth},
+    )
+
+
+def show_loop(metrics: Metrics, turns: LoopTurns) -> None:
+    """Show for how long nobody was answered, by the wall clock and by our own work."""
+    metrics.register_gauge_source(
+        "ivrd_loop_stall_seconds_max",
+        "Longest turn of the event loop in the last minute or two.",
+        ("clock",),
+        turns.longest,
+    )
+    metrics.register_counter_source(
+        "ivrd_loop_stalls_total",
+        f"Turns of the event loop that took more than {STALL_S * 1000:g} ms.",
+        ("clock",),
+        turns.stalls,
     )
 
 

@@ -18,6 +18,7 @@ from ivrd.cli import cli
 from ivrd.config import Supervision
 from ivrd.core import journal
 from ivrd.core.effects import Outcome, Reach
+from ivrd.loop_turns import LoopTurns
 from ivrd.web.status import FORMULAS, CountsStatus, MembersStatus, QueueStatus
 from tests.lab import demo
 
@@ -196,6 +197,7 @@ def metric_names(tmp_path: Path) -> set[str]:
         path=SAMPLE,
         supervision=Supervision(notify_socket=None, watchdog_s=None),
     )
+    app.watch_turns(LoopTurns())
     return {
         f"{family.name}_total" if isinstance(family, CounterMetricFamily) else family.name
         for family in app._metrics.registry.collect()
