@@ -48,20 +48,21 @@ class Line:
         "_callers",
         "_guests",
         "_movable",
-        "_moving",
         "_moving_by",
         "_moving_to",
         "_order",
         "_queued",
+        "_staying",
     )
 
     def __init__(self, callers: Iterable[Candidate] = ()) -> None:
         """Let callers stand in line, given in any order."""
         self._callers: dict[CallId, Candidate] = {}
         self._order: list[_Place] = []
+        self._staying: list[_Place] = []
+        """Who is not being moved away, in order."""
         self._movable: dict[int, list[_Place]] = {}
         """Who is neither rung for nor moving, by moves asked so far; each list in order."""
-        self._moving = 0
         self._moving_by: Counter[str] = Counter()
         self._moving_to: Counter[QueueName] = Counter()
         self._guests: dict[str, list[_Place]] = {}
@@ -84,7 +85,7 @@ class Line:
     @property
     def staying(self) -> int:
         """How many wait and are not being moved away."""
-        return len(self._callers) - self._moving
+        return len(self._staying)
 
     @property
     def queued(self) -> int:
@@ -126,10 +127,7 @@ class Line:
 
     def staying_in_order(self) -> Iterator[Candidate]:
         """Yield who is not being moved away, longest wait first. Not to be used after a change."""
-        for _, call_id in self._order:
-            caller = self._callers[call_id]
-            if not caller.is_moving:
-                yield caller
+        return (self._callers[call_id] for _, call_id in self._staying)
 
     def movable(self, moves_per_call: int, *, is_reversed: bool = False) -> Iterator[Candidate]:
         """Yield who may be moved, longest wait first. Not to be used after a change.
@@ -176,9 +174,10 @@ class Line:
     def _list(self, caller: Candidate) -> None:
         self._queued += _is_queued(caller)
         if caller.is_moving:
-            self._moving += 1
             self._count_moving(caller, 1)
-        elif not caller.is_offered:
+            return
+        insort(self._staying, _place(caller))
+        if not caller.is_offered:
             insort(self._movable.setdefault(caller.moves_asked, []), _place(caller))
             if caller.moved_by:
                 insort(self._guests.setdefault(caller.moved_by, []), _place(caller))
@@ -186,9 +185,10 @@ class Line:
     def _unlist(self, caller: Candidate) -> None:
         self._queued -= _is_queued(caller)
         if caller.is_moving:
-            self._moving -= 1
             self._count_moving(caller, -1)
-        elif not caller.is_offered:
+            return
+        _take_out(self._staying, _place(caller))
+        if not caller.is_offered:
             _take_out(self._movable[caller.moves_asked], _place(caller))
             if caller.moved_by:
                 _take_out(self._guests[caller.moved_by], _place(caller))
