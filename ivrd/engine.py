@@ -15,6 +15,7 @@ places where `except Exception` is allowed (ARCHITECTURE.md, Failure).
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -50,8 +51,11 @@ INBOX_EVENTS_MAX = 100_000
 """A county at its peak gives some hundred events a second: minutes of it, about 50 MB."""
 
 EVENTS_PER_TURN = 200
-"""Events between two looks at the loop's other tasks: some 5 ms at 20 µs each, far below the 50 ms
-that a stall may last."""
+"""Events between two looks at the loop's other tasks: some 5 ms at 20 µs each."""
+
+TURN_S_MAX = 0.01
+"""And no event more after so long: while a whole queue is moved one costs ten times as much, and a
+turn of the loop may last 50 ms with all that others do in it."""
 
 DECISIONS_PER_TURN = 100
 """Decisions told between two looks at the loop's other tasks: a rule that begins moves hundreds at
@@ -230,8 +234,11 @@ class Engine:
         return tuple(effects)
 
     def _apply_some(self) -> None:
+        ends_s = time.monotonic() + TURN_S_MAX
         for _ in range(min(EVENTS_PER_TURN, len(self._inbox))):
             self.apply(self._inbox.popleft())
+            if time.monotonic() > ends_s:
+                return
 
     def _seconds_to_deadline(self) -> float | None:
         waits = [

@@ -39,9 +39,9 @@ from ivrd.retry import Backoff
 
 log = structlog.get_logger(__name__)
 
-MOVES_MAX = 1_000
-"""Moves that may wait for their turn: a line of five hundred moves at once, at 1 ms each. One that
-is late is dropped by its own `not_after`."""
+MOVES_MAX = 10_000
+"""Moves that may wait for their turn: as many as a rule may begin at (config/overflow.py), for one
+that finds no room is a caller who stays behind. One that waits too long is not sent."""
 
 STABLE_S = 10.0
 """A connection that lived so long was well: the back-off begins again."""
@@ -296,8 +296,8 @@ class AmiClient:
         self._last_event_at = session.last_event_at or self._last_event_at
         if session.is_synchronised:
             self._try_sink(session.loss(str(errors[0])))
-        if session.move_in_flight is not None:
-            self._refuse(session.move_in_flight, "connection_lost")
+        for move in session.moves.in_flight:
+            self._refuse(move, "connection_lost")
         while not self._outbox.empty():
             self._refuse(self._outbox.get_nowait(), "connection_lost")
 

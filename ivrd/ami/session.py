@@ -21,6 +21,7 @@ from ivrd.ami.database import AsteriskDatabase, KeepDatabase
 from ivrd.ami.diverts import Diverts, DivertWriter
 from ivrd.ami.filters import asterisk_version
 from ivrd.ami.headers import NO_STAMP, MessageRefused, stamp
+from ivrd.ami.moves import MOVES_AT_ONCE, MoveAsker
 from ivrd.ami.parse import parse
 from ivrd.ami.protocol import AmiCounters, AmiProtocol, ReceivedFrame
 from ivrd.ami.record import Masker
@@ -138,7 +139,7 @@ class AmiSession:
         can_withdraw: Asterisk has QueueWithdrawCaller, and we may use it.
         asterisk_version: As Asterisk says; None when our user may not ask.
         last_event_at: Asterisk's stamp of the last event handed on.
-        move_in_flight: The move whose answer is waited for.
+        moves: Those that are asked for.
         has_untimed_events: Events come without a stamp, and are refused.
     """
 
@@ -156,10 +157,17 @@ class AmiSession:
         self.can_withdraw = False
         self.asterisk_version: tuple[int, ...] | None = None
         self.last_event_at: datetime | None = None
-        self.move_in_flight: MoveCaller | None = None
         self.has_untimed_events = False
         within_s = surroundings.deadlines.action_s
         self._diverts = DivertWriter(surroundings.diverts, request, within_s=within_s)
+        self.moves = MoveAsker(
+            surroundings.outbox,
+            request,
+            clock=surroundings.clock,
+            counters=surroundings.counters,
+            refuse=self.refuse,
+            within_s=within_s,
+        )
 
     # Opening.
 
@@ -256,7 +264,9 @@ class AmiSession:
             group.create_task(self._pump(), name=f"ami-pump-{name}")
             group.create_task(self._pulse(), name=f"ami-pulse-{name}")
             if not self._around.is_observer:
-                group.create_task(self._move_callers(), name=f"ami-moves-{name}")
+                for number in range(MOVES_AT_ONCE):
+                    asking = self.moves.run(can_withdraw=self.can_withdraw)
+                    group.create_task(asking, name=f"ami-moves-{name}-{number}")
                 group.create_task(self._diverts.run(), name=f"ami-diverts-{name}")
                 if self._around.keep_database is not None:
                     keeping = self._keep_database(self._around.keep_database)
@@ -450,33 +460,6 @@ class AmiSession:
             return
 
     # Moves.
-
-    async def _move_callers(self) -> None:
-        while True:
-            move = await self._around.outbox.get()
-            self.move_in_flight = move
-            reason = await self._ask_to_move(move)
-            self.move_in_flight = None
-            if reason is not None:
-                self.refuse(move, reason)
-
-    async def _ask_to_move(self, move: MoveCaller) -> str | None:
-        """Return why a move was not taken; None when it was, which only events can prove."""
-        if not self.can_withdraw:
-            return "cannot_withdraw"
-        if self._around.clock.now() > move.not_after:
-            return "too_late"
-        try:
-            action = actions.withdraw(move)
-            self._around.counters.moves_asked += 1
-            answer = await self._request(action, within_s=self._around.deadlines.action_s)
-        except PeerTimedOut:
-            return "no_answer"
-        except PeerUnreachable:
-            return "connection_lost"
-        except PeerError:
-            return "unfit_name"
-        return None if answer.is_success else actions.refusal(answer.message)
 
     def refuse(self, move: MoveCaller, reason: str) -> None:
         """Say that a move was not taken; with a full inbox the core's own deadline says it."""

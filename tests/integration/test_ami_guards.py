@@ -6,6 +6,7 @@ Row 11 (panoramisk's FastAGI server) is not used, and not tested here.
 import asyncio
 import contextlib
 import dataclasses
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 
 from ivrd.ami.actions import AmiAction, Header
 from ivrd.ami.client import AmiClient
+from ivrd.ami.moves import MOVES_AT_ONCE
 from ivrd.ami.session import Deadlines
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import MoveCaller
@@ -167,6 +169,50 @@ async def test_row_2_an_unanswered_move_is_given_up_at_its_deadline() -> None:
         await ami.until(lambda: bool(run.of(MoveRefused)))
         assert [each.reason for each in run.of(MoveRefused)] == ["no_answer"]
         assert run.client.is_connected
+
+
+def crowd(count: int) -> list[MoveCaller]:
+    return [
+        move(call_id=CallId(f"pbx1/1.{number}"), channel=f"PJSIP/trunk-{number}")
+        for number in range(count)
+    ]
+
+
+async def test_a_whole_queue_is_asked_for_in_order_and_nobody_waits_for_an_answer() -> None:
+    moves = crowd(1_000)
+    held: list[bytes] = []
+
+    def hold(ami: ScriptedAmi, action: dict[str, str]) -> None:
+        held.append(ami.response(action, "Success", "Withdraw requested successfully"))
+
+    async with scripted_ami() as ami, running(ami) as run:
+        ami.replies["QueueWithdrawCaller"] = hold
+        await run.until_connected()
+        for each in moves:
+            run.client.withdraw(each)
+        await ami.until(lambda: len(held) == MOVES_AT_ONCE)
+        ami.replies.clear()
+        ami.send(b"".join(held))
+        await ami.until(lambda: len(ami.asked("QueueWithdrawCaller")) == len(moves), within_s=30.0)
+        asked = [each["Caller"] for each in ami.asked("QueueWithdrawCaller")]
+        is_in_order = asked == [each.channel for each in moves]
+        assert is_in_order
+        assert run.of(MoveRefused) == []
+
+
+async def test_every_move_that_was_not_answered_is_refused_when_the_connection_ends() -> None:
+    moves = crowd(2 * MOVES_AT_ONCE)
+    async with scripted_ami() as ami, running(ami) as run:
+        ami.replies["QueueWithdrawCaller"] = lambda *_: None
+        await run.until_connected()
+        for each in moves:
+            run.client.withdraw(each)
+        await ami.until(lambda: len(ami.asked("QueueWithdrawCaller")) == MOVES_AT_ONCE)
+        ami.cut()
+        await ami.until(lambda: len(run.of(SnapshotTaken)) == 2)
+        told = Counter(each.call_id for each in run.of(MoveRefused))
+        assert told == Counter(each.call_id for each in moves)
+        assert len(ami.asked("QueueWithdrawCaller")) == MOVES_AT_ONCE
 
 
 async def test_row_3_a_wrong_secret_is_a_loud_error_and_slows_down_at_once() -> None:
