@@ -10,6 +10,7 @@ from tests.bench import (
     ami_messages,
     cpu_per_call,
     expected_wait,
+    great_move,
     key_to_queue,
     tracker_alone,
     year,
@@ -28,6 +29,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "d": tracker_alone.measure,
     "e": year.measure,
     "f": expected_wait.measure,
+    "g": great_move.measure,
 }
 """By key, in the order in which they run; each takes `is_quick`."""
 

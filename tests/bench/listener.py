@@ -20,6 +20,18 @@ class Listener(asyncio.Protocol):
     chunks: list[bytes] = field(default_factory=list)
     has_begun: asyncio.Event = field(default_factory=asyncio.Event)
 
+    transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way to ask."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self.transport = transport
+
+    def ask(self, action: str) -> None:
+        """Write one action; its answer comes among the messages."""
+        assert self.transport is not None, "it is connected"
+        self.transport.write(f"{action}\r\n\r\n".encode())
+
     def data_received(self, data: bytes) -> None:
         """Keep one chunk."""
         self.chunks.append(data)
@@ -47,7 +59,7 @@ async def listening(
     transport, listener = await loop.create_connection(Listener, LOOPBACK, port)
     try:
         login = f"Action: Login\r\nUsername: {username}\r\nSecret: {secret}\r\nEvents: {events}"
-        transport.write(f"{login}\r\n\r\n".encode())
+        listener.ask(login)
         async with asyncio.timeout(LOGIN_S_MAX):
             await listener.has_begun.wait()
         yield listener
