@@ -102,6 +102,9 @@ class Tracker:
 
     def apply(self, event: Event) -> tuple[Effect, ...]:
         """Return what to do about an event, in order."""
+        if not self.is_synced and isinstance(event, OrderGiven):
+            self._route(event)  # Its stamp must not lift what the journal is about to tell.
+            return self._book.take_effects()
         at = event.at
         last_at = self._last_at
         if last_at is None:
@@ -120,10 +123,7 @@ class Tracker:
         return self._book.take_effects()
 
     def catch_up(self, event: JournalRead) -> tuple[Event, ...]:
-        """Return the events that the journal tells and that we missed; each is to be applied.
-
-        Before the snapshot that ends the gap.
-        """
+        """Return what the journal tells and we missed; to be applied before the snapshot."""
         for member in event.members:
             self._book.floor(member.queue).members.put(member)
         events = catch_up(

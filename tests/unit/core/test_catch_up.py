@@ -7,9 +7,17 @@ from textwrap import dedent
 import pytest
 
 from ivrd.core.effects import CountEntry, CountNotice, Effect, OpenCase, RecordCall, RecordEntry
-from ivrd.core.events import Event, JournalRead, MemberChanged, PeerLost, SnapshotTaken
+from ivrd.core.events import (
+    Event,
+    JournalRead,
+    MemberChanged,
+    OrderGiven,
+    PeerLost,
+    SnapshotTaken,
+)
 from ivrd.core.ids import CallId, Interface, QueueName
 from ivrd.core.journal import JournalRow
+from ivrd.core.overflow_state import RuleOrders
 from ivrd.core.tracker import Tracker
 from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
 
@@ -602,3 +610,13 @@ def test_a_transfer_between_two_talks_of_ours_is_told_by_both_and_counted_once()
     effects = run(ending(rows(TALKS) + rows(enters("k1", "anna-02")) + rows(twice)))
     [call] = [effect for effect in effects if isinstance(effect, RecordCall)]
     assert (call.outcome.value, call.transfers, call.last_queue) == ("handed_on", 1, "switchboard")
+
+
+def test_an_order_given_before_the_gap_is_read_lifts_no_stamp() -> None:
+    order = OrderGiven(at=at(AFTER), system=SYSTEM, order=RuleOrders(orders={}))
+    [call] = [
+        effect
+        for effect in run([order, *ending(rows(RESOLVED[1]))])
+        if isinstance(effect, RecordCall)
+    ]
+    assert call.arrived_at == at(0)
