@@ -8,7 +8,6 @@ The rules in force are those of the configuration: nobody has stored older ones.
 is drawn once, from the seed, and is the same under both rules.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -71,8 +70,8 @@ def rules_tried(config_path: Path, rule_path: Path) -> FloorRules:
     Raises:
         ConfigError: Of what is wrong with the other file, as `ivrd check` would tell it.
     """
-    document = _document(config_path)
-    tried = _document(rule_path)
+    document = read_document(config_path)
+    tried = read_document(rule_path)
     unknown = [
         f"{rule_path}: {key}: only [[{RULE_KEY}]] tables go here"
         for key in tried.keys() - {RULE_KEY}
@@ -130,13 +129,6 @@ def rehearse_days(
             None if tried is None else _played([_runs(each, tried) for each in drawn], in_force)
         ),
     )
-
-
-def _document(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError([f"{path}: {error}"]) from error
 
 
 def _known(day: ObservedDay, model: Model) -> Sequence[Visit]:

@@ -3,13 +3,13 @@
 Here: the only reader of the configuration's files. Not here: the models, and what they mean.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from ivrd.config import credentials
+from ivrd.config.document import read_document
 from ivrd.config.faults import readable
 from ivrd.config.prompt_sheet import load_sheet
 from ivrd.config.references import prompt_faults, reference_faults
@@ -27,14 +27,7 @@ def load(path: Path, *, with_secrets: bool = True) -> Config:
     Raises:
         ConfigError: With one line per fault: path, what is wrong, the nearest known name.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    document = read_document(path)
     config = check(document)
     if config.prompt_sheet is not None:
         sheet = load_sheet(path.parent / config.prompt_sheet)

@@ -15,7 +15,6 @@ the sheet has (the checker of menus). Rules:
 
 import difflib
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from ivrd.config.base import Language, PromptId, Section
+from ivrd.config.document import read_document
 from ivrd.core import spoken
 from ivrd.core.prompt_text import pieces
 from ivrd.errors import ConfigError
@@ -99,14 +99,7 @@ def load_sheet(path: Path) -> PromptSheet:
     Raises:
         ConfigError: With one line per fault: path, what is wrong, the nearest known name.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    document = read_document(path)
     try:
         return check_sheet(document, path.parent)
     except ConfigError as error:
