@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from ivrd import config, rules
+from ivrd.config.document import read_document
 from ivrd.core.day_figures import DayFigures, Work, figures_of, total_of
 from ivrd.core.ids import QueueName
 from ivrd.core.rehearsal import rehearse
