@@ -13,7 +13,7 @@ Source:
     METRICS.md; ICMI and Call Centre Helper for the five formulas in common use.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from fractions import Fraction
 
@@ -69,41 +69,72 @@ def counted(
     Args:
         wait: Since the call's first arrival in any queue. None is in no "within" count.
     """
-    is_within = wait is not None and wait <= threshold
+    return counted_many(
+        counts,
+        disposition,
+        number=1,
+        within=int(wait is not None and wait <= threshold),
+        short=int(wait is not None and wait < short_abandon),
+    )
+
+
+def counted_many(
+    counts: Counts, disposition: Disposition, *, number: int, within: int, short: int
+) -> Counts:
+    """Return the counts with so many more entries that ended alike.
+
+    Args:
+        within: Of those, with wait <= threshold.
+        short: Of those, with wait < the short limit.
+    """
     match disposition:
         case Disposition.ANSWERED:
             return replace(
                 counts,
-                answered=counts.answered + 1,
-                answered_within=counts.answered_within + is_within,
+                answered=counts.answered + number,
+                answered_within=counts.answered_within + within,
             )
         case Disposition.ABANDONED:
             return replace(
                 counts,
-                abandoned=counts.abandoned + 1,
-                abandoned_within=counts.abandoned_within + is_within,
-                short_abandons=counts.short_abandons + (wait is not None and wait < short_abandon),
+                abandoned=counts.abandoned + number,
+                abandoned_within=counts.abandoned_within + within,
+                short_abandons=counts.short_abandons + short,
             )
         case Disposition.TIMED_OUT:
-            return replace(counts, timed_out=counts.timed_out + 1)
+            return replace(counts, timed_out=counts.timed_out + number)
         case Disposition.EMPTY:
-            return replace(counts, empty=counts.empty + 1)
+            return replace(counts, empty=counts.empty + number)
         case Disposition.FULL | Disposition.JOIN_EMPTY:
-            return replace(counts, refused=counts.refused + 1)
+            return replace(counts, refused=counts.refused + number)
         case Disposition.KEY_EXIT:
-            return replace(counts, key_exits=counts.key_exits + 1)
+            return replace(counts, key_exits=counts.key_exits + number)
         case Disposition.MOVED:
-            return replace(counts, moved_out=counts.moved_out + 1)
+            return replace(counts, moved_out=counts.moved_out + number)
         case Disposition.WITHDRAWN:
-            return replace(counts, withdrawn=counts.withdrawn + 1)
+            return replace(counts, withdrawn=counts.withdrawn + number)
         case Disposition.REDIRECTED:
-            return replace(counts, redirected=counts.redirected + 1)
+            return replace(counts, redirected=counts.redirected + number)
         case Disposition.CLOSED:
-            return replace(counts, closed=counts.closed + 1)
+            return replace(counts, closed=counts.closed + number)
         case Disposition.DIVERTED:
-            return replace(counts, diverted=counts.diverted + 1)
+            return replace(counts, diverted=counts.diverted + number)
         case Disposition.UNKNOWN:
-            return replace(counts, unknown=counts.unknown + 1)
+            return replace(counts, unknown=counts.unknown + number)
+
+
+def added(counts: Counts, more: Counts) -> Counts:
+    """Return the sum of two counts of one queue, each of entries that the other has not.
+
+    >>> added(Counts(joined=2, cases=1), Counts(joined=3)).joined
+    5
+    """
+    return Counts(
+        **{
+            each.name: getattr(counts, each.name) + getattr(more, each.name)
+            for each in fields(Counts)
+        }
+    )
 
 
 def sl(counts: Counts) -> Fraction | None:
