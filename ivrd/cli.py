@@ -36,6 +36,7 @@ from ivrd import (
 from ivrd.ami import record
 from ivrd.ami.client import AmiClient
 from ivrd.app import App
+from ivrd.cli_labels import labels
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, pbx_of
 from ivrd.cli_period import period
 from ivrd.clock import AsteriskClock
@@ -65,6 +66,7 @@ cli.add_typer(cli_prompts.cli, name="prompts")
 cli.add_typer(cli_dialplan.cli, name="dialplan")
 cli.add_typer(cli_menu.cli, name="menu")
 cli.add_typer(cli_overflow.cli, name="overflow")
+cli.command()(labels)
 cli_switches.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

@@ -16,6 +16,7 @@ from ivrd.config.daemon import (
     WebConfig,
 )
 from ivrd.config.floor import CasesConfig, QueueConfig
+from ivrd.config.labels import DepartmentConfig, LabelsConfig, SubjectConfig
 from ivrd.config.loading import check, json_schema, load
 from ivrd.config.overflow import OverflowConfig
 from ivrd.config.supervision import Supervision, supervision
@@ -27,7 +28,9 @@ __all__ = [
     "CasesConfig",
     "Config",
     "DatabaseConfig",
+    "DepartmentConfig",
     "JournalConfig",
+    "LabelsConfig",
     "LineConfig",
     "LogConfig",
     "MenuConfig",
@@ -36,6 +39,7 @@ __all__ = [
     "OverflowConfig",
     "PbxConfig",
     "QueueConfig",
+    "SubjectConfig",
     "Supervision",
     "TargetConfig",
     "WebConfig",

@@ -47,7 +47,10 @@ class QueueConfig(Section):
     )
     offer_every_s: int = Field(default=60, ge=15, le=3600, description="Seconds between two.")
     department: Name | None = Field(
-        default=None, description="Department that its cases are for; none: label by hand."
+        default=None, description="Of its cases until they are labelled; none: unknown until then."
+    )
+    labels_by_phone: bool = Field(
+        default=False, description="Its guides may label by codes on the telephone."
     )
     options: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{0,12}$")] = Field(
         default="t", description="Asterisk's Queue() options; t lets the agent transfer by keys."

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator
 
 from ivrd.config.base import UNAVAILABLE_PROMPT
+from ivrd.config.labels import code_references, tree_faults
 from ivrd.config.prompt_sheet import PromptSheet
 from ivrd.config.way_in import TargetConfig
 from ivrd.config.whole import Config
@@ -51,6 +52,31 @@ def reference_faults(config: Config) -> Iterator[str]:
             yield f"queues[{number}].name: {name!r} is a word of the menus; take another"
     yield from _queue_circles(config)
     yield from _silent_circles(config)
+    yield from _label_faults(config)
+
+
+def _label_faults(config: Config) -> Iterator[str]:
+    """Yield a fault for each code of the tree, and each name about it, that does not fit."""
+    yield from tree_faults(config.department)
+    departments = [department.code for department in config.department]
+    known = {
+        "line": [line.name for line in config.lines],
+        "menu": [menu.name for menu in config.menus],
+        "queue": [queue.name for queue in config.queues],
+    }
+    for kind, place, name in code_references(config.department):
+        if name not in known[kind]:
+            yield f"{place}: no {kind} is named {name!r}{_suggest(name, known[kind])}"
+    for number, queue in enumerate(config.queues):
+        place = f"queues[{number}]"
+        if departments and queue.department is not None and queue.department not in departments:
+            fault = f"no department has the code {queue.department!r}"
+            yield f"{place}.department: {fault}{_suggest(queue.department, departments)}"
+        for key in ("labels_by_phone",):
+            if getattr(queue, key) and queue.role != "guide":
+                yield f"{place}.{key}: only guides have cases; the role here is {queue.role}"
+            elif getattr(queue, key) and not departments:
+                yield f"{place}.{key}: needs [[department]] with subjects: there is no label yet"
 
 
 def _queue_references(config: Config) -> Iterator[tuple[str, str]]:

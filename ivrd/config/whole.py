@@ -20,6 +20,7 @@ from ivrd.config.daemon import (
 )
 from ivrd.config.floor import CasesConfig, QueueConfig
 from ivrd.config.hours import HoursConfig
+from ivrd.config.labels import DepartmentConfig, LabelsConfig
 from ivrd.config.overflow import OverflowConfig
 from ivrd.config.prompt_sheet import PromptSheet
 from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig
@@ -55,3 +56,7 @@ class Config(Section):
     )
     overflow: tuple[OverflowConfig, ...] = ()
     cases: CasesConfig = CasesConfig()
+    department: tuple[DepartmentConfig, ...] = Field(
+        default=(), description="What cases can be about, and who owns it."
+    )
+    labels: LabelsConfig = LabelsConfig()
