@@ -57,7 +57,7 @@ TURN_S_MAX = 0.01
 """And no event more after so long: while a whole queue is moved one costs ten times as much, and a
 turn of the loop may last 50 ms with all that others do in it."""
 
-DECISIONS_PER_TURN = 100
+DECISIONS_PER_TURN = 50
 """Decisions told between two looks at the loop's other tasks: a rule that begins moves hundreds at
 once, each row costs some 100 µs, and no move waits for its telling."""
 
@@ -178,7 +178,8 @@ class Engine:
                 self._pass_due_deadlines()
                 continue
             self._apply_some()
-            self._tell_some(DECISIONS_PER_TURN)
+            if not self._go_on_planning():
+                self._tell_some(DECISIONS_PER_TURN)
             if not self._inbox and not self._told:
                 self._has_news.clear()
             await asyncio.sleep(0)
@@ -242,11 +243,20 @@ class Engine:
 
     def _seconds_to_deadline(self) -> float | None:
         waits = [
-            self._pbxes[system].seconds_until(deadline) + LATE_S
+            self._pbxes[system].seconds_until(deadline) + _late_s(tracker)
             for system, tracker in self._trackers.items()
             if (deadline := tracker.next_deadline()) is not None and system in self._pbxes
         ]
         return max(0.0, min(waits)) if waits else None
+
+    def _go_on_planning(self) -> bool:
+        """Decide the next moves of a plan that was cut; return whether there was one."""
+        cut = [tracker for tracker in self._trackers.values() if tracker.is_plan_cut]
+        for tracker in cut:
+            deadline = tracker.next_deadline()
+            assert deadline is not None, "a plan that was cut goes on at some time"
+            self.apply(DeadlinePassed(at=deadline, system=tracker.system))
+        return bool(cut)
 
     def _pass_due_deadlines(self) -> None:
         for system, tracker in self._trackers.items():
@@ -254,7 +264,7 @@ class Engine:
             while (
                 pbx is not None
                 and (deadline := tracker.next_deadline()) is not None
-                and pbx.seconds_until(deadline) + LATE_S <= 0
+                and pbx.seconds_until(deadline) + _late_s(tracker) <= 0
             ):
                 self.apply(DeadlinePassed(at=deadline, system=system))
 
@@ -338,6 +348,10 @@ class Engine:
         pbx = self._pbxes.get(effect.system)
         if pbx is not None:
             pbx.divert(effect)
+
+
+def _late_s(tracker: Tracker) -> float:
+    return 0.0 if tracker.is_plan_cut else LATE_S
 
 
 def _log_rule_change(told: TellRuleChange) -> None:

@@ -41,6 +41,13 @@ TARGET_RESTS_FOR = timedelta(seconds=30)
 """A queue that refused a caller of ours would refuse the next one too: full or without agents does
 not change within a second, and each refusal costs a caller a way there and back."""
 
+MOVES_PER_PLAN = 100
+"""A rule that begins may move a whole hall; so many moves cost 5 ms, and 500 at once would keep the
+event loop from everybody else for 50."""
+
+PLAN_GOES_ON_AFTER = timedelta(milliseconds=2)
+"""In between, other events have their turn."""
+
 HOURS_KEPT_FOR = timedelta(hours=1)
 """Hours are looked up again after so long, because a closing is told only when it is near."""
 
@@ -59,6 +66,9 @@ class Mover:
         self._look_again: dict[str, datetime] = {}
         self._due: set[str] = set()
         """Rules that are to be looked at although their queues look the same."""
+        self._goes_on_at: datetime | None = None
+        """When a plan that was cut is continued, for the rules of `_cut`."""
+        self._cut: frozenset[str] = frozenset()
         self._openings: dict[str, tuple[datetime, Opening]] = {}
         self._daily = _daily(book.rules.overflow)
 
@@ -98,7 +108,14 @@ class Mover:
         moments = list(self._look_again.values())
         if self._today_ends_at is not None and self._daily:
             moments.append(self._today_ends_at)
+        if self._goes_on_at is not None:
+            moments.append(self._goes_on_at)
         return min(moments, default=None)
+
+    @property
+    def is_plan_cut(self) -> bool:
+        """Whether more moves are wanted already, and `wake_at` is not to be waited for."""
+        return self._goes_on_at is not None
 
     def wake(self, at: datetime) -> None:
         """Note that a moment of `wake_at` has come; `ask_moves` follows."""
@@ -106,6 +123,9 @@ class Mover:
         self._due |= due
         for name in due:
             del self._look_again[name]
+        if self._goes_on_at is not None and self._goes_on_at <= at:
+            self._goes_on_at = None
+            self._due |= self._cut
         self._turn_day(at)
 
     def _turn_day(self, at: datetime) -> None:
@@ -185,8 +205,14 @@ class Mover:
                 for rule in rules
                 if rule.closing_hours is not None
             },
+            decisions_max=MOVES_PER_PLAN,
         )
         self._policy = plan.state
+        # Rules that were to go on, and were not looked at now, are due all the same.
+        unfinished = frozenset(rule.name for rule in rules) if plan.is_cut else frozenset()
+        waiting = self._cut - {rule.name for rule in rules}
+        self._cut = unfinished | waiting
+        self._goes_on_at = at + PLAN_GOES_ON_AFTER if self._cut else None
         for rule in rules:
             self._look_again.pop(rule.name, None)
         self._look_again.update(plan.look_again)

@@ -44,6 +44,7 @@ def decide(
     at: datetime,
     *,
     openings: Mapping[str, Opening] = MappingProxyType({}),
+    decisions_max: int | None = None,
 ) -> Plan:
     """Return what rules want now.
 
@@ -53,8 +54,15 @@ def decide(
         rules: Those to look at, in order of priority.
         at: The present.
         openings: Of rules that go by other hours than those of their queues.
+        decisions_max: So many moves are decided at most, or None; the next plan goes on from there.
     """
-    board = Board(looks, openings=openings, resting=state.resting, at=at)
+    board = Board(
+        looks,
+        openings=openings,
+        resting=state.resting,
+        at=at,
+        decisions_max=decisions_max,
+    )
     states = dict(state.rules)
     changes: list[RuleChange] = []
     look_again: dict[str, datetime] = {}
@@ -73,6 +81,7 @@ def decide(
         changes=tuple(changes),
         decisions=tuple(board.decisions),
         look_again=look_again,
+        is_cut=board.is_cut,
     )
 
 

@@ -45,9 +45,12 @@ class Board:
         openings: Mapping[str, Opening],
         resting: Mapping[QueueName, datetime],
         at: datetime,
+        decisions_max: int | None = None,
     ) -> None:
         """Begin with what is."""
         self.at = at
+        self.is_cut = False
+        self._decisions_max = decisions_max
         self.decisions: list[Decision] = []
         self._looks = looks
         self._openings = openings
@@ -137,6 +140,8 @@ class Board:
             is_wanted = (held or force.is_by_hand) and source.waiting > rule.leave_waiting
             if not is_wanted or unsuited >= LOOKS_MAX or (room is not None and len(moved) >= room):
                 break
+            if self._is_full():
+                break
             if caller.call_id in gone or caller.call_id in self._taken:
                 continue
             found = self._target_of(rule, caller, queue)
@@ -169,7 +174,7 @@ class Board:
         unsuited = 0
         for queue in rule.to_queues:
             for caller in self._looks[queue].line.guests(rule.name):
-                if unsuited >= LOOKS_MAX:
+                if unsuited >= LOOKS_MAX or self._is_full():
                     return
                 if caller.call_id in self._taken or caller.moves_asked > rule.moves_per_call:
                     continue
@@ -212,6 +217,12 @@ class Board:
             target=there,
             caller=figures,
         )
+
+    def _is_full(self) -> bool:
+        """Return whether this plan may hold no more; the next one then goes on."""
+        limit = self._decisions_max
+        self.is_cut = self.is_cut or (limit is not None and len(self.decisions) >= limit)
+        return self.is_cut
 
     def _decide(self, decision: Decision, oldest: datetime | None) -> None:
         """Note a decision; the figures are as if it had landed, unless it is a dry run."""

@@ -135,6 +135,8 @@ class Plan:
     """In the order in which they are to be carried out."""
     look_again: Mapping[str, datetime] = field(default_factory=dict)
     """By rule: when time alone may change what is wanted. A rule left out is not waiting for it."""
+    is_cut: bool = False
+    """More moves are wanted than one plan was allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

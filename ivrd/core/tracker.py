@@ -76,8 +76,7 @@ JOURNAL_RESOLUTION = timedelta(seconds=1)
 """queue_log cuts its stamps to the second (ASTERISK.md §A5)."""
 
 FINISHED_CALLS_MAX = 20_000
-"""Two weeks of a municipality, an afternoon of a county: longer than any live call lasts, and so
-longer than the journal is read back. About 2 MB."""
+"""An afternoon of a county: more than the journal is ever read back for. About 2 MB."""
 
 
 class Tracker:
@@ -146,10 +145,13 @@ class Tracker:
 
     def next_deadline(self) -> datetime | None:
         """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
-        call_at, rule_at = self.next_call_deadline(), self._mover.wake_at
-        if call_at is None or rule_at is None:
-            return rule_at if call_at is None else call_at
-        return min(call_at, rule_at)
+        moments = (self.next_call_deadline(), self._mover.wake_at)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    @property
+    def is_plan_cut(self) -> bool:
+        """Whether more moves are wanted already: then the next deadline is not to be late."""
+        return self._mover.is_plan_cut
 
     def next_call_deadline(self) -> datetime | None:
         """Return the next deadline of a call; None without one. Those of rules may never end."""

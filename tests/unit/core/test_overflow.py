@@ -1,14 +1,17 @@
 """The overflow policy at work in a tracker: what it looks at, and when."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, timedelta
 from fractions import Fraction
 
 import pytest
 
-from ivrd.core.effects import DivertCallers, MoveCaller, TellRuleChange
+from ivrd.core.effects import DivertCallers, Effect, MoveCaller, TellRuleChange
+from ivrd.core.events import DeadlinePassed
 from ivrd.core.hours import Interval, Schedule
-from ivrd.core.ids import QueueName
+from ivrd.core.ids import CallId, QueueName
+from ivrd.core.mover import MOVES_PER_PLAN
 from ivrd.core.overflow_rules import Condition, Figure, OverflowRule
 from ivrd.core.tracker import Tracker
 from tests.unit.core.story import (
@@ -44,6 +47,31 @@ def test_the_first_agent_of_the_target_sets_waiting_moves_going() -> None:
         overflow_rule(),
     )
     assert told.startswith("move c1")
+
+
+def test_a_whole_hall_moves_in_parts_in_order_and_nobody_twice() -> None:
+    tracker = new_tracker(overflow_rule(stop=0))
+    callers = [f"c{number}" for number in range(2 * MOVES_PER_PLAN + 50)]
+    moved_by(tracker, "0 snapshot")
+    for number, caller in enumerate(callers):
+        moved_by(tracker, f"{1 + number / 1000} joined {caller} switchboard")
+    parts = [moved_by(tracker, "9 member guides anna")]
+    while tracker.is_plan_cut:
+        deadline = tracker.next_deadline()
+        assert deadline is not None
+        assert deadline - at(9) < s(0.1)
+        parts.append(moved(tracker.apply(DeadlinePassed(at=deadline, system=SYSTEM))))
+    assert [len(part) for part in parts] == [MOVES_PER_PLAN, MOVES_PER_PLAN, 50]
+    assert [call_id for part in parts for call_id in part] == [cid(each) for each in callers]
+    assert moved_by(tracker, "10 member guides bo") == []
+
+
+def moved_by(tracker: Tracker, event: str) -> list[CallId]:
+    return [call_id for each in read(event) for call_id in moved(tracker.apply(each))]
+
+
+def moved(effects: Iterable[Effect]) -> list[CallId]:
+    return [effect.call_id for effect in effects if isinstance(effect, MoveCaller)]
 
 
 def test_an_unreachable_phone_is_no_agent() -> None:
