@@ -26,6 +26,7 @@ from ivrd import (
     cli_dialplan,
     cli_menu,
     cli_overflow,
+    cli_person,
     cli_prompts,
     cli_switches,
     config,
@@ -47,6 +48,7 @@ from ivrd.core.reconcile import Difference
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.log import configure
 from ivrd.loop_turns import LoopTurns
+from ivrd.privacy.callers import NO_KEY
 from ivrd.red_days import marks
 from ivrd.replay import Json, replay
 from ivrd.schedules import schedules
@@ -68,6 +70,7 @@ cli.add_typer(cli_menu.cli, name="menu")
 cli.add_typer(cli_overflow.cli, name="overflow")
 cli.command()(labels)
 cli_switches.register(cli)
+cli_person.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -116,6 +119,8 @@ def check(
         f"{config_path}: in order ({len(settings.lines)} lines, {len(settings.menus)} menus, "
         f"{len(settings.queues)} queues, {len(settings.overflow)} overflow rules)"
     )
+    if settings.privacy.key_file is None:
+        typer.echo(f"{config_path}: {NO_KEY}")
 
 
 @cli.command()

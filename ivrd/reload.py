@@ -16,7 +16,7 @@ from ivrd.config import Config, load
 from ivrd.errors import ConfigError
 from ivrd.switches import Reloaded
 
-FIXED = ("state_directory", "pbx", "agi", "web", "database", "journal", "mqtt", "log")
+FIXED = ("state_directory", "pbx", "agi", "web", "database", "journal", "mqtt", "log", "privacy")
 """Keys of what is connected, opened or listened on once: they need a restart."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -76,6 +76,6 @@ def changes(before: Config, after: Config) -> Iterator[str]:
                 yield f"{key}: {name} new"
             elif old[name] != new[name]:
                 yield f"{key}: {name} changed"
-    for key in ("time_zone", "cases", "sheet"):
+    for key in ("time_zone", "cases", "retention", "sheet"):
         if getattr(before, key) != getattr(after, key):
             yield f"{'prompt_sheet' if key == 'sheet' else key} changed"

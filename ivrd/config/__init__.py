@@ -19,6 +19,7 @@ from ivrd.config.floor import CasesConfig, QueueConfig
 from ivrd.config.labels import DepartmentConfig, LabelsConfig, SubjectConfig
 from ivrd.config.loading import check, json_schema, load
 from ivrd.config.overflow import OverflowConfig
+from ivrd.config.privacy import PrivacyConfig, RetentionConfig
 from ivrd.config.supervision import Supervision, supervision
 from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig, TargetConfig
 from ivrd.config.whole import Config
@@ -38,7 +39,9 @@ __all__ = [
     "NoticeConfig",
     "OverflowConfig",
     "PbxConfig",
+    "PrivacyConfig",
     "QueueConfig",
+    "RetentionConfig",
     "SubjectConfig",
     "Supervision",
     "TargetConfig",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from ivrd.config.key_file import read_keys
 from ivrd.config.whole import Config
 from ivrd.errors import ConfigError
 
@@ -23,6 +24,9 @@ def secret_faults(document: Mapping[str, object]) -> Iterator[str]:
         table = document.get(section)
         if isinstance(table, dict) and "password" in table:
             yield f"{section}.password: secrets do not belong here; name a file in password_file"
+    privacy = document.get("privacy")
+    if isinstance(privacy, dict) and "keys" in privacy:
+        yield "privacy.keys: secrets do not belong here; name a file in key_file"
 
 
 def with_secrets(config: Config, base: Path) -> Config:
@@ -44,7 +48,12 @@ def with_secrets(config: Config, base: Path) -> Config:
     if mqtt is not None and mqtt.password_file is not None:
         secret = _read_secret(mqtt.password_file, base, "mqtt.password_file")
         mqtt = mqtt.model_copy(update={"password": secret})
-    return config.model_copy(update={"pbx": pbxes, "database": database, "mqtt": mqtt})
+    privacy = config.privacy
+    if privacy.key_file is not None:
+        privacy = privacy.model_copy(update={"keys": read_keys(privacy.key_file, base)})
+    return config.model_copy(
+        update={"pbx": pbxes, "database": database, "mqtt": mqtt, "privacy": privacy}
+    )
 
 
 def _read_secret(file: Path, base: Path, place: str) -> SecretStr:

@@ -34,6 +34,9 @@ def reference_faults(config: Config) -> Iterator[str]:
     for place, name in _menu_references(config):
         if name not in menus:
             yield f"{place}: no menu is named {name!r}{_suggest(name, menus)}"
+    days, least = config.retention.caller_key_days, config.privacy.repeat_days
+    if days < least:
+        yield f"retention.caller_key_days: {days} is less than privacy.repeat_days, {least}"
     lines = [line.name for line in config.lines]
     for place, name in _line_references(config):
         if name not in lines:
@@ -114,6 +117,8 @@ def _line_references(config: Config) -> Iterator[tuple[str, str]]:
     for number, rule in enumerate(config.overflow):
         for index, name in enumerate(rule.urgent_lines):
             yield f"overflow[{number}].urgent_lines[{index}]", name
+    for index, name in enumerate(config.privacy.protected_lines):
+        yield f"privacy.protected_lines[{index}]", name
 
 
 def _hours_references(config: Config) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ from ivrd.config.floor import CasesConfig, QueueConfig
 from ivrd.config.hours import HoursConfig
 from ivrd.config.labels import DepartmentConfig, LabelsConfig
 from ivrd.config.overflow import OverflowConfig
+from ivrd.config.privacy import PrivacyConfig, RetentionConfig
 from ivrd.config.prompt_sheet import PromptSheet
 from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig
 
@@ -60,3 +61,5 @@ class Config(Section):
         default=(), description="What cases can be about, and who owns it."
     )
     labels: LabelsConfig = LabelsConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
+    retention: RetentionConfig = RetentionConfig()

@@ -24,6 +24,7 @@ from ivrd.core.journal_story import Story, stories_of_journal
 from ivrd.core.reconcile import Difference, differences
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import CallFacts, facts_of
+from ivrd.privacy.sealing import new_key_line
 from ivrd.reconciliation import History, story_of
 from ivrd.rendering import dialplan_files
 from tests.lab import floor_plan
@@ -95,6 +96,7 @@ class Municipality:
                 web_port=web_port,
                 sqlite=str(directory / "ivrd.sqlite"),
             )
+            texts += _privacy_of(texts, directory)
             (directory / "prompts.toml").write_text(plan.sheet, encoding="utf-8")
             (directory / "ivrd.toml").write_text(texts, encoding="utf-8")
             settings = ivrd_config.load(directory / "ivrd.toml")
@@ -285,6 +287,14 @@ async def _open_phones(plan: FloorPlan, stack: contextlib.AsyncExitStack) -> dic
         phone = Phone(name, answer_policy=department.answer, talk=department.talk)
         phones[name] = await stack.enter_async_context(phone)
     return phones
+
+
+def _privacy_of(texts: str, directory: Path) -> str:
+    """Make a key for callers' numbers, and return the section that names it, unless a plan has."""
+    key = directory / "privacy-key"
+    key.touch(mode=0o600)
+    key.write_text(new_key_line(datetime.now(UTC)) + "\n", encoding="ascii")
+    return "" if "[privacy]" in texts else '\n[privacy]\nkey_file = "privacy-key"\n'
 
 
 def _pbx_plan(

@@ -1,11 +1,13 @@
 """A new configuration is taken whole, or not at all and with every reason."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ivrd import config
 from ivrd.config import Config
+from ivrd.privacy.sealing import new_key_line
 from ivrd.reload import FIXED, Reloader, changes
 from ivrd.switches import Reloaded
 
@@ -21,6 +23,9 @@ class Desk:
             text = (REPOSITORY / "config" / name).read_text(encoding="utf-8")
             (directory / name).write_text(text, encoding="utf-8")
         (directory / "ami-secret").write_text("sesame\n", encoding="utf-8")
+        key = directory / "privacy-key"
+        key.write_text(new_key_line(datetime.now(UTC)) + "\n", encoding="ascii")
+        key.chmod(0o600)
         self.used: list[Config] = []
         self.first = config.load(self.path)
         self.reloader = Reloader(self.path, self.first, apply=self.used.append)
@@ -63,7 +68,7 @@ async def test_what_is_wrong_is_told_whole_and_nothing_is_used(desk: Desk) -> No
     assert desk.reloader.config is desk.first
 
 
-@pytest.mark.parametrize("name", ["ivrd.toml", "prompts.toml", "ami-secret"])
+@pytest.mark.parametrize("name", ["ivrd.toml", "prompts.toml", "ami-secret", "privacy-key"])
 async def test_a_file_that_is_away_is_told(desk: Desk, name: str) -> None:
     (desk.path.parent / name).unlink()
     done = await desk.reload()
@@ -86,6 +91,7 @@ async def test_a_file_that_is_away_is_told(desk: Desk, name: str) -> None:
         ),
         ('state_directory = "/var/lib/ivrd"', 'state_directory = "/srv"', "state_directory"),
         ("[log]", "[mqtt]\n[log]", "mqtt"),
+        ("repeat_days = 7", "repeat_days = 8", "privacy"),
     ],
 )
 async def test_what_needs_a_restart_is_refused_by_its_name_with_all_the_rest(
@@ -103,7 +109,7 @@ async def test_what_needs_a_restart_is_refused_by_its_name_with_all_the_rest(
 def test_every_key_can_be_changed_or_is_refused_by_its_name(desk: Desk) -> None:
     """A key that is in neither list would be taken without a word, and perhaps not be used."""
     told = {"queues", "menus", "lines", "notices", "hours", "overflow"}
-    told |= {"time_zone", "cases", "prompt_sheet", "sheet", "department", "labels"}
+    told |= {"time_zone", "cases", "retention", "prompt_sheet", "sheet", "department", "labels"}
     assert set(Config.model_fields) == told | set(FIXED)
 
 
