@@ -25,10 +25,11 @@ from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
 from ivrd.core.effects import DivertCallers, MoveCaller
 from ivrd.core.events import Event, JournalRead
-from ivrd.core.ids import QueueName, SystemName
+from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.rules import FloorRules
 from ivrd.core.switches import Actor, Origin
 from ivrd.core.tracker import Tracker
+from ivrd.counts_file import CountsFile
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import trail_of
 from ivrd.db.outbox import StoreOutbox
@@ -98,7 +99,9 @@ class App:
         self._trackers = {
             system: Tracker(system=system, rules=floor_rules) for system in self._clocks
         }
-        self._metrics = Metrics(limits=_limits(floor_rules))
+        self._counts = CountsFile(config.state_directory)
+        self._metrics = Metrics(limits=_limits(floor_rules, config), kept=self._counts)
+        self._judge_by(config, floor_rules)
         self._store = Store(open_engine(config.database))
         self._journal = FactsJournal(
             config.journal.directory, bytes_max=config.journal.size_mb_max * 1_000_000
@@ -170,6 +173,7 @@ class App:
             raise PeerError(f"agi: cannot listen on {place}: {error.strerror}") from error
         try:
             self._journal.open()
+            self._restore_counts()
             async with asyncio.TaskGroup() as group:
                 tasks = {
                     name: group.create_task(work, name=name) for name, work in self._work().items()
@@ -180,6 +184,7 @@ class App:
         finally:
             await self._store.close()
             self._journal.close()
+            self._counts.close()
 
     def _work(self) -> Mapping[str, Coroutine[object, object, None]]:
         """Return every task's work by name."""
@@ -304,9 +309,25 @@ class App:
         self._switches.board.rules_changed.set()
         for client in self._clients:
             client.expect_queues(QueueName(queue.name) for queue in config.queues)
-            for queue in config.queues:
-                self._metrics.expect_queue(client.system, QueueName(queue.name))
+        self._judge_by(config, floor_rules)
         self._config = config
+
+    def _judge_by(self, config: Config, floor_rules: FloorRules) -> None:
+        """Let the metrics know what is in time, and what there is to show."""
+        limits = {
+            line.name: timedelta(seconds=line.goal_within_s)
+            for line in config.lines
+            if line.goal_within_s is not None
+        }
+        self._metrics.use_rules(self._clocks, queues=floor_rules.queues, line_limits=limits)
+
+    def _restore_counts(self) -> None:
+        """Count on from where an earlier life was killed, and decide none of its calls again."""
+        self._counts.open(self._metrics)
+        for call_id in self._counts.finished_calls():
+            tracker = self._trackers.get(SystemName(call_id.partition("/")[0]))
+            if tracker is not None:
+                tracker.remember_finished((CallId(call_id),))
 
     def _report(self, event: Event) -> None:
         """Take an event of the store; a full inbox costs one message to subscribers, no fact."""
@@ -330,6 +351,7 @@ class App:
         if self._publisher is not None:
             metrics.watch_outbox(self._publisher)
         wiring.show_engine(metrics, self._engine)
+        wiring.show_counts(metrics, self._counts)
         self._switches.register_metrics(metrics)
         metrics.register_counter_source(
             "ivrd_reloads_refused_total",
@@ -346,17 +368,18 @@ class App:
         )
         for client in self._clients:
             system = client.system
-            for queue in self._config.queues:
-                metrics.expect_queue(system, QueueName(queue.name))
             wiring.show_pbx(metrics, client, tracker=self._trackers[system], gap=self._gaps[system])
 
 
-def _limits(floor: FloorRules) -> list[timedelta]:
+def _limits(floor: FloorRules, config: Config) -> list[timedelta]:
     """Return every wait that a figure is cut at, for the buckets."""
     return [
-        limit
-        for queue in floor.queues.values()
-        for limit in (queue.service_level_threshold, queue.short_abandon)
+        *(
+            limit
+            for queue in floor.queues.values()
+            for limit in (queue.service_level_threshold, queue.short_abandon)
+        ),
+        *(timedelta(seconds=line.goal_within_s) for line in config.lines if line.goal_within_s),
     ]
 
 

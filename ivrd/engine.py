@@ -27,6 +27,7 @@ from ivrd.core.decisions import DecidedKind, RecordDecision, Told, decided
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
+    CountJoin,
     CountNotice,
     DivertCallers,
     Effect,
@@ -74,14 +75,17 @@ class Counters(Protocol):
     """Where effects and events are counted; synchronous, cannot fail."""
 
     def count_entry(self, effect: CountEntry, /) -> None: ...
+    def count_join(self, effect: CountJoin, /) -> None: ...
     def count_choice(self, effect: CountChoice, /) -> None: ...
     def count_notice(self, effect: CountNotice, /) -> None: ...
+    def record_entry(self, effect: RecordEntry, /) -> None: ...
     def record_move(self, effect: RecordMove, /) -> None: ...
     def record_call(self, effect: RecordCall, /) -> None: ...
     def open_case(self, effect: OpenCase, /) -> None: ...
     def report_unexpected(self, effect: ReportUnexpected, /) -> None: ...
     def count_event(self, system: SystemName, event: str) -> None: ...
     def count_failed_event(self, system: SystemName, event: str) -> None: ...
+    def settle(self) -> None: ...
 
 
 class StoreSink(Protocol):
@@ -214,6 +218,9 @@ class Engine:
         self._inbox.extendleft(reversed(missed))
         for effect in effects:
             self._dispatch(effect)
+        # Last: a call whose count is kept is not decided again after a kill, so all that it came
+        # to must be with the store by then.
+        self._counters.settle()
         return effects
 
     def apply_inbox(self) -> None:
@@ -278,11 +285,14 @@ class Engine:
                     self._publisher.publish_queue(effect.system, effect.queue)
             case CountEntry():
                 self._counters.count_entry(effect)
+            case CountJoin():
+                self._counters.count_join(effect)
             case CountChoice():
                 self._counters.count_choice(effect)
             case CountNotice():
                 self._counters.count_notice(effect)
             case RecordEntry():
+                self._counters.record_entry(effect)
                 self._keep(effect)
             case RecordCall():
                 self._counters.record_call(effect)

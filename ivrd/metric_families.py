@@ -10,9 +10,39 @@ Labels = tuple[str, ...]
 
 WAITS = "ivrd_queue_wait_seconds"
 WAIT_ERRORS = "ivrd_queue_expected_wait_error_seconds"
+LINE_WAITS = "ivrd_line_wait_seconds"
+TALKS = "ivrd_queue_talk_seconds"
+JOINED = "ivrd_queue_joined_total"
+ENTRIES = "ivrd_queue_entries_total"
+SERVICE = "ivrd_queue_service_total"
+LINE_SERVICE = "ivrd_line_service_total"
+MOVES = "ivrd_queue_moves_total"
+MOVE_FAILURES = "ivrd_queue_move_failures_total"
+CHOICES = "ivrd_menu_outcomes_total"
+NOTICES = "ivrd_notices_total"
+CALLS = "ivrd_calls_total"
+CASES = "ivrd_cases_opened_total"
+
+LASTING = (
+    JOINED,
+    ENTRIES,
+    SERVICE,
+    LINE_SERVICE,
+    MOVES,
+    MOVE_FAILURES,
+    CHOICES,
+    NOTICES,
+    CALLS,
+    CASES,
+)
+"""Plain counts that outlive the process, as the histograms do; those of events begin anew."""
 
 FAMILIES: Mapping[str, tuple[Labels, str]] = {
-    "ivrd_queue_entries_total": (
+    JOINED: (
+        ("system", "queue"),
+        "Entries into the queue. Offered = joined + entries refused (full, join_empty).",
+    ),
+    ENTRIES: (
         ("system", "queue", "disposition"),
         "Stays in a queue by how they ended, counted when that is fixed: at the answer, or at the "
         "unanswered exit. Refused callers (full, join_empty) never joined.",
@@ -24,35 +54,59 @@ FAMILIES: Mapping[str, tuple[Labels, str]] = {
         'abandoned{le="X"}), with the queue\'s threshold T and short-abandon limit X. Unknown '
         "waits are in no bucket.",
     ),
+    SERVICE: (
+        ("system", "queue", "result"),
+        "Answered and abandoned entries by the queue's own threshold T and short-abandon limit X: "
+        "in_time (answered, wait <= T), late, abandoned (wait >= X), short_abandon. Service level "
+        "sl = in_time / (in_time + late + abandoned).",
+    ),
+    LINE_SERVICE: (
+        ("system", "line", "result"),
+        "Calls of a line with a goal, by the goal's own limit; wait from first arrival in any "
+        "queue to first answer. sl = in_time / (in_time + late + abandoned).",
+    ),
+    LINE_WAITS: (
+        ("system", "line", "disposition"),
+        "Seconds from first arrival in any queue to first answer, or to the hang-up, by the line "
+        "that was dialled.",
+    ),
+    TALKS: (
+        ("system", "queue"),
+        "Seconds from an agent's answer to the end of the agent's part: for a switchboard, the "
+        "handling time (expeditionstid). Mean = sum / count; talks with unknown end are left out.",
+    ),
     WAIT_ERRORS: (
         ("system", "queue", "model", "told"),
         "Expected wait at entry - wait in this queue until the answer, without its sign; told is "
         "too_long or too_short. Bias = (sum of too_long - sum of too_short) / count of both. "
         "Callers who were not answered are not in it, so it leans towards short waits.",
     ),
-    "ivrd_queue_moves_total": (
+    MOVES: (
         ("system", "from_queue", "to_queue", "reason"),
         "Callers moved to another queue by our policy, proven by their arrival there.",
     ),
-    "ivrd_queue_move_failures_total": (
+    MOVE_FAILURES: (
         ("system", "from_queue", "to_queue", "reason", "end"),
         "Moves that were asked for and did not come about, by how they ended.",
     ),
-    "ivrd_menu_outcomes_total": (
+    CHOICES: (
         ("system", "menu", "outcome", "digit", "runner"),
         "Visits to a tone menu by outcome and accepted key; runner is who ran it: daemon, or "
         "dialplan (the static twin, because the daemon was not there).",
     ),
-    "ivrd_notices_total": (
+    NOTICES: (
         ("system", "notice", "end"),
         "Times that a notice was played; end is heard, or hung_up for a caller who hung up during "
         "it: the question was answered.",
     ),
-    "ivrd_calls_total": (
+    CALLS: (
         ("system", "line", "outcome"),
         "Ended calls by outcome; an empty line means that the call's beginning was not seen.",
     ),
-    "ivrd_cases_opened_total": (("system", "queue", "rule"), "Cases that the rule opened."),
+    CASES: (
+        ("system", "queue", "rule", "department"),
+        "Cases that the rule opened; department as at the opening, empty while nobody knows it.",
+    ),
     "ivrd_events_total": (("system", "event"), "Events that the core was given, by kind."),
     "ivrd_events_unexpected_total": (
         ("system", "state", "event"),

@@ -6,6 +6,7 @@ Here: counters and histograms as plain integers in dictionaries. Not here: which
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -47,6 +48,25 @@ class Tally:
         """Show a zero before the first step: so that a rate sees that step too."""
         self._counts.setdefault(values, 0)
 
+    def totals(self) -> Sequence[object]:
+        """Return every count above 0, as JSON can hold it."""
+        return [[values, count] for values, count in self._counts.items() if count]
+
+    def restore(self, totals: Sequence[object]) -> None:
+        """Take over totals in the place of what was counted; raises ValueError on another form."""
+        self._counts.update(dict.fromkeys(self._counts, 0))
+        for row in totals:
+            match row:
+                case [list() as values, int() as count] if self._is_ours(values):
+                    self._counts[tuple(values)] = count
+                case [list(), int()]:
+                    continue  # Of a version with other labels.
+                case _:
+                    raise ValueError(f"no total of {self.name}")
+
+    def _is_ours(self, values: list[str]) -> bool:
+        return len(values) == len(FAMILIES[self.name][0]) and len(self._counts) < LABEL_SETS_MAX
+
     def family(self) -> Metric:
         """Return the exposition."""
         labels, help_text = FAMILIES[self.name]
@@ -78,7 +98,49 @@ class Histogram:
 
     def expect(self, values: Labels) -> tuple[list[int], list[float]]:
         """Show zeros before the first."""
-        return self._series.setdefault(values, ([0] * (len(self._bounds) + 1), [0.0]))
+        return self._series.setdefault(values, self._zeros())
+
+    def totals(self) -> Sequence[object]:
+        """Return every series with its bounds, as JSON can hold it."""
+        return [
+            [values, list(self._bounds), counts, total[0]]
+            for values, (counts, total) in self._series.items()
+            if any(counts)
+        ]
+
+    def restore(self, totals: Sequence[object]) -> None:
+        """Take over totals in the place of what was counted; raises ValueError on another form.
+
+        Bounds may differ after a change of the configuration. What lay between two old bounds is
+        then put just below the upper one: nobody knows better, and buckets stay in order.
+        """
+        for shown in self._series:
+            self._series[shown] = self._zeros()
+        for row in totals:
+            match row:
+                case [
+                    list() as values,
+                    list() as bounds,
+                    list() as counts,
+                    int() | float() as sum_s,
+                ]:
+                    if len(values) == len(FAMILIES[self.name][0]):
+                        self._restore_one(tuple(values), bounds, counts, float(sum_s))
+                case _:
+                    raise ValueError(f"no totals of {self.name}")
+
+    def _restore_one(
+        self, values: Labels, bounds: Sequence[float], counts: Sequence[int], all_s: float
+    ) -> None:
+        if values not in self._series and len(self._series) >= LABEL_SETS_MAX:
+            return
+        mine, total = self.expect(values)
+        for bound, count in zip((*bounds, inf), counts, strict=True):
+            mine[bisect_left(self._bounds, bound)] += count
+        total[0] += all_s
+
+    def _zeros(self) -> tuple[list[int], list[float]]:
+        return [0] * (len(self._bounds) + 1), [0.0]
 
     def family(self) -> Metric:
         """Return the exposition; buckets are cumulative there."""

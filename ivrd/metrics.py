@@ -13,7 +13,6 @@ call or an agent. A label whose values come from the wire is bounded by LABEL_SE
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -25,23 +24,51 @@ from ivrd import __version__
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
+    CountJoin,
     CountNotice,
     Disposition,
     MoveEnd,
     OpenCase,
     RecordCall,
+    RecordEntry,
     RecordMove,
     ReportUnexpected,
 )
 from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
+from ivrd.core.rules import QueueRules
+from ivrd.counts_file import CALL_KEY, Step
 from ivrd.errors import IvrdBug
-from ivrd.metric_families import WAIT_ERRORS, WAITS, Labels
+from ivrd.metric_families import (
+    CALLS,
+    CASES,
+    CHOICES,
+    ENTRIES,
+    JOINED,
+    LASTING,
+    LINE_SERVICE,
+    LINE_WAITS,
+    MOVE_FAILURES,
+    MOVES,
+    NOTICES,
+    SERVICE,
+    TALKS,
+    WAIT_ERRORS,
+    WAITS,
+    Labels,
+)
+from ivrd.metric_live import AmiState, Outbox, ami_families, floor_families, outbox_families
 from ivrd.metric_series import Histogram, Tally, counter, gauge
 
 FIXED_BUCKETS_S = (5.0, 10.0, 25.0, 60.0, 600.0)
 """Short abandon; and the limits of METRICS.md that every report shows: 25 s, 60 s and 10 min."""
+
+TALK_BUCKETS_S = (30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+"""30 s is the switchboard's goal for handling a call (Stockholm); the rest, for a median."""
+
+RESULTS = ("in_time", "late", "abandoned", "short_abandon")
+"""What an entry is for a goal: sl = in_time / (in_time + late + abandoned)."""
 
 ERROR_BUCKETS_S = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """A minute is what a caller hears as the same wait; five, what they would call a lie."""
@@ -57,33 +84,12 @@ class Floor(Protocol):
         """Return every queue of every PBX."""
 
 
-class Outbox(Protocol):
-    """A bounded way out of the daemon."""
+class Kept(Protocol):
+    """Where counts outlive the process (counts_file.py)."""
 
-    @property
-    def sink(self) -> str:
-        """Name of the far end."""
-
-    @property
-    def depth(self) -> int:
-        """What waits now."""
-
-    @property
-    def bound(self) -> int:
-        """What may wait at most."""
-
-    @property
-    def dropped(self) -> int:
-        """What was lost because the outbox was full."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AmiState:
-    """One PBX's connection as it is now."""
-
-    is_connected: bool
-    last_event_at: datetime | None
-    """Asterisk's stamp on the newest event; None before the first."""
+    def has(self, key: str) -> bool: ...
+    def note(self, key: str, steps: Sequence[Step], /) -> None: ...
+    def flush(self) -> None: ...
 
 
 class Metrics(Collector):
@@ -93,26 +99,28 @@ class Metrics(Collector):
     then those by which app.py wires the sources, once; then the exposition.
     """
 
-    def __init__(self, *, limits: Iterable[timedelta] = ()) -> None:
+    def __init__(self, *, limits: Iterable[timedelta] = (), kept: Kept | None = None) -> None:
         """Make the metrics and their registry.
 
         Args:
             limits: Service level thresholds and short-abandon limits; each becomes a bucket.
+            kept: Where the counts of calls outlive the process; None for nowhere.
         """
-        bounds_s = {*FIXED_BUCKETS_S, *(limit.total_seconds() for limit in limits)}
-        self._entries = Tally("ivrd_queue_entries_total")
-        self._moves = Tally("ivrd_queue_moves_total")
-        self._move_failures = Tally("ivrd_queue_move_failures_total")
-        self._choices = Tally("ivrd_menu_outcomes_total")
-        self._notices = Tally("ivrd_notices_total")
-        self._calls = Tally("ivrd_calls_total")
-        self._cases = Tally("ivrd_cases_opened_total")
+        bounds_s = sorted({*FIXED_BUCKETS_S, *(limit.total_seconds() for limit in limits)} - {0.0})
+        self._kept = kept
+        self._lasting: Mapping[str, Tally | Histogram] = {
+            **{name: Tally(name) for name in LASTING},
+            WAITS: Histogram(WAITS, bounds_s=bounds_s),
+            LINE_WAITS: Histogram(LINE_WAITS, bounds_s=bounds_s),
+            WAIT_ERRORS: Histogram(WAIT_ERRORS, bounds_s=ERROR_BUCKETS_S),
+            TALKS: Histogram(TALKS, bounds_s=TALK_BUCKETS_S),
+        }
         self._events = Tally("ivrd_events_total")
         self._unexpected = Tally("ivrd_events_unexpected_total")
         self._failed = Tally("ivrd_events_failed_total")
-        self._tallies = tuple(kept for kept in vars(self).values() if isinstance(kept, Tally))
-        self._waits = Histogram(WAITS, bounds_s=sorted(bound for bound in bounds_s if bound > 0))
-        self._wait_errors = Histogram(WAIT_ERRORS, bounds_s=ERROR_BUCKETS_S)
+        self._series = (*self._lasting.values(), self._events, self._unexpected, self._failed)
+        self._queues: Mapping[QueueName, QueueRules] = {}
+        self._line_limits: Mapping[str, timedelta] = {}
         self._floor: Floor | None = None
         self._now: Callable[[], datetime] | None = None
         self._ami: dict[SystemName, Callable[[], AmiState]] = {}
@@ -123,47 +131,102 @@ class Metrics(Collector):
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
+    # Counting.
+
+    def count_join(self, effect: CountJoin) -> None:
+        """Count a caller who entered a queue."""
+        key = f"join {effect.call_id}#{effect.number}"
+        self._count(key, (JOINED, (effect.system, effect.queue), None))
+
     def count_entry(self, effect: CountEntry) -> None:
         """Count an entry, and its wait when that is known."""
         labels = (effect.system, effect.queue, effect.disposition.value)
-        self._entries.add(labels)
+        steps: list[Step] = [(ENTRIES, labels, None)]
         if effect.wait is not None:
-            self._waits.observe(labels, effect.wait.total_seconds())
+            wait_s = effect.wait.total_seconds()
+            steps.append((WAITS, labels, wait_s))
+            if (rules := self._queues.get(effect.queue)) is not None:
+                steps += _judged(effect, effect.wait, rules, self._line_limits, wait_s)
         if effect.expected is not None and effect.disposition is Disposition.ANSWERED:
-            self._count_error(effect, effect.expected)
-
-    def _count_error(self, effect: CountEntry, expected: Expectation) -> None:
-        assert effect.entry_wait is not None, "an answered entry has a wait"
-        error_s = (expected.wait - effect.entry_wait).total_seconds()
-        told = "too_long" if error_s >= 0 else "too_short"
-        labels = (effect.system, effect.queue, expected.model.value, told)
-        self._wait_errors.observe(labels, abs(error_s))
+            steps.append(_error(effect, effect.expected))
+        self._count(f"entry {effect.call_id}#{effect.number}", *steps)
 
     def count_choice(self, effect: CountChoice) -> None:
         """Count what came of one visit to a menu."""
         runner = "dialplan" if effect.is_static else "daemon"
-        self._choices.add((effect.system, effect.menu, effect.outcome, effect.digit or "", runner))
+        labels = (effect.system, effect.menu, effect.outcome, effect.digit or "", runner)
+        self._count(f"choice {effect.call_id}#{effect.number}", (CHOICES, labels, None))
 
     def count_notice(self, effect: CountNotice) -> None:
         """Count one hearing of a notice."""
         end = "heard" if effect.is_whole else "hung_up"
-        self._notices.add((effect.system, effect.notice, end))
+        labels = (effect.system, effect.notice, end)
+        self._count(f"notice {effect.call_id}#{effect.number}", (NOTICES, labels, None))
+
+    def record_entry(self, effect: RecordEntry) -> None:
+        """Count a talk."""
+        if effect.talk is None:
+            return
+        step = (TALKS, (effect.system, effect.queue), effect.talk.total_seconds())
+        self._count(f"talk {effect.call_id}#{effect.number}", step)
 
     def record_move(self, effect: RecordMove) -> None:
         """Count an ended move, landed or not."""
         labels = (effect.system, effect.from_queue, effect.to_queue, effect.reason)
+        # Not by its moment: queue_log tells it to the second.
+        key = f"move {effect.call_id} {effect.from_queue} {effect.to_queue} {effect.end.value}"
         if effect.end is MoveEnd.LANDED:
-            self._moves.add(labels)
+            self._count(key, (MOVES, labels, None))
         else:
-            self._move_failures.add((*labels, effect.end.value))
+            self._count(key, (MOVE_FAILURES, (*labels, effect.end.value), None))
 
     def record_call(self, effect: RecordCall) -> None:
         """Count an ended call."""
-        self._calls.add((effect.system, effect.line or "", effect.outcome.value))
+        labels = (effect.system, effect.line or "", effect.outcome.value)
+        self._count(f"{CALL_KEY}{effect.call_id}", (CALLS, labels, None))
 
     def open_case(self, effect: OpenCase) -> None:
         """Count a case."""
-        self._cases.add((effect.system, effect.queue, effect.rule))
+        labels = (effect.system, effect.queue, effect.rule, effect.department or "")
+        self._count(f"case {effect.call_id} {effect.rule}", (CASES, labels, None))
+
+    def _count(self, key: str, *steps: Step) -> None:
+        """Count what a key names, unless an earlier life of the daemon has."""
+        if self._kept is not None:
+            if self._kept.has(key):
+                return
+            self._kept.note(key, steps)
+        for step in steps:
+            self.take(step)
+
+    def settle(self) -> None:
+        """Bring what an event has counted to the disk, before anybody reads of it."""
+        if self._kept is not None:
+            self._kept.flush()
+
+    def take(self, step: Step) -> None:
+        """Count one step."""
+        name, labels, seconds = step
+        match self._lasting.get(name):
+            case Tally() as tally:
+                tally.add(labels)
+            case Histogram() as histogram if seconds is not None:
+                histogram.observe(labels, seconds)
+            case _:
+                pass  # Of a version that had other metrics.
+
+    def totals(self) -> Mapping[str, Sequence[object]]:
+        """Return all that outlives the process."""
+        return {name: series.totals() for name, series in self._lasting.items()}
+
+    def restore(self, totals: Mapping[str, Sequence[object]]) -> None:
+        """Take over totals; of what they do not name, none.
+
+        Raises:
+            ValueError: They are of another form.
+        """
+        for name, series in self._lasting.items():
+            series.restore(totals.get(name, ()))
 
     def report_unexpected(self, effect: ReportUnexpected) -> None:
         """Count an event that did not fit."""
@@ -182,15 +245,42 @@ class Metrics(Collector):
         """Count an event that met a fault of ours."""
         self._failed.add((system, event))
 
-    def expect_queue(self, system: SystemName, queue: QueueName) -> None:
-        """Show zeros for a configured queue from the start."""
+    def use_rules(
+        self,
+        systems: Iterable[SystemName],
+        *,
+        queues: Mapping[QueueName, QueueRules],
+        line_limits: Mapping[str, timedelta],
+    ) -> None:
+        """Judge waits by these rules from now on, and show zeros for each queue from the start.
+
+        Args:
+            systems: Every PBX.
+            queues: Every configured queue.
+            line_limits: Within which each line is to answer, of those with a goal.
+        """
+        self._queues = queues
+        self._line_limits = line_limits
+        for system in systems:
+            for queue in queues:
+                self._expect(system, queue)
+            for line in line_limits:
+                for result in RESULTS:
+                    self._lasting[LINE_SERVICE].expect((system, line, result))
+
+    def _expect(self, system: SystemName, queue: QueueName) -> None:
+        queue_only = (system, queue)
+        self._lasting[JOINED].expect(queue_only)
+        self._lasting[TALKS].expect(queue_only)
         for disposition in Disposition:
-            self._entries.expect((system, queue, disposition.value))
+            self._lasting[ENTRIES].expect((*queue_only, disposition.value))
         for disposition in (Disposition.ANSWERED, Disposition.ABANDONED):
-            self._waits.expect((system, queue, disposition.value))
+            self._lasting[WAITS].expect((*queue_only, disposition.value))
+        for result in RESULTS:
+            self._lasting[SERVICE].expect((*queue_only, result))
         for model in WaitModel:
             for told in ("too_long", "too_short"):
-                self._wait_errors.expect((system, queue, model.value, told))
+                self._lasting[WAIT_ERRORS].expect((*queue_only, model.value, told))
 
     def watch_floor(self, floor: Floor, *, now: Callable[[], datetime]) -> None:
         """Read the queues at each scrape.
@@ -241,10 +331,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
-        for tally in self._tallies:
-            yield tally.family()
-        yield self._waits.family()
-        yield self._wait_errors.family()
+        for series in self._series:
+            yield series.family()
         yield counter(
             "ivrd_label_sets_refused_total",
             "Steps that were not counted because a metric had too many label sets.",
@@ -252,9 +340,9 @@ class Metrics(Collector):
             self._refused(),
         )
         if self._floor is not None and self._now is not None:
-            yield from _floor_families(self._floor.queues(), self._now())
-        yield from _ami_families({system: read() for system, read in self._ami.items()})
-        yield from _outbox_families(self._outboxes)
+            yield from floor_families(self._floor.queues(), self._now())
+        yield from ami_families({system: read() for system, read in self._ami.items()})
+        yield from outbox_families(self._outboxes)
         for name, (help_text, labels, counters) in self._counter_sources.items():
             yield counter(name, help_text, labels, _merged(counters))
         for name, (help_text, labels, gauges) in self._gauge_sources.items():
@@ -264,103 +352,40 @@ class Metrics(Collector):
         )
 
     def _refused(self) -> Mapping[Labels, int]:
-        refused: dict[Labels, int] = {(kept.name,): kept.refused for kept in self._tallies}
-        for histogram in (self._waits, self._wait_errors):
-            refused[(histogram.name,)] = histogram.refused
-        return refused
+        return {(series.name,): series.refused for series in self._series}
 
 
-def _floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metric]:
-    """Yield the live figures; those of a queue that we cannot vouch for are absent, not zero."""
-    synced = [view for view in views if view.is_synced]
-    queue = ("system", "queue")
-    yield gauge(
-        "ivrd_queue_synced",
-        "1 when we hold a snapshot and all events since; at 0 the queue's other gauges are absent.",
-        queue,
-        {(view.system, view.queue): int(view.is_synced) for view in views},
-    )
-    yield gauge(
-        "ivrd_queue_callers",
-        "Callers waiting now.",
-        queue,
-        {(view.system, view.queue): view.waiting for view in synced},
-    )
-    yield gauge(
-        "ivrd_queue_longest_wait_seconds",
-        "Now - first arrival in any queue of the longest waiting caller; 0 when nobody waits.",
-        queue,
-        {(view.system, view.queue): _age_s(view.oldest_arrival_at, now) for view in synced},
-    )
-    yield gauge(
-        "ivrd_queue_expected_wait_seconds",
-        "Expected wait of a caller who enters the queue now, by the model that says so.",
-        (*queue, "model"),
-        {
-            (view.system, view.queue, view.expected.model.value): view.expected.wait.total_seconds()
-            for view in synced
-            if view.expected is not None
-        },
-    )
-    members: dict[Labels, float] = {}
-    for view in synced:
-        members[(view.system, view.queue, "available")] = view.members_available
-        members[(view.system, view.queue, "busy")] = view.members_busy
-        members[(view.system, view.queue, "paused")] = view.members_paused
-        members[(view.system, view.queue, "unavailable")] = view.members_unavailable
-    yield gauge("ivrd_queue_members", "Members of the queue by state.", (*queue, "state"), members)
-    yield counter(
-        "ivrd_queue_joined_total",
-        "Entries into the queue. Offered = joined + entries refused (full, join_empty).",
-        queue,
-        {(view.system, view.queue): view.counts.joined for view in views},
-    )
+def _judged(
+    effect: CountEntry,
+    wait: timedelta,
+    rules: QueueRules,
+    line_limits: Mapping[str, timedelta],
+    wait_s: float,
+) -> Iterator[Step]:
+    """Yield what an answered or abandoned entry is for its queue's and its line's goal."""
+    if effect.disposition not in (Disposition.ANSWERED, Disposition.ABANDONED):
+        return
+    result = _result(effect.disposition, wait, rules.service_level_threshold, rules)
+    yield (SERVICE, (effect.system, effect.queue, result), None)
+    if effect.line is None or not effect.is_first:
+        return  # Who was answered once was answered, whatever came after.
+    yield (LINE_WAITS, (effect.system, effect.line, effect.disposition.value), wait_s)
+    if (limit := line_limits.get(effect.line)) is not None:
+        result = _result(effect.disposition, wait, limit, rules)
+        yield (LINE_SERVICE, (effect.system, effect.line, result), None)
 
 
-def _ami_families(states: Mapping[SystemName, AmiState]) -> Iterator[Metric]:
-    yield gauge(
-        "ivrd_ami_connected",
-        "1 while logged in to the PBX's AMI.",
-        ("system",),
-        {(system,): int(state.is_connected) for system, state in states.items()},
-    )
-    yield gauge(
-        "ivrd_ami_last_event_timestamp_seconds",
-        "Asterisk's stamp on the newest event, Unix time; absent before the first.",
-        ("system",),
-        {
-            (system,): state.last_event_at.timestamp()
-            for system, state in states.items()
-            if state.last_event_at is not None
-        },
-    )
+def _result(disposition: Disposition, wait: timedelta, limit: timedelta, rules: QueueRules) -> str:
+    if disposition is Disposition.ANSWERED:
+        return "in_time" if wait <= limit else "late"
+    return "short_abandon" if wait < rules.short_abandon else "abandoned"
 
 
-def _outbox_families(outboxes: Sequence[Outbox]) -> Iterator[Metric]:
-    sink = ("sink",)
-    yield gauge(
-        "ivrd_outbox_depth",
-        "What waits for the sink now.",
-        sink,
-        {(outbox.sink,): outbox.depth for outbox in outboxes},
-    )
-    yield gauge(
-        "ivrd_outbox_bound",
-        "What may wait for the sink at most; more is dropped.",
-        sink,
-        {(outbox.sink,): outbox.bound for outbox in outboxes},
-    )
-    yield counter(
-        "ivrd_outbox_dropped_total",
-        "What was lost because the sink's outbox was full.",
-        sink,
-        {(outbox.sink,): outbox.dropped for outbox in outboxes},
-    )
-
-
-def _age_s(since: datetime | None, now: datetime) -> float:
-    """Return seconds; never negative, although two clocks may differ by a little."""
-    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
+def _error(effect: CountEntry, expected: Expectation) -> Step:
+    assert effect.entry_wait is not None, "an answered entry has a wait"
+    error_s = (expected.wait - effect.entry_wait).total_seconds()
+    told = "too_long" if error_s >= 0 else "too_short"
+    return (WAIT_ERRORS, (effect.system, effect.queue, expected.model.value, told), abs(error_s))
 
 
 Read = TypeVar("Read", bound=Callable[[], Mapping[Labels, float]])

@@ -11,6 +11,7 @@ from ivrd.agi.server import AgiServer
 from ivrd.ami.client import AmiClient
 from ivrd.core.ids import SystemName
 from ivrd.core.tracker import Tracker
+from ivrd.counts_file import CountsFile
 from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
 from ivrd.engine import INBOX_EVENTS_MAX, Engine
@@ -19,7 +20,8 @@ from ivrd.journal.facts_journal import FactsJournal
 from ivrd.lines_now import LineBook
 from ivrd.loop_turns import STALL_S, LoopTurns
 from ivrd.menu_counts import MenuCounts
-from ivrd.metrics import AmiState, Metrics
+from ivrd.metric_live import AmiState
+from ivrd.metrics import Metrics
 from ivrd.reconciliation import GAUGES as RECONCILE_GAUGES
 from ivrd.reconciliation import ResultFile, last_results
 
@@ -31,6 +33,22 @@ def show_engine(metrics: Metrics, engine: Engine) -> None:
         f"Events that wait for the core; at most {INBOX_EVENTS_MAX}.",
         (),
         lambda: {(): engine.inbox_depth},
+    )
+
+
+def show_counts(metrics: Metrics, counts: CountsFile) -> None:
+    """Show whether counts would outlive a kill."""
+    metrics.register_gauge_source(
+        "ivrd_counts_usable",
+        "1 while each count reaches the disk; after an end at 0, counters begin at 0 again.",
+        (),
+        lambda: {(): counts.is_usable},
+    )
+    metrics.register_counter_source(
+        "ivrd_counts_faults_total",
+        "Times that the counts' file could not be written, or not be trusted at the start.",
+        (),
+        lambda: {(): counts.faults},
     )
 
 

@@ -17,8 +17,10 @@ from typing import TypeVar
 
 from ivrd.core import entry as entries
 from ivrd.core.call import ENDING_GRACE, Call
+from ivrd.core.call_view import arrival, candidate, moves_out, of_call, way_of
 from ivrd.core.effects import (
     CountEntry,
+    CountJoin,
     Effect,
     MoveEnd,
     PublishCase,
@@ -39,14 +41,13 @@ from ivrd.core.events import (
     MemberChanged,
     QueueExited,
 )
-from ivrd.core.expected_wait import Pace, WaitModel
+from ivrd.core.expected_wait import Pace
 from ivrd.core.floor import Prospect
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
-from ivrd.core.line import Candidate
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
 from ivrd.core.staff import Staff
-from ivrd.core.stay import Closed, EntryState, Leaving, Move, Stay, Talking, Waiting, legs_of
+from ivrd.core.stay import Closed, EntryState, Move, Stay, Talking, Waiting, legs_of
 from ivrd.core.tracker_state import QueueState, TrackerState
 
 _Key = TypeVar("_Key")
@@ -65,59 +66,6 @@ def _forget_in(index: dict[_Key, CallId], key: _Key, call_id: CallId) -> None:
     """Take a key out of an index, if it still points to that call."""
     if index.get(key) == call_id:
         del index[key]
-
-
-def _arrival(call: Call) -> datetime | None:
-    """Return since when a caller waits for the next answer; None when that begins now.
-
-    A caller who was answered and handed to a queue of ours begins a new wait.
-    """
-    last = call.entries[-1] if call.entries else None
-    is_answered = isinstance(last, Talking | Closed) and last.answered_at is not None
-    return None if last is None or is_answered else last.stay.first_joined_at
-
-
-def _candidate(call: Call, waiting: Waiting) -> Candidate:
-    """Return a waiting caller as the overflow policy sees them."""
-    expected = waiting.stay.expected
-    move = waiting.move
-    moves = _moves_out(call)
-    return Candidate(
-        call_id=call.call_id,
-        first_joined_at=waiting.stay.first_joined_at,
-        is_offered=bool(waiting.offered_to),
-        is_moving=move is not None,
-        moves_asked=call.moves_asked,
-        met_free_agent=expected is not None and expected.model is WaitModel.FREE_AGENT,
-        line=call.line,
-        moving_by="" if move is None else move.rule,
-        moving_to=None if move is None else move.to_queue,
-        moved_from=tuple(stay.stay.queue for stay in moves),
-        moved_by=moves[-1].move.rule if moves and moves[-1].move is not None else "",
-    )
-
-
-def _way_of(call: Call) -> Move | None:
-    """Return the move that a caller is under way by, out of one queue and in no other."""
-    if call.landing is not None or not call.entries:
-        return call.landing
-    last = call.entries[-1]
-    return last.move if isinstance(last, Leaving) else None
-
-
-def _moves_out(call: Call) -> tuple[Closed, ...]:
-    """Return the stays of this wait that a move of ours ended, in order."""
-    if len(call.entries) == 1 and not isinstance(call.entries[0], Closed):
-        return ()
-    moves: list[Closed] = []
-    for stay in reversed(call.entries):
-        if not isinstance(stay, Closed):
-            continue
-        if stay.answered_at is not None:
-            break
-        if stay.move is not None:
-            moves.append(stay)
-    return tuple(reversed(moves))
 
 
 class CallBook:
@@ -251,7 +199,7 @@ class CallBook:
         self.answered.update(dict.fromkeys(call.answered_dials, call.call_id))
         if call.third is not None:
             self.thirds[call.third] = call.call_id
-        way = _way_of(call)
+        way = way_of(call)
         if way is not None:
             self.on_the_way[call.call_id] = way.to_queue
         else:
@@ -262,7 +210,7 @@ class CallBook:
             if isinstance(stay, Talking):
                 self.talkers[device_of(stay.interface)] = call.call_id
             if isinstance(stay, Waiting) and call.consults_for is None:
-                self.floor(stay.stay.queue).waiting.put(_candidate(call, stay))
+                self.floor(stay.stay.queue).waiting.put(candidate(call, stay))
             for leg in legs_of(stay):
                 self.legs[leg] = call.call_id
 
@@ -300,7 +248,7 @@ class CallBook:
     def emit_of(self, call: Call, effects: Iterable[Effect]) -> None:
         """Gather the effects of one call's entry; a consultation has none."""
         if call.consults_for is None:
-            self.emit(effects)
+            self.emit(of_call(call, effect) for effect in effects)
 
     def emit(self, effects: Iterable[Effect]) -> None:
         """Gather effects, and count what they say is counted."""
@@ -315,12 +263,21 @@ class CallBook:
         stay = self.stay(call, queue, at)
         self.keep(replace(call, entries=(*call.entries, Waiting(stay=stay))))
         if call.consults_for is None:
-            self.floor(queue).count_join(is_move=is_move)
-            self.touch(queue)
+            self.count_join(stay, is_move=is_move)
+
+    def count_join(self, stay: Stay, *, is_move: bool) -> None:
+        """Count a caller who entered a queue."""
+        self.floor(stay.queue).count_join(is_move=is_move)
+        self.effects.append(
+            CountJoin(
+                system=self.system, call_id=stay.call_id, number=stay.number, queue=stay.queue
+            )
+        )
+        self.touch(stay.queue)
 
     def stay(self, call: Call, queue: QueueName, at: datetime) -> Stay:
         """Return the facts of a call's next stay."""
-        first_joined_at = _arrival(call) or at
+        first_joined_at = arrival(call) or at
         can_tell = self.is_synced and call.consults_for is None
         return Stay(
             system=self.system,
@@ -339,7 +296,7 @@ class CallBook:
         if floor is None or not self.is_synced:
             return None
         call = self.calls.get(call_id)
-        first_joined_at = None if call is None else _arrival(call)
+        first_joined_at = None if call is None else arrival(call)
         return Prospect(
             place=floor.waiting.place_among_all(first_joined_at),
             has_agents=floor.has_agents(),
@@ -363,7 +320,7 @@ class CallBook:
         last = call.entries[-1]
         if isinstance(last, Closed) and last.move is not None:
             # One that the journal told was asked for by us too, before a restart.
-            asked = max(call.moves_asked, len(_moves_out(call)))
+            asked = max(call.moves_asked, len(moves_out(call)))
             self.keep(replace(call, landing=last.move, moves_asked=asked))
 
     def land(self, call: Call, queue: QueueName, at: datetime) -> bool:

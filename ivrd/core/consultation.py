@@ -118,8 +118,8 @@ def merge(book: CallBook, call: Call, event: AttendedTransferred) -> CallId | No
         )
     book.keep(call)
     if not is_counted:
-        book.floor(last.stay.queue).count_join(is_move=False)
-        book.emit((entries.count_answer(state),) if isinstance(state, Talking) else ())
+        book.count_join(state.stay, is_move=False)
+        book.emit_of(call, (entries.count_answer(state),) if isinstance(state, Talking) else ())
     book.touch(last.stay.queue)
     return asking.call_id
 

@@ -88,6 +88,9 @@ class CountEntry:
     """Count an entry whose disposition is now fixed: at the answer, or at the unanswered exit."""
 
     system: SystemName
+    call_id: CallId
+    number: int
+    """As in RecordEntry; with the call it names the entry, which is counted once."""
     queue: QueueName
     disposition: Disposition
     entry_wait: timedelta | None
@@ -96,6 +99,21 @@ class CountEntry:
     """Since the call's first arrival in any queue; None when unknown or never joined."""
     expected: Expectation | None = None
     """What `entry_wait` looked like when the caller entered; None when nobody could tell."""
+    line: LineName | None = None
+    """The call's; None when its beginning was not seen."""
+    is_first: bool = True
+    """No earlier entry of the call was answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountJoin:
+    """Count a caller who entered a queue."""
+
+    system: SystemName
+    call_id: CallId
+    number: int
+    """Of the entry, as in RecordEntry."""
+    queue: QueueName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +308,9 @@ class CountChoice:
     """Count what came of one visit to a tone menu."""
 
     system: SystemName
+    call_id: CallId
+    number: int
+    """The how-manieth choice of the call, from 1."""
     menu: MenuName
     outcome: str
     is_static: bool
@@ -302,6 +323,9 @@ class CountNotice:
     """Count one hearing of a notice."""
 
     system: SystemName
+    call_id: CallId
+    number: int
+    """The how-manieth word of a notice in the call."""
     notice: str
     is_whole: bool
     """False when the caller hung up during it: the question was answered."""
@@ -321,6 +345,7 @@ class ReportUnexpected:
 
 Effect = (
     CountEntry
+    | CountJoin
     | RecordEntry
     | RecordCall
     | OpenCase

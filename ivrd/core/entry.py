@@ -306,6 +306,8 @@ def count_answer(state: Talking) -> CountEntry:
     stay = state.stay
     return CountEntry(
         system=stay.system,
+        call_id=stay.call_id,
+        number=stay.number,
         queue=stay.queue,
         disposition=Disposition.ANSWERED,
         entry_wait=state.answered_at - stay.joined_at,
@@ -416,6 +418,8 @@ def _end_talk(state: Talking, at: datetime, *, is_end_known: bool) -> Step:
 def _count(closed: Closed) -> CountEntry:
     return CountEntry(
         system=closed.stay.system,
+        call_id=closed.stay.call_id,
+        number=closed.stay.number,
         queue=closed.stay.queue,
         disposition=closed.disposition,
         entry_wait=closed.entry_wait,

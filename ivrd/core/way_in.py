@@ -45,12 +45,13 @@ def choose(book: CallBook, event: ChoiceMade, *, is_told: IsTold) -> None:
     is_later = known is not None and event.at > known.at
     if known and is_later and step in call.path and is_told(call.call_id, known.at, event.at):
         return
-    book.calls[call.call_id] = replace(
-        call, choice=event, path=(*call.path[: PATH_STEPS_MAX - 1], step)
-    )
+    path = (*call.path[: PATH_STEPS_MAX - 1], step)
+    book.calls[call.call_id] = replace(call, choice=event, path=path)
     book.effects.append(
         CountChoice(
             system=book.system,
+            call_id=call.call_id,
+            number=len(path),
             menu=event.menu,
             outcome=event.outcome,
             is_static=event.is_static,
@@ -78,10 +79,19 @@ def hear(book: CallBook, event: NoticeTold) -> None:
     notice = None if event.is_over else event.notice
     book.calls[call.call_id] = replace(call, notice=notice, notices_told=told)
     if event.is_over:
-        book.effects.append(CountNotice(system=book.system, notice=event.notice, is_whole=True))
+        book.effects.append(_heard(book, call.call_id, told, event.notice, is_whole=True))
 
 
 def end_notice(book: CallBook, call: Call) -> None:
     """Count the notice during which a caller hung up."""
     if call.notice is not None:
-        book.effects.append(CountNotice(system=book.system, notice=call.notice, is_whole=False))
+        number = call.notices_told
+        book.effects.append(_heard(book, call.call_id, number, call.notice, is_whole=False))
+
+
+def _heard(
+    book: CallBook, call_id: CallId, number: int, notice: str, *, is_whole: bool
+) -> CountNotice:
+    return CountNotice(
+        system=book.system, call_id=call_id, number=number, notice=notice, is_whole=is_whole
+    )

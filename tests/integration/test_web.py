@@ -18,10 +18,12 @@ from fastapi import FastAPI
 from ivrd.config import WebConfig
 from ivrd.core.effects import CountChoice, CountEntry, Disposition
 from ivrd.core.floor import QueueView
-from ivrd.core.ids import MenuName, QueueName, SystemName
+from ivrd.core.ids import CallId, MenuName, QueueName, SystemName
+from ivrd.core.rules import QueueRules, Role
 from ivrd.core.service_level import Counts
 from ivrd.errors import PeerError
-from ivrd.metrics import AmiState, Metrics
+from ivrd.metric_live import AmiState
+from ivrd.metrics import Metrics
 from ivrd.web import server
 from ivrd.web.lines import LineStatus
 from ivrd.web.pages import create_app
@@ -244,7 +246,14 @@ async def test_answers_are_not_kept_by_anybody_on_the_way(site: Site) -> None:
 
 def busy(metrics: Metrics) -> None:
     """Make every family appear."""
-    metrics.expect_queue(PBX, KC)
+    rules = QueueRules(
+        name=KC,
+        role=Role.GUIDE,
+        service_level_threshold=timedelta(seconds=60),
+        short_abandon=timedelta(seconds=5),
+        department=None,
+    )
+    metrics.use_rules([PBX], queues={KC: rules}, line_limits={"kommunen": timedelta(seconds=60)})
     metrics.watch_ami(PBX, lambda: AmiState(is_connected=True, last_event_at=AT))
     metrics.register_counter_source(
         "ivrd_ami_guards_total", "What a guard caught.", ("guard",), lambda: {("no_at",): 1}
@@ -252,6 +261,8 @@ def busy(metrics: Metrics) -> None:
     metrics.count_entry(
         CountEntry(
             system=PBX,
+            call_id=CallId("pbx1/1.2"),
+            number=1,
             queue=KC,
             disposition=Disposition.ANSWERED,
             entry_wait=timedelta(seconds=3),
@@ -260,7 +271,13 @@ def busy(metrics: Metrics) -> None:
     )
     metrics.count_choice(
         CountChoice(
-            system=PBX, menu=MenuName('m"\\\n'), outcome="stayed", is_static=False, digit=None
+            system=PBX,
+            call_id=CallId("pbx1/1.2"),
+            number=1,
+            menu=MenuName('m"\\\n'),
+            outcome="stayed",
+            is_static=False,
+            digit=None,
         )
     )
 

@@ -24,9 +24,11 @@ from ivrd.core.effects import (
 from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
+from ivrd.core.rules import QueueRules, Role
 from ivrd.core.service_level import Counts
 from ivrd.errors import IvrdBug
-from ivrd.metrics import AmiState, Metrics
+from ivrd.metric_live import AmiState
+from ivrd.metrics import RESULTS, Metrics
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PBX = SystemName("pbx1")
@@ -62,7 +64,16 @@ def shown(metrics: Metrics) -> Samples:
 
 def an_entry(disposition: Disposition, wait_s: float | None) -> CountEntry:
     wait = None if wait_s is None else timedelta(seconds=wait_s)
-    return CountEntry(system=PBX, queue=KC, disposition=disposition, entry_wait=wait, wait=wait)
+    return CountEntry(
+        system=PBX,
+        call_id=CALL,
+        number=1,
+        line=LineName("main"),
+        queue=KC,
+        disposition=disposition,
+        entry_wait=wait,
+        wait=wait,
+    )
 
 
 def a_view(*, is_synced: bool = True, oldest_arrival_at: datetime | None = None) -> QueueView:
@@ -79,6 +90,18 @@ def a_view(*, is_synced: bool = True, oldest_arrival_at: datetime | None = None)
         counts=Counts(joined=9),
         counted_since=AT,
     )
+
+
+def judge(metrics: Metrics, *, threshold_s: float = 20, goal_s: float = 60) -> None:
+    rules = QueueRules(
+        name=KC,
+        role=Role.GUIDE,
+        service_level_threshold=timedelta(seconds=threshold_s),
+        short_abandon=timedelta(seconds=5),
+        department=None,
+    )
+    goals = {"main": timedelta(seconds=goal_s)}
+    metrics.use_rules([PBX], queues={KC: rules}, line_limits=goals)
 
 
 class AFloor:
@@ -178,6 +201,25 @@ def test_the_expected_wait_is_shown_with_its_model_and_absent_when_unknown() -> 
     assert shown(metrics)[f"{name}{{system=pbx1,queue=kc,model=agent-time}}"] == 61.5
 
 
+def test_the_service_level_of_a_queue_and_of_a_line_is_one_division_by_results() -> None:
+    metrics = Metrics()
+    judge(metrics, threshold_s=20, goal_s=60)
+    for wait_s in (20, 20.000001, 61):
+        metrics.count_entry(an_entry(Disposition.ANSWERED, wait_s))
+    for wait_s in (4.9, 5):
+        metrics.count_entry(an_entry(Disposition.ABANDONED, wait_s))
+    metrics.count_entry(an_entry(Disposition.MOVED, 9))
+    again = replace(an_entry(Disposition.ANSWERED, 1), number=2, is_first=False)
+    metrics.count_entry(again)
+    samples = shown(metrics)
+
+    def results(name: str, labels: str) -> list[float]:
+        return [samples[f"{name}{{system=pbx1,{labels},result={result}}}"] for result in RESULTS]
+
+    assert results("ivrd_queue_service_total", "queue=kc") == [2, 2, 1, 1]
+    assert results("ivrd_line_service_total", "line=main") == [2, 1, 1, 1]
+
+
 def test_an_unknown_wait_is_in_no_bucket() -> None:
     metrics = Metrics()
     metrics.count_entry(an_entry(Disposition.UNKNOWN, None))
@@ -196,7 +238,7 @@ def test_the_sum_of_waits_is_shown() -> None:
 
 def test_a_configured_queue_is_shown_with_zeros_before_its_first_caller() -> None:
     metrics = Metrics()
-    metrics.expect_queue(PBX, KC)
+    judge(metrics)
     samples = shown(metrics)
     for disposition in Disposition:
         name = f"ivrd_queue_entries_total{{system=pbx1,queue=kc,disposition={disposition}}}"
@@ -226,9 +268,19 @@ def test_landed_moves_and_failed_ones_are_different_figures() -> None:
 def test_choices_cases_calls_and_events_are_counted() -> None:
     metrics = Metrics()
     metrics.count_choice(
-        CountChoice(system=PBX, menu=MenuName("main"), outcome="chosen", is_static=True, digit="1")
+        CountChoice(
+            system=PBX,
+            call_id=CALL,
+            number=1,
+            menu=MenuName("main"),
+            outcome="chosen",
+            is_static=True,
+            digit="1",
+        )
     )
-    metrics.count_notice(CountNotice(system=PBX, notice="drift", is_whole=False))
+    metrics.count_notice(
+        CountNotice(system=PBX, call_id=CALL, number=1, notice="drift", is_whole=False)
+    )
     metrics.open_case(a_case())
     metrics.record_call(a_call(line=None))
     metrics.count_event(PBX, "CallerJoined")
@@ -240,7 +292,7 @@ def test_choices_cases_calls_and_events_are_counted() -> None:
     menu = "ivrd_menu_outcomes_total{system=pbx1,menu=main,outcome=chosen,digit=1,runner=dialplan}"
     assert samples[menu] == 1
     assert samples["ivrd_notices_total{system=pbx1,notice=drift,end=hung_up}"] == 1
-    assert samples["ivrd_cases_opened_total{system=pbx1,queue=kc,rule=resolved}"] == 1
+    assert samples["ivrd_cases_opened_total{system=pbx1,queue=kc,rule=resolved,department=}"] == 1
     assert samples["ivrd_calls_total{system=pbx1,line=,outcome=resolved}"] == 1
     assert samples["ivrd_events_total{system=pbx1,event=CallerJoined}"] == 1
     assert samples["ivrd_events_failed_total{system=pbx1,event=CallerJoined}"] == 1
@@ -266,7 +318,6 @@ def test_live_figures_come_from_the_floor_at_each_scrape() -> None:
     assert samples["ivrd_queue_callers{system=pbx1,queue=kc}"] == 3
     assert samples["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 90
     assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=busy}"] == 2
-    assert samples["ivrd_queue_joined_total{system=pbx1,queue=kc}"] == 9
     floor.views = (a_view(oldest_arrival_at=None),)
     assert shown(metrics)["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 0
 

@@ -458,7 +458,7 @@ def _line(effect: do.Effect) -> list[str]:
             return [f"divert {effect.queue} {effect.to_queue or '-'}"]
         case do.TellRuleChange():
             return []  # A move, or none, follows.
-        case do.CountEntry() | do.PublishQueueState() | do.CountChoice():
+        case do.CountEntry() | do.CountJoin() | do.PublishQueueState() | do.CountChoice():
             return []
 
 

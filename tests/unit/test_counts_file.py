@@ -1,0 +1,203 @@
+"""Counts outlive a kill exactly, are never counted twice, and never come back smaller."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from ivrd import counts_file
+from ivrd.core.effects import Disposition
+from ivrd.core.ids import CallId
+from ivrd.counts_file import CountsFile
+from ivrd.metrics import Metrics
+from tests.unit.test_metrics import a_call, a_case, an_entry, judge, shown
+
+LASTING = ("ivrd_queue_", "ivrd_line_", "ivrd_calls", "ivrd_cases", "ivrd_menu", "ivrd_notices")
+
+
+class Life:
+    """One run of the daemon, as far as it counts."""
+
+    def __init__(self, directory: Path, limits: tuple[float, ...] = ()) -> None:
+        self.file = CountsFile(directory)
+        self.metrics = Metrics(limits=[timedelta(seconds=s) for s in limits], kept=self.file)
+        judge(self.metrics)
+        self.file.open(self.metrics)
+
+    def counts(self, *calls: int, wait_s: float = 3) -> "Life":
+        for number in calls:
+            call_id = CallId(f"pbx1/17.{number}")
+            entry = replace(an_entry(Disposition.ANSWERED, wait_s), call_id=call_id)
+            self.metrics.count_entry(entry)
+            self.metrics.record_call(replace(a_call(line=None), call_id=call_id))
+            self.metrics.open_case(replace(a_case(), call_id=call_id))
+            self.metrics.settle()
+        return self
+
+    def shows(self) -> dict[str, float]:
+        samples = shown(self.metrics).items()
+        return {name: value for name, value in samples if value and name.startswith(LASTING)}
+
+
+ANSWERED = "ivrd_queue_entries_total{disposition=answered,queue=kc,system=pbx1}"
+
+
+def test_after_a_kill_everything_is_shown_as_it_was(tmp_path: Path) -> None:
+    first = Life(tmp_path).counts(1, 2)
+    assert first.shows()[ANSWERED] == 2
+    second = Life(tmp_path)
+    assert second.shows() == first.shows()
+    assert second.file.faults == 0
+    second.counts(3)
+    third = Life(tmp_path)
+    assert third.shows() == second.shows()
+    assert third.shows()[ANSWERED] == 3
+
+
+def test_what_the_gap_tells_again_is_not_counted_again(tmp_path: Path) -> None:
+    Life(tmp_path).counts(1, 2)
+    second = Life(tmp_path)
+    before = second.shows()
+    second.counts(1, 2, wait_s=4.1)
+    assert second.shows() == before
+    assert second.file.finished_calls() == ["pbx1/17.1", "pbx1/17.2"]
+    assert Life(tmp_path).shows() == before
+
+
+def test_after_an_end_in_order_nothing_is_missing_and_another_boot_is_trusted(
+    tmp_path: Path, other_boot: Callable[[], None]
+) -> None:
+    first = Life(tmp_path).counts(1)
+    first.file.close()
+    other_boot()
+    assert Life(tmp_path).shows() == first.shows()
+
+
+def test_after_a_power_cut_counts_begin_at_zero_and_not_a_little_lower(
+    tmp_path: Path, other_boot: Callable[[], None]
+) -> None:
+    Life(tmp_path).counts(1)
+    other_boot()
+    second = Life(tmp_path)
+    assert second.shows() == {}
+    assert (second.file.faults, second.file.is_usable) == (1, True)
+    second.counts(1)
+    assert Life(tmp_path).shows() == second.shows() != {}
+
+
+@pytest.fixture
+def other_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    boots = iter(("b", "c"))
+
+    def boot() -> None:
+        path = tmp_path / "boot"
+        path.write_text(next(boots), encoding="ascii")
+        monkeypatch.setattr(counts_file, "BOOT_ID", path)
+
+    return boot
+
+
+def test_a_torn_last_line_is_left_out_and_written_over(tmp_path: Path) -> None:
+    first = Life(tmp_path).counts(1)
+    [log] = tmp_path.glob("counts-*.jsonl")
+    with log.open("ab") as file:
+        file.write(b'["entry pbx1/17.2#1",[["ivrd_que')
+    second = Life(tmp_path)
+    assert second.shows() == first.shows()
+    second.counts(2)
+    assert Life(tmp_path).shows() == second.shows()
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda directory: next(directory.glob("counts-*.jsonl")).write_bytes(b"nonsense\n"),
+        lambda directory: next(directory.glob("counts-*.jsonl")).unlink(),
+        lambda directory: (directory / "counts.json").write_text("{}", encoding="utf-8"),
+        lambda directory: (directory / "counts.json").write_text("[", encoding="utf-8"),
+    ],
+    ids=["log", "no_log", "snapshot", "no_json"],
+)
+def test_what_is_broken_is_begun_anew(tmp_path: Path, break_it: Callable[[Path], object]) -> None:
+    Life(tmp_path).counts(1)
+    break_it(tmp_path)
+    second = Life(tmp_path).counts(2)
+    assert second.shows()[ANSWERED] == 1
+    assert second.file.faults == 1
+    assert Life(tmp_path).shows() == second.shows()
+
+
+def test_generations_follow_each_other_and_keys_of_the_last_two_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts_file, "LOG_BYTES_MAX", 2_000)
+    first = Life(tmp_path).counts(*range(40))
+    assert len(list(tmp_path.glob("counts-*.jsonl"))) == 2
+    second = Life(tmp_path)
+    assert second.shows() == first.shows()
+    assert first.shows()[ANSWERED] == 40
+    second.counts(39)
+    assert second.shows() == first.shows()
+
+
+def test_a_disk_that_takes_nothing_leaves_no_count_that_lacks_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Life(tmp_path).counts(1)
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda *_: 0)
+        first.counts(2)
+    assert not first.file.is_usable
+    assert first.shows()[ANSWERED] == 2, "what is shown goes on"
+    assert Life(tmp_path / "elsewhere").shows() == {}
+    assert not (tmp_path / "counts.json").exists()
+    first.file._retry_at_s = 0.0
+    first.counts(3)
+    assert first.file.is_usable
+    assert Life(tmp_path).shows() == first.shows()
+
+
+def test_a_directory_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    life = Life(tmp_path / "file" / "state").counts(1)
+    assert life.shows()[ANSWERED] == 1
+    assert (life.file.is_usable, life.file.faults) == (False, 1)
+
+
+def test_other_bounds_keep_the_sum_and_the_order_of_buckets(tmp_path: Path) -> None:
+    first = Life(tmp_path, limits=(20,))
+    first.counts(1, wait_s=15).counts(2, wait_s=40)
+    first.file._begin()  # In the log each step is held with its own seconds.
+    second = Life(tmp_path, limits=(45,))
+    samples = shown(second.metrics)
+    labels = "system=pbx1,queue=kc,disposition=answered"
+    buckets = [
+        samples[f"ivrd_queue_wait_seconds_bucket{{{labels},le={le}}}"]
+        for le in ("10.0", "25.0", "45.0", "60.0", "600.0", "+Inf")
+    ]
+    assert buckets == [0, 1, 1, 2, 2, 2]
+    assert samples[f"ivrd_queue_wait_seconds_sum{{{labels}}}"] == 55
+
+
+def test_totals_of_other_labels_or_metrics_are_left_out(tmp_path: Path) -> None:
+    Life(tmp_path).counts(1)
+    path = tmp_path / "counts.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["totals"] = {
+        "ivrd_calls_total": [[["pbx1", "main"], 7]],
+        "ivrd_gone_total": [[["x"], 7]],
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
+    second = Life(tmp_path)
+    assert second.shows()["ivrd_calls_total{line=,outcome=resolved,system=pbx1}"] == 1
+    assert "gone" not in generate_latest(second.metrics.registry).decode()
+
+
+def test_no_number_of_a_caller_is_on_the_disk(tmp_path: Path) -> None:
+    Life(tmp_path).counts(1)
+    assert not any(b"0701740612" in path.read_bytes() for path in tmp_path.iterdir())
