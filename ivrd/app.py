@@ -20,9 +20,11 @@ import structlog
 from ivrd import live_switches, rules, wiring
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
+from ivrd.case_desk import CaseDesk
 from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
+from ivrd.core.case_record import CaseChanged
 from ivrd.core.effects import DivertCallers, MoveCaller
 from ivrd.core.events import Event, JournalRead
 from ivrd.core.ids import CallId, QueueName, SystemName
@@ -38,6 +40,7 @@ from ivrd.engine import Engine
 from ivrd.errors import PeerError
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
+from ivrd.labels import label_tree
 from ivrd.lines_now import LineBook
 from ivrd.loop_turns import LoopTurns
 from ivrd.menu_counts import MenuCounts
@@ -102,11 +105,14 @@ class App:
         self._counts = CountsFile(config.state_directory)
         self._metrics = Metrics(limits=_limits(floor_rules, config), kept=self._counts)
         self._judge_by(config, floor_rules)
-        self._store = Store(open_engine(config.database))
+        self._store = Store(open_engine(config.database), case_rules=rules.case_rules(config))
         self._journal = FactsJournal(
             config.journal.directory, bytes_max=config.journal.size_mb_max * 1_000_000
         )
-        self._outbox = StoreOutbox(self._store, report=self._report, journal=self._journal)
+        self._outbox = StoreOutbox(
+            self._store, report=self._report, changed=self._tell_case, journal=self._journal
+        )
+        self._desk = self._wire_desk(config)
         self._menu_counts = MenuCounts()
         self._speaker = QueueSpeaker(self._trackers, sheet=config.sheet)
         self._agi = AgiServer(
@@ -138,6 +144,14 @@ class App:
         self._web_place = ""
         self._is_web_open = asyncio.Event()
         self._show()
+
+    def _wire_desk(self, config: Config) -> CaseDesk:
+        return CaseDesk(
+            self._store,
+            now=self._now,
+            labels=label_tree(config.department),
+            record=self._outbox.put_nowait,
+        )
 
     def _wire_switches(self, config: Config) -> live_switches.LiveSwitches:
         switches = live_switches.wire(
@@ -302,6 +316,8 @@ class App:
         for tracker in self._trackers.values():
             tracker.change_rules(floor_rules)
         self._agi.change_menus(rules.menus(config))
+        self._store.case_rules = rules.case_rules(config)
+        self._desk.labels = label_tree(config.department)
         self._speaker.change_sheet(config.sheet)
         self._statuses.change_titles(_titles(config))
         self._lines.change(config)
@@ -335,6 +351,9 @@ class App:
             self._engine.submit(event)
         except asyncio.QueueFull:
             log.error("event_dropped", asterisk=event.system, event_type=type(event).__name__)
+
+    def _tell_case(self, changed: CaseChanged) -> None:
+        self._desk.tell(changed)
 
     def _now(self) -> datetime:
         """Return the time of the first PBX, by which screens show how long somebody has waited."""

@@ -36,6 +36,7 @@ from ivrd.core.effects import (
     PublishCase,
     PublishQueueState,
     RecordCall,
+    RecordContact,
     RecordEntry,
     RecordMove,
     ReportUnexpected,
@@ -68,7 +69,7 @@ LATE_S = 0.25
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-Stored = RecordEntry | RecordCall | RecordMove | OpenCase | RecordDecision
+Stored = RecordEntry | RecordCall | RecordMove | OpenCase | RecordContact | RecordDecision
 
 
 class Counters(Protocol):
@@ -293,6 +294,8 @@ class Engine:
                 self._counters.count_notice(effect)
             case RecordEntry():
                 self._counters.record_entry(effect)
+                self._keep(effect)
+            case RecordContact():
                 self._keep(effect)
             case RecordCall():
                 self._counters.record_call(effect)

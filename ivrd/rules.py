@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ivrd.config import Config, MenuConfig, OverflowConfig
 from ivrd.config.base import sound
+from ivrd.core.case_record import CaseRules, HalfHelped
 from ivrd.core.hours import Schedule
 from ivrd.core.ids import LineName, MenuName, QueueName
 from ivrd.core.menu import ChoiceName, Menu
@@ -68,6 +69,14 @@ def floor_rules(config: Config) -> FloorRules:
         },
         days=marks(FIRST_YEAR, LAST_YEAR) if hours else {},
         zone=ZoneInfo(config.time_zone),
+    )
+
+
+def case_rules(config: Config) -> CaseRules:
+    """Return what is decided about cases once they are opened."""
+    return CaseRules(
+        half_helped=HalfHelped(config.cases.half_helped),
+        repeat=timedelta(days=config.cases.repeat_days),
     )
 
 

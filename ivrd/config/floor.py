@@ -61,3 +61,12 @@ class CasesConfig(Section):
     """When a case opens."""
 
     rule: Name = Field(default="resolved-by-guide", description="Part of each case's unique key.")
+    half_helped: Literal["case", "contact"] = Field(
+        default="case", description="What a call is that a guide helped with and then handed on."
+    )
+    repeat_days: int = Field(
+        default=14,
+        ge=0,
+        le=365,
+        description="The same caller's case that is not closed, and no older, is linked; 0 never.",
+    )

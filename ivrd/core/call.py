@@ -126,9 +126,9 @@ def outcome_of(call: Call, queues: Mapping[QueueName, QueueRules]) -> Outcome:
     if answered is None:
         return _outcome_unanswered(call)
     if role_of(answered.stay.queue, queues) is Role.GUIDE:
-        return Outcome.HANDED_ON if _is_handed_on(call, answered) else Outcome.RESOLVED
+        return Outcome.HANDED_ON if is_handed_on(call, answered) else Outcome.RESOLVED
     if any(
-        _is_handed_on(call, entry) and role_of(entry.stay.queue, queues) is Role.GUIDE
+        is_handed_on(call, entry) and role_of(entry.stay.queue, queues) is Role.GUIDE
         for entry in call.entries
     ):
         return Outcome.HANDED_ON
@@ -253,11 +253,12 @@ def _is_unseen(call: Call, answered: Closed | Talking | None) -> bool:
     return (
         isinstance(answered, Closed)
         and not answered.is_end_known
-        and not _is_handed_on(call, answered)
+        and not is_handed_on(call, answered)
     )
 
 
-def _is_handed_on(call: Call, entry: EntryState) -> bool:
+def is_handed_on(call: Call, entry: EntryState) -> bool:
+    """Return whether the agent of an entry handed the caller on, and did not get them back."""
     return any(
         over.entry_number == entry.stay.number and not over.is_undone for over in call.hand_overs
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ivrd.core.actors import Origin
 from ivrd.core.expected_wait import Expectation
 from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
 from ivrd.core.overflow_state import Decision, HandMove, RuleChange
@@ -197,6 +198,59 @@ class OpenCase:
     answered_at: datetime
     is_from_journal: bool = False
     """As in RecordCall."""
+    caller_key: str | None = None
+    """A keyed hash of the caller's number; None when there is none, or nobody makes one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordContact:
+    """Store one call that a guide answered and handed on. (call_id, rule) is unique, as of cases.
+
+    No case, unless the guide says later that they half helped.
+    """
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    rule: str
+    line: LineName | None
+    queue: QueueName
+    agent: str
+    """The guide who handed on."""
+    interface: Interface
+    department: str | None
+    answered_at: datetime
+    is_from_journal: bool = False
+    caller_key: str | None = None
+    """These all as in OpenCase."""
+
+
+class CallActKind(StrEnum):
+    """What a guide may say of a call before anybody knows what it opens."""
+
+    LABEL = "label"
+    HALF_HELPED = "half_helped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCallAct:
+    """Do to a call's case what a guide said of the call; kept until there is one.
+
+    act_id is unique, so that a repeat changes nothing.
+    """
+
+    act_id: str
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    agent: str
+    what: CallActKind
+    value: str
+    """The label's code; "" for half helped."""
+    department: str | None
+    """Of the label."""
+    who: str
+    from_where: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +403,7 @@ Effect = (
     | RecordEntry
     | RecordCall
     | OpenCase
+    | RecordContact
     | PublishCase
     | PublishQueueState
     | MoveCaller

@@ -24,6 +24,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from ivrd.core.actors import Actor as Actor
+from ivrd.core.actors import Origin as Origin
+
 UNTIL_MAX = timedelta(days=366)
 """A switch is for what passes; what lasts belongs into the configuration."""
 
@@ -87,17 +90,6 @@ WORDS: Mapping[tuple[SwitchKind, Stand], str] = {
     (SwitchKind.RULE, Stand.FREE): "rule_release",
 }
 """The name of each act, by what it sets to what."""
-
-
-class Origin(StrEnum):
-    """Which way an act came."""
-
-    CONTROL = "control"
-    """The control socket, that is the command line."""
-    API = "api"
-    MQTT = "mqtt"
-    HAND = "hand"
-    """Somebody wrote into Asterisk's database past us."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,14 +164,6 @@ class RuleReleased:
 
 
 Act = NoticeOn | NoticeOff | LineForced | LineReleased | RuleSet | RuleReleased
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who acts, and which way it came."""
-
-    who: str
-    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

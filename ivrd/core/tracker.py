@@ -25,7 +25,7 @@ from ivrd.core import consultation, hand_over, resync, way_in
 from ivrd.core import entry as entries
 from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, last_in, record_of
 from ivrd.core.call_book import CallBook
-from ivrd.core.cases import case_for
+from ivrd.core.cases import settle_case
 from ivrd.core.catch_up import catch_up
 from ivrd.core.effects import (
     Disposition,
@@ -446,13 +446,7 @@ class Tracker:
         is_from_journal = call.call_id in self._from_journal
         record = record_of(call, at, self._book.rules.queues, is_from_journal=is_from_journal)
         self._book.effects.append(record)
-        case = case_for(
-            record, call, queues=self._book.rules.queues, rule=self._book.rules.case_rule
-        )
-        if case is not None:
-            self._book.effects.append(case)
-            self._book.floor(case.queue).count_case()
-            self._book.touch(case.queue)
+        settle_case(self._book, record, call)
         self._book.forget(call)
         self._remember(call.call_id)
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, MoveEnd, Outcome, Reach
 from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
 from ivrd.core.switches import ActOutcome, Origin
@@ -74,6 +75,8 @@ class CaseFacts:
     opened_at: datetime
     is_from_journal: bool = False
     """A part of the call was learnt from queue_log after a gap."""
+    case_class: CaseClass = CaseClass.RESOLVED
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,8 @@ class CallFacts:
     move_attempts: tuple[MoveFacts, ...]
     """By time."""
     cases: tuple[CaseFacts, ...]
-    """By id; at most one per rule."""
+    """By id; at most one per rule. Those that the rule opened: what a guide has made of a contact
+    since is not among them."""
     hand_over: Reach | None = None
     """What became of the last hand-over; None when there was none."""
     is_from_journal: bool = False
@@ -204,7 +208,10 @@ async def counts(
         )
         case_count = await session.scalar(
             cases.where(
-                CaseRow.system == system, CaseRow.opened_at >= since, CaseRow.opened_at < until
+                CaseRow.system == system,
+                CaseRow.is_case,
+                CaseRow.opened_at >= since,
+                CaseRow.opened_at < until,
             )
         )
         return StoredCounts(
@@ -274,7 +281,9 @@ async def _read_page(
             select(MoveRow).where(MoveRow.call_id.in_(ids)).order_by(MoveRow.ended_at, MoveRow.id)
         )
         cases = await session.scalars(
-            select(CaseRow).where(CaseRow.call_id.in_(ids)).order_by(CaseRow.id)
+            select(CaseRow)
+            .where(CaseRow.call_id.in_(ids), CaseRow.is_handed_on.is_(False))
+            .order_by(CaseRow.id)
         )
         entries_of, moves_of, cases_of = _by_call(entries), _by_call(moves), _by_call(cases)
     return [
@@ -359,6 +368,8 @@ def _case(row: CaseRow) -> CaseFacts:
         department=row.department,
         opened_at=row.opened_at,
         is_from_journal=row.is_from_journal,
+        case_class=CaseClass(row.case_class),
+        label=row.label,
     )
 
 

@@ -21,6 +21,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -81,6 +83,18 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {str: CleanText, datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy's own
+
+
+IS_UNLABELLED = "label IS NULL AND state <> 'closed'"
+"""Of cases that wait for their label. A query must say it in these very words: only then does a
+planner see that the index holds all it asks for."""
+
+IS_NOT_CLOSED = "state <> 'closed'"
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """Return an index of some rows only, on either database."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class CallRow(Base):
@@ -168,12 +182,28 @@ class MoveRow(Base):
 
 
 class CaseRow(Base):
-    """What a guide did for a citizen in one call."""
+    """What a guide did for a citizen in one call: the facts of its opening, and how it stands.
+
+    What the columns mean stands at `Case` in core/case_record.py.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
         UniqueConstraint("call_id", "rule"),
         Index(None, "system", "opened_at"),
+        Index(None, "opened_at", "id"),
+        Index(None, "agent", "opened_at"),
+        Index(None, "department", "opened_at"),
+        Index(None, "line", "opened_at"),
+        partial_index("ix_cases_unlabelled", "agent", "opened_at", where=IS_UNLABELLED),
+        partial_index("ix_cases_not_closed", "state", "opened_at", where=IS_NOT_CLOSED),
+        partial_index("ix_cases_deadline", "state", "deadline", where="deadline IS NOT NULL"),
+        partial_index("ix_cases_label", "label", "opened_at", where="label IS NOT NULL"),
+        partial_index("ix_cases_caller", "caller_key", "opened_at", where="caller_key IS NOT NULL"),
+        partial_index(
+            "ix_cases_feedback", "feedback_kind", "opened_at", where="feedback_kind IS NOT NULL"
+        ),
+        partial_index("ix_cases_external", "external_id", where="external_id IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -189,6 +219,70 @@ class CaseRow(Base):
     answered_at: Mapped[datetime]
     opened_at: Mapped[datetime]
     is_from_journal: Mapped[bool] = mapped_column(server_default=false())
+    is_handed_on: Mapped[bool] = mapped_column(server_default=false())
+    """Opened as a contact. With what stands above, except `department`, what never changes."""
+    case_class: Mapped[str] = mapped_column(server_default="resolved")
+    is_case: Mapped[bool] = mapped_column(server_default=true())
+    state: Mapped[str] = mapped_column(server_default="draft")
+    label: Mapped[str | None]
+    note: Mapped[str] = mapped_column(server_default="")
+    deadline: Mapped[datetime | None]
+    feedback_kind: Mapped[str | None]
+    feedback_receiver: Mapped[str] = mapped_column(server_default="")
+    feedback_text: Mapped[str] = mapped_column(server_default="")
+    linked_case_id: Mapped[int | None] = mapped_column(BigInteger)
+    caller_key: Mapped[str | None]
+    external_id: Mapped[str | None]
+    external_status: Mapped[str | None]
+    version: Mapped[int] = mapped_column(server_default="1")
+    updated_at: Mapped[datetime]
+
+
+class CaseChangeRow(Base):
+    """One change of a case; never changed itself, and gone only with what must be forgotten.
+
+    No system: the case has it.
+    """
+
+    __tablename__ = "case_changes"
+    __table_args__ = (UniqueConstraint("case_id", "version"), Index(None, "at"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    case_id: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int]
+    """The case's, after it; 1 is its opening."""
+    at: Mapped[datetime]
+    who: Mapped[str]
+    from_where: Mapped[str]
+    what: Mapped[str]
+    before: Mapped[str]
+    """JSON of the fields that changed, as they were."""
+    after: Mapped[str]
+    act_id: Mapped[str | None]
+    """Of an act that may come twice; with it, the second changes nothing."""
+
+
+class CallActRow(Base):
+    """What a guide said of a call, by phone; done to its case as soon as there is one."""
+
+    __tablename__ = "call_acts"
+    __table_args__ = (UniqueConstraint("act_id"), Index(None, "call_id"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    act_id: Mapped[str]
+    system: Mapped[str]
+    call_id: Mapped[str]
+    at: Mapped[datetime]
+    agent: Mapped[str]
+    what: Mapped[str]
+    value: Mapped[str]
+    department: Mapped[str | None]
+    who: Mapped[str]
+    from_where: Mapped[str]
+    case_id: Mapped[int | None] = mapped_column(BigInteger)
+    """NULL until it is done."""
+    refused_because: Mapped[str | None]
+    """NULL when the case took it."""
 
 
 class ActRow(Base):

@@ -20,6 +20,7 @@ import asyncpg
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
+from ivrd.core.case_record import CaseChanged
 from ivrd.core.effects import OpenCase
 from ivrd.core.events import CaseSaved, Event
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
@@ -72,6 +73,7 @@ class StoreOutbox:
         store: Store,
         *,
         report: Callable[[Event], None],
+        changed: Callable[[CaseChanged], None] = lambda changed: None,
         journal: FactsJournal | None = None,
         bound: int = MEMORY_EFFECTS_MAX,
     ) -> None:
@@ -80,11 +82,13 @@ class StoreOutbox:
         Args:
             store: Where the effects go.
             report: Takes `CaseSaved` events; must not block.
+            changed: Takes each change of a case that the database holds; must not block.
             journal: Where they wait, opened by whoever made it. None keeps them in memory only.
             bound: Effects held in memory at most; more are dropped, counted and logged.
         """
         self._store = store
         self._report = report
+        self._changed = changed
         self._journal = journal
         self._memory_max = bound
         self.overflowed = 0
@@ -250,7 +254,7 @@ class StoreOutbox:
 
     async def _save(self, items: Sequence[Item]) -> None:
         batch = [item.fact for item in items if item.fact is not None]
-        case_ids = await self._store.save_batch(batch)
+        saved = await self._store.save_batch(batch)
         self._remove(items)
         self.saved += len(batch)
         for effect in batch:
@@ -261,9 +265,11 @@ class StoreOutbox:
                         system=effect.system,
                         call_id=effect.call_id,
                         rule=effect.rule,
-                        case_id=case_ids[(effect.call_id, effect.rule)],
+                        case_id=saved.case_ids[(effect.call_id, effect.rule)],
                     )
                 )
+        for changed in saved.changes:
+            self._changed(changed)
 
     def _remove(self, items: Sequence[Item]) -> None:
         """Let go of what the database holds, wherever it waited."""

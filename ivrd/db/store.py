@@ -9,19 +9,35 @@ then, and that is counted and logged.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Dialect, UniqueConstraint, and_, select, text, tuple_
+from sqlalchemy import Dialect, UniqueConstraint, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from ivrd.core.case_record import Case, CaseAct, CaseChanged, CaseRules
 from ivrd.core.decisions import RecordDecision
-from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
+from ivrd.core.effects import (
+    OpenCase,
+    RecordCall,
+    RecordCallAct,
+    RecordContact,
+    RecordEntry,
+    RecordMove,
+)
 from ivrd.core.ids import CallId
-from ivrd.core.switches import RecordAct
+from ivrd.core.switches import Actor, RecordAct
+from ivrd.db.case_rows import OPENING, opening_values
+from ivrd.db.case_writes import (
+    ChangeHook,
+    change_case,
+    do_call_acts,
+    keep_call_acts,
+    open_cases,
+)
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import (
     ActRow,
@@ -49,19 +65,29 @@ CLEAN_TEXT = CleanText()
 
 log = structlog.get_logger(__name__)
 
-Storable = RecordEntry | RecordCall | OpenCase | RecordMove | RecordAct | RecordDecision
+Storable = (
+    RecordEntry
+    | RecordCall
+    | OpenCase
+    | RecordContact
+    | RecordCallAct
+    | RecordMove
+    | RecordAct
+    | RecordDecision
+)
 """The effects that become rows."""
 
 Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedCase:
-    """A case that the database holds."""
+class Saved:
+    """What a batch came to, now that it is committed."""
 
-    case_id: int
-    is_new: bool
-    """False when it was there before: a repeat."""
+    case_ids: Mapping[tuple[CallId, str], int]
+    """Of each case in the batch, new or not, by (call_id, rule)."""
+    changes: tuple[CaseChanged, ...]
+    """Of cases, in order; those opened first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +104,13 @@ class Conflict:
 class Store:
     """The named operations on one database."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, case_rules: CaseRules | None = None) -> None:
         """Use an engine made by `ivrd.db.connection.open_engine`."""
         self._engine = engine
+        self.case_rules = case_rules or CaseRules()
+        """Of what is opened or changed from now on; set anew by whoever reloads them."""
+        self.change_hooks: list[ChangeHook] = []
+        """Whoever must write something in the same transaction as a case's change."""
         self.conflicts = 0
         """Rows ignored although they said something else than the row with their key."""
         self._is_conflict_logged = False
@@ -106,31 +136,59 @@ class Store:
         """Store one act, unless act_id is there."""
         await self.save_batch([act])
 
-    async def open_case(self, case: OpenCase) -> OpenedCase:
-        """Store one case, unless (call_id, rule) is there, and return its id either way."""
-        async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
-            statement = _insert(connection.dialect, CaseRow).values(_case_row(case))
-            new_id = await connection.scalar(statement.returning(CaseRow.id))
-            if new_id is not None:
-                return OpenedCase(case_id=new_id, is_new=True)
-            is_it = and_(CaseRow.call_id == case.call_id, CaseRow.rule == case.rule)
-            found = await connection.execute(select(CaseRow.id).where(is_it))
-            return OpenedCase(case_id=found.scalar_one(), is_new=False)
-
-    async def save_batch(self, batch: Sequence[Storable]) -> Mapping[tuple[CallId, str], int]:
-        """Store many effects in one transaction: all or none.
-
-        Returns:
-            The id of each case in the batch, by (call_id, rule), new or not.
-        """
+    async def save_batch(self, batch: Sequence[Storable]) -> Saved:
+        """Store many effects in one transaction: all or none."""
+        opened = [one for one in batch if isinstance(one, OpenCase | RecordContact)]
+        said = [one for one in batch if isinstance(one, RecordCallAct)]
         async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
             conflicts: list[Conflict] = []
             for table, rows in _rows_by_table(batch).items():
                 conflicts += await _insert_rows(connection, table, rows)
-            cases = [effect for effect in batch if isinstance(effect, OpenCase)]
-            case_ids = await _case_ids(connection, cases)
+            changes: list[CaseChanged] = []
+            if said:
+                await keep_call_acts(connection, said)
+            if opened:
+                changes += await open_cases(connection, opened, self.case_rules)
+                if len(changes) < len(opened):
+                    conflicts += await _opening_conflicts(connection, opened)
+            calls = [change.case.call_id for change in changes] + [one.call_id for one in said]
+            changes += await do_call_acts(connection, calls, self.case_rules)
+            case_ids = await _case_ids(connection, opened)
+            await self._run_hooks(connection, changes)
         self._note(conflicts)
-        return case_ids
+        return Saved(case_ids=case_ids, changes=tuple(changes))
+
+    async def change_case(
+        self,
+        case_id: int,
+        act: CaseAct,
+        by: Actor,
+        *,
+        at: datetime,
+        expected_version: int | None = None,
+        act_id: str | None = None,
+        may_see: Callable[[Case], bool] = lambda case: True,
+    ) -> tuple[Case, CaseChanged | None]:
+        """Do an act to a case and keep the change, in one transaction; see case_writes."""
+        async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
+            case, changed = await change_case(
+                connection,
+                case_id,
+                act,
+                by,
+                at=at,
+                rules=self.case_rules,
+                expected_version=expected_version,
+                act_id=act_id,
+                may_see=may_see,
+            )
+            await self._run_hooks(connection, [] if changed is None else [changed])
+        return case, changed
+
+    async def _run_hooks(self, connection: AsyncConnection, changes: Sequence[CaseChanged]) -> None:
+        for hook in self.change_hooks:
+            if changes:
+                await hook(connection, changes)
 
     async def ping(self) -> None:
         """Return when the database answers, and raise when it does not."""
@@ -238,8 +296,20 @@ def _is_told_again(name: str, value: object, stored: object) -> bool:
     return False
 
 
+async def _opening_conflicts(
+    connection: AsyncConnection, opened: Sequence[OpenCase | RecordContact]
+) -> Sequence[Conflict]:
+    """Compare what never changes of a case; the rest may have been changed by hand since."""
+    values = (opening_values(effect) for effect in opened)
+    rows = [{name: row[name] for name in OPENING} for row in values]
+    found: list[Conflict] = []
+    for start in range(0, len(rows), KEYS_PER_QUERY):
+        found += await _conflicts(connection, CaseRow, rows[start : start + KEYS_PER_QUERY])
+    return found
+
+
 async def _case_ids(
-    connection: AsyncConnection, cases: Sequence[OpenCase]
+    connection: AsyncConnection, cases: Sequence[OpenCase | RecordContact]
 ) -> Mapping[tuple[CallId, str], int]:
     if not cases:
         return {}
@@ -259,8 +329,8 @@ def _rows_by_table(batch: Sequence[Storable]) -> Mapping[type[Base], list[Row]]:
                 tables.setdefault(CallRow, []).append(_call_row(effect))
             case RecordMove():
                 tables.setdefault(MoveRow, []).append(_move_row(effect))
-            case OpenCase():
-                tables.setdefault(CaseRow, []).append(_case_row(effect))
+            case OpenCase() | RecordContact() | RecordCallAct():
+                pass  # In an order of their own: see case_writes.py.
             case RecordAct():
                 tables.setdefault(ActRow, []).append(_act_row(effect))
             case RecordDecision():
@@ -321,22 +391,6 @@ def _move_row(move: RecordMove) -> Row:
         "reason": move.reason,
         "end": move.end.value,
         "ended_at": move.at,
-    }
-
-
-def _case_row(case: OpenCase) -> Row:
-    return {
-        "system": case.system,
-        "call_id": case.call_id,
-        "rule": case.rule,
-        "line": case.line,
-        "queue": case.queue,
-        "agent": case.agent,
-        "interface": case.interface,
-        "department": case.department,
-        "answered_at": case.answered_at,
-        "opened_at": case.at,
-        "is_from_journal": case.is_from_journal,
     }
 
 

@@ -26,14 +26,30 @@ from operator import attrgetter
 from types import UnionType
 
 from ivrd.core.decisions import RecordDecision
-from ivrd.core.effects import OpenCase, RecordCall, RecordEntry, RecordMove
+from ivrd.core.effects import (
+    OpenCase,
+    RecordCall,
+    RecordCallAct,
+    RecordContact,
+    RecordEntry,
+    RecordMove,
+)
 from ivrd.core.switches import RecordAct
 from ivrd.errors import IvrdBug, PeerError
 
 FORMAT_VERSION = 1
 """Written in each line; a segment that begins with a higher one is refused whole."""
 
-Fact = RecordEntry | RecordCall | RecordMove | OpenCase | RecordAct | RecordDecision
+Fact = (
+    RecordEntry
+    | RecordCall
+    | RecordMove
+    | OpenCase
+    | RecordContact
+    | RecordCallAct
+    | RecordAct
+    | RecordDecision
+)
 """The effects that a journal holds."""
 
 Plain = str | int | bool | None
@@ -166,6 +182,8 @@ KINDS: Mapping[str, type[Fact]] = {
     "call": RecordCall,
     "move": RecordMove,
     "case": OpenCase,
+    "contact": RecordContact,
+    "call_act": RecordCallAct,
     "act": RecordAct,
     "decision": RecordDecision,
 }

@@ -18,7 +18,9 @@ from ivrd.journal.codec import FORMAT_VERSION, Fact, LineBroken, decode, encode
 from ivrd.journal.facts_journal import FactsJournal, Kept
 from ivrd.journal.segments import JournalLocked
 from tests.integration.db.samples import (
+    a_call_act,
     a_case,
+    a_contact,
     a_decision,
     a_move,
     a_recorded_call,
@@ -62,6 +64,21 @@ LINES = {
         '"agent":"Anna Åkesson","interface":"PJSIP/anna","department":null,'
         '"answered_at":"2026-03-02T09:00:25.123456+00:00","is_from_journal":false}}\n'
     ),
+    "contact": (
+        '{"v":1,"crc":"68cb3e68","fact":{"kind":"contact",'
+        '"at":"2026-03-02T09:01:35.123456+00:00","system":"pbx1",'
+        '"call_id":"pbx1/1772442000.1","rule":"resolved-by-guide","line":"main",'
+        '"queue":"kc","agent":"Anna Åkesson","interface":"PJSIP/anna","department":null,'
+        '"answered_at":"2026-03-02T09:00:25.123456+00:00","is_from_journal":false,'
+        '"caller_key":"5f2c"}}\n'
+    ),
+    "call_act": (
+        '{"v":1,"crc":"10ddfb00","fact":{"kind":"call_act","act_id":"key1",'
+        '"at":"2026-03-02T09:01:00.123456+00:00","system":"pbx1",'
+        '"call_id":"pbx1/1772442000.1","agent":"Anna Åkesson","what":"label",'
+        '"value":"va.lacka","department":"teknisk","who":"Anna Åkesson",'
+        '"from_where":"phone"}}\n'
+    ),
     "act": (
         '{"v":1,"crc":"ba39ba8e","fact":{"kind":"act","act_id":"act1",'
         '"at":"2026-03-02T09:00:01.123456+00:00","who":"anna as root",'
@@ -85,6 +102,8 @@ SAMPLES: dict[str, Fact] = {
     "call": a_recorded_call(),
     "move": a_move(),
     "case": a_case(),
+    "contact": replace(a_contact(), caller_key="5f2c"),
+    "call_act": a_call_act(),
     "act": an_act(),
     "decision": a_decision(),
 }

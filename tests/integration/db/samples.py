@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -17,11 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivrd.config import DatabaseConfig
 from ivrd.core.decisions import DecidedKind, RecordDecision
 from ivrd.core.effects import (
+    CallActKind,
     Disposition,
     MoveEnd,
     OpenCase,
     Outcome,
     RecordCall,
+    RecordCallAct,
+    RecordContact,
     RecordEntry,
     RecordMove,
 )
@@ -117,6 +120,35 @@ def a_case(call: int = 1) -> OpenCase:
         interface=Interface("PJSIP/anna"),
         department=None,
         answered_at=AT + timedelta(seconds=25),
+    )
+
+
+def a_contact(call: int = 1) -> RecordContact:
+    case = a_case(call)
+    return RecordContact(**{field.name: getattr(case, field.name) for field in fields(case)})
+
+
+def a_call_act(
+    number: int = 1,
+    *,
+    call: int = 1,
+    what: CallActKind = CallActKind.LABEL,
+    value: str = "va.lacka",
+    department: str | None = "teknisk",
+    seconds: float = 60,
+) -> RecordCallAct:
+    """Return what a guide keyed in, by default during the talk of `a_case`."""
+    return RecordCallAct(
+        act_id=f"key{number}",
+        at=AT + timedelta(seconds=seconds),
+        system=PBX,
+        call_id=a_call_id(call),
+        agent="Anna Åkesson",
+        what=what,
+        value=value if what is CallActKind.LABEL else "",
+        department=department if what is CallActKind.LABEL else None,
+        who="Anna Åkesson",
+        from_where=Origin.PHONE,
     )
 
 

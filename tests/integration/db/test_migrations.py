@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -18,6 +19,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivrd.config import DatabaseConfig
+from ivrd.core.actors import Actor, Origin
+from ivrd.core.case_record import CaseClass, CaseState
+from ivrd.db.case_reads import CaseFilter, case_of, drafts_of, search
 from ivrd.db.connection import DatabaseError
 from ivrd.db.migrate import downgrade, migrate
 from ivrd.db.models import Base, CallRow
@@ -25,6 +29,9 @@ from ivrd.db.store import Store
 from tests.integration.db.samples import (
     REPOSITORY,
     Database,
+    a_call_id,
+    a_case,
+    a_contact,
     a_postgres_config,
     all_facts,
     all_of_a_call,
@@ -76,6 +83,37 @@ async def test_facts_from_before_hand_overs_go_up_and_down_whole(engine: AsyncEn
     assert (call.hand_over, call.is_from_journal) == (None, False)
     assert [case.is_from_journal for case in call.cases] == [False]
     assert [entry.joined_by for entry in call.entries] == [None]
+
+
+async def test_cases_from_before_labels_come_in_closed_with_a_history(
+    engine: AsyncEngine,
+) -> None:
+    store = Store(engine)
+    await store.save_batch([a_case(1), a_contact(2)])
+    await downgrade(engine, revision="0005")
+    async with engine.connect() as connection:
+        left = await connection.execute(text("SELECT call_id, department FROM cases"))
+        assert left.all() == [(a_call_id(1), None)], "a contact is no case"
+    await migrate(engine)
+    page = await search(engine, CaseFilter())
+    [case] = page.cases
+    assert (case.state, case.case_class, case.is_case, case.version) == (
+        CaseState.CLOSED,
+        CaseClass.RESOLVED,
+        True,
+        1,
+    )
+    assert (case.opened_at, case.updated_at) == (a_case().at, a_case().at)
+    history = await case_of(engine, case.case_id)
+    assert history is not None
+    [change] = history.changes
+    assert (change.version, change.what, change.at) == (1, "opened", a_case().at)
+    assert change.by == Actor(who="rule", origin=Origin.RULE)
+    assert json.loads(change.after) == {"case_class": "resolved", "state": "closed"}
+    assert await drafts_of(engine, case.agent) == (), "nobody is asked for a label of long ago"
+    again = await store.save_batch([a_case(1), a_contact(2)])
+    assert [one.case.call_id for one in again.changes] == [a_call_id(2)]
+    assert store.conflicts == 0
 
 
 async def test_simultaneous_starts_migrate_once(database: Database) -> None:

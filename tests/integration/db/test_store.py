@@ -26,7 +26,7 @@ from ivrd.core.switches import ActOutcome, Origin
 from ivrd.db.decisions import calls_named, decisions_about
 from ivrd.db.facts import acts_of, counts, facts_of, trail_of
 from ivrd.db.migrate import migrate
-from ivrd.db.models import CallRow, CaseRow, DecisionRow, EntryRow, MoveRow
+from ivrd.db.models import CallRow, CaseChangeRow, CaseRow, DecisionRow, EntryRow, MoveRow
 from ivrd.db.store import Store
 from tests.integration.db.samples import (
     AT,
@@ -114,17 +114,17 @@ async def test_a_repeat_of_every_write_changes_nothing(engine: AsyncEngine) -> N
         await store.save_move(a_move())
         await store.save_call(a_recorded_call())
         await store.save_batch(all_of_a_call(1))
-    opened = [await store.open_case(a_case()) for _ in range(3)]
-    assert [case.is_new for case in opened] == [False, False, False]
+    assert store.conflicts == 0
+    assert await rows_in(engine, CaseChangeRow) == 1
     for table in (CallRow, EntryRow, MoveRow, CaseRow):
         assert await rows_in(engine, table) == 1
 
 
 async def test_a_case_is_new_once_and_has_one_id(engine: AsyncEngine) -> None:
     store = Store(engine)
-    first, again = await store.open_case(a_case()), await store.open_case(a_case())
-    assert (first.is_new, again.is_new) == (True, False)
-    assert first.case_id == again.case_id
+    first, again = await store.save_batch([a_case()]), await store.save_batch([a_case()])
+    assert (len(first.changes), len(again.changes)) == (1, 0)
+    assert first.case_ids == again.case_ids
 
 
 async def test_two_daemons_opening_one_case_open_it_once(database: Database) -> None:
@@ -132,11 +132,11 @@ async def test_two_daemons_opening_one_case_open_it_once(database: Database) -> 
         await migrate(one)
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(Store(engine).open_case(a_case(call)))
+                group.create_task(Store(engine).save_batch([a_case(call)]))
                 for call in range(20)
                 for engine in (one, two)
             ]
-        assert sum(task.result().is_new for task in tasks) == 20
+        assert sum(len(task.result().changes) for task in tasks) == 20
         assert await rows_in(one, CaseRow) == 20
 
 

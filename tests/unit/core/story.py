@@ -413,6 +413,13 @@ def tell(text: str, *overflow: OverflowRule, tracker: Tracker | None = None) -> 
     recorded = sorted((e.queue, e.disposition) for e in effects if isinstance(e, do.RecordEntry))
     counted = sorted((e.queue, e.disposition) for e in effects if isinstance(e, do.CountEntry))
     assert counted == recorded, "each entry is counted once and recorded once"
+    handed_on = [
+        e.call_id
+        for e in effects
+        if isinstance(e, do.RecordCall) and e.outcome is do.Outcome.HANDED_ON
+    ]
+    contacts = [e.call_id for e in effects if isinstance(e, do.RecordContact)]
+    assert contacts == handed_on, "each call that a guide handed on is kept as a contact, no other"
     return "\n".join(line for effect in effects for line in _line(effect))
 
 
@@ -456,6 +463,8 @@ def _line(effect: do.Effect) -> list[str]:
             return [f"would move {_short(effect.decision.call_id)}"]
         case do.DivertCallers():
             return [f"divert {effect.queue} {effect.to_queue or '-'}"]
+        case do.RecordContact():
+            return []  # Just when the call was handed on; see `tell`.
         case do.TellRuleChange():
             return []  # A move, or none, follows.
         case do.CountEntry() | do.CountJoin() | do.PublishQueueState() | do.CountChoice():

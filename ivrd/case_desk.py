@@ -1,0 +1,336 @@
+"""Where everybody acts on cases: one path, whoever it is and whichever way it came.
+
+Here: acts by name, who is told of a change, and reading for screens. Not here: what an act makes of
+a case (core/case_record.py), SQL (db/), and screens.
+
+How it is used
+    desk = CaseDesk(store, ...)
+    case = await desk.label(17, "va.lacka", Actor(who="anna", origin=Origin.PAGE),
+                            expected_version=3)
+    desk.listen(callback)            told of each change, after its commit
+    desk.say_of_call(RecordCallAct)  from a phone, during the call or after; the journal keeps it
+
+Each act is one transaction: the case, a row of its history, and what a change hook adds
+(`Store.change_hooks`). `expected_version` is the version that the person saw; without it the act
+counts whatever happened meanwhile. With an `act_id`, the same act a second time changes nothing.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from ivrd.core.actors import Actor
+from ivrd.core.case_record import (
+    Case,
+    CaseAct,
+    CaseChanged,
+    CaseClass,
+    Close,
+    Feedback,
+    FeedbackKind,
+    HandOverCase,
+    Label,
+    Note,
+    Promise,
+    Reopen,
+    SetClass,
+    TellStatus,
+)
+from ivrd.core.effects import RecordCallAct
+from ivrd.core.labels import LabelTree
+from ivrd.db import case_reads
+from ivrd.db.case_reads import EVERYTHING, CaseFilter, CaseHistory, Page, Place, Scope
+from ivrd.db.case_writes import CaseConflict, CaseError, CaseRefused, CaseUnknown
+from ivrd.db.store import Store
+
+__all__ = [
+    "EVERYTHING",
+    "CaseConflict",
+    "CaseDesk",
+    "CaseError",
+    "CaseFilter",
+    "CaseHistory",
+    "CaseListener",
+    "CaseRefused",
+    "CaseUnknown",
+    "Page",
+    "Place",
+    "Scope",
+]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class CaseListener(Protocol):
+    """Who hears of changes, after their commit, in the order of each case's versions.
+
+    Told at most once: what must not be missed at a crash belongs into `Store.change_hooks`, or is
+    read from `case_changes`.
+    """
+
+    def __call__(self, changed: CaseChanged, /) -> None:
+        """Take a change. Must not block and must not raise."""
+
+
+class CaseDesk:
+    """The one way to act on cases, and to read them.
+
+    Attributes:
+        labels: What cases can be about. Set anew by whoever reloads the configuration.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        labels: LabelTree,
+        record: Callable[[RecordCallAct], None],
+    ) -> None:
+        """Make a desk.
+
+        Args:
+            store: Holds the cases.
+            now: The time that changes are stamped with.
+            labels: See the attribute.
+            record: Takes what was said of a call; keeps it on the disk (`StoreOutbox.put_nowait`).
+        """
+        self.labels = labels
+        self._store = store
+        self._now = now
+        self._record = record
+        self._listeners: list[CaseListener] = []
+
+    # Being told.
+
+    def listen(self, listener: CaseListener) -> None:
+        """Tell somebody of each change from now on."""
+        self._listeners.append(listener)
+
+    def tell(self, changed: CaseChanged) -> None:
+        """Tell all listeners of a change that the database holds."""
+        for listener in self._listeners:
+            listener(changed)
+
+    # Acting.
+
+    async def act(
+        self,
+        case_id: int,
+        act: CaseAct,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        act_id: str | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Do an act, tell of the change, and return the case after it.
+
+        Raises:
+            CaseUnknown: There is no such case, or it is out of scope.
+            CaseConflict: It has changed since `expected_version`; the error has it as it is now.
+            CaseRefused: The act does not fit it.
+        """
+        case, changed = await self._store.change_case(
+            case_id,
+            act,
+            by,
+            at=self._now(),
+            expected_version=expected_version,
+            act_id=act_id,
+            may_see=scope.sees,
+        )
+        if changed is not None:
+            log.info(
+                "case_changed",
+                case_id=case_id,
+                what=changed.change.what,
+                version=case.version,
+                who=by.who,
+                from_where=by.origin.value,
+            )
+            self.tell(changed)
+        return case
+
+    async def label(
+        self,
+        case_id: int,
+        code: str,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        act_id: str | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Say what a case is about; its department follows. See `act`."""
+        department = self.labels.department_of(code)
+        if department is None:
+            raise CaseRefused(f"no label has the code {code!r}")
+        return await self.act(
+            case_id,
+            Label(code=code, department=department.code),
+            by,
+            expected_version=expected_version,
+            act_id=act_id,
+            scope=scope,
+        )
+
+    async def note(
+        self,
+        case_id: int,
+        text: str,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Write a case's note anew. See `act`."""
+        return await self.act(
+            case_id, Note(text=text), by, expected_version=expected_version, scope=scope
+        )
+
+    async def set_class(
+        self,
+        case_id: int,
+        case_class: CaseClass,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        act_id: str | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Say whether the caller was helped, as HALF_HELPED of a contact. See `act`."""
+        return await self.act(
+            case_id,
+            SetClass(case_class=case_class),
+            by,
+            expected_version=expected_version,
+            act_id=act_id,
+            scope=scope,
+        )
+
+    async def promise(
+        self,
+        case_id: int,
+        deadline: datetime,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Promise to call back by then: the case is open until somebody closes it. See `act`."""
+        act = Promise(deadline=deadline)
+        return await self.act(case_id, act, by, expected_version=expected_version, scope=scope)
+
+    async def feedback(
+        self,
+        case_id: int,
+        kind: FeedbackKind | None,
+        receiver: str,
+        text: str,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Keep a complaint, praise or idea with who is to hear it; None takes it away."""
+        act = Feedback(kind=kind, receiver=receiver, text=text)
+        return await self.act(case_id, act, by, expected_version=expected_version, scope=scope)
+
+    async def hand_over(
+        self,
+        case_id: int,
+        by: Actor,
+        *,
+        external_id: str | None = None,
+        expected_version: int | None = None,
+        act_id: str | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Say that the department has it; whoever sends it there does that. See `act`."""
+        return await self.act(
+            case_id,
+            HandOverCase(external_id=external_id),
+            by,
+            expected_version=expected_version,
+            act_id=act_id,
+            scope=scope,
+        )
+
+    async def tell_status(
+        self,
+        case_id: int,
+        status: str,
+        by: Actor,
+        *,
+        external_id: str | None = None,
+        act_id: str | None = None,
+    ) -> Case:
+        """Keep what the department's system says of a case. See `act`."""
+        act = TellStatus(status=status, external_id=external_id)
+        return await self.act(case_id, act, by, act_id=act_id)
+
+    async def close(
+        self,
+        case_id: int,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        act_id: str | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Say that it is done. See `act`."""
+        return await self.act(
+            case_id, Close(), by, expected_version=expected_version, act_id=act_id, scope=scope
+        )
+
+    async def reopen(
+        self,
+        case_id: int,
+        by: Actor,
+        *,
+        expected_version: int | None = None,
+        act_id: str | None = None,
+        scope: Scope = EVERYTHING,
+    ) -> Case:
+        """Take it up again. See `act`."""
+        return await self.act(
+            case_id, Reopen(), by, expected_version=expected_version, act_id=act_id, scope=scope
+        )
+
+    def say_of_call(self, act: RecordCallAct) -> None:
+        """Keep what a guide says of a call; it is done to its case, once there is one.
+
+        Never waits. The journal on the disk has it when this returns, so it survives a crash, and
+        act_id makes a repeat harmless.
+        """
+        self._record(act)
+
+    # Reading.
+
+    async def drafts_of(self, agent: str) -> Sequence[Case]:
+        """Return an agent's cases that wait for their label, newest first."""
+        return await case_reads.drafts_of(self._store.engine, agent)
+
+    async def case(self, case_id: int, *, scope: Scope = EVERYTHING) -> CaseHistory:
+        """Return a case with its history.
+
+        Raises:
+            CaseUnknown: There is no such case, or it is out of scope.
+        """
+        found = await case_reads.case_of(self._store.engine, case_id, scope=scope)
+        if found is None:
+            raise CaseUnknown(f"there is no case {case_id}")
+        return found
+
+    async def search(
+        self, wanted: CaseFilter, *, after: Place | None = None, count_max: int = 50
+    ) -> Page:
+        """Return one page of the cases that are sought, newest first."""
+        return await case_reads.search(self._store.engine, wanted, after=after, count_max=count_max)
+
+    def all_of(self, wanted: CaseFilter) -> AsyncIterator[Case]:
+        """Yield every case that is sought, newest first, as an export does."""
+        return case_reads.all_of(self._store.engine, wanted)
