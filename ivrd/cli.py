@@ -28,6 +28,7 @@ from ivrd import (
     cli_overflow,
     cli_person,
     cli_prompts,
+    cli_report,
     cli_switches,
     config,
     hours_report,
@@ -68,6 +69,7 @@ cli.add_typer(cli_prompts.cli, name="prompts")
 cli.add_typer(cli_dialplan.cli, name="dialplan")
 cli.add_typer(cli_menu.cli, name="menu")
 cli.add_typer(cli_overflow.cli, name="overflow")
+cli.add_typer(cli_report.cli, name="report")
 cli.command()(labels)
 cli_switches.register(cli)
 cli_person.register(cli)

@@ -52,6 +52,9 @@ class QueueConfig(Section):
     labels_by_phone: bool = Field(
         default=False, description="Its guides may label by codes on the telephone."
     )
+    group: Name | None = Field(
+        default=None, description="Answer group that serves it; none: a group of its own."
+    )
     options: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{0,12}$")] = Field(
         default="t", description="Asterisk's Queue() options; t lets the agent transfer by keys."
     )

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
+from functools import reduce
 
 from ivrd.core.effects import Disposition
 from ivrd.core.ids import QueueName
 from ivrd.core.rules import QueueRules
-from ivrd.core.service_level import Counts, counted
+from ivrd.core.service_level import Counts, added, counted
 from ivrd.core.visits import Visit
 
 _NOTHING = timedelta(0)
@@ -142,23 +143,7 @@ def total_of(
     """
     waits = _waits([v.wait for v in visits if v.is_answered and v.last.queue in figures])
     every = list(figures.values())
-    counts = Counts(
-        joined=sum(each.counts.joined for each in every),
-        answered=sum(each.counts.answered for each in every),
-        answered_within=sum(each.counts.answered_within for each in every),
-        abandoned=sum(each.counts.abandoned for each in every),
-        abandoned_within=sum(each.counts.abandoned_within for each in every),
-        short_abandons=sum(each.counts.short_abandons for each in every),
-        timed_out=sum(each.counts.timed_out for each in every),
-        empty=sum(each.counts.empty for each in every),
-        key_exits=sum(each.counts.key_exits for each in every),
-        moved_in=sum(each.counts.moved_in for each in every),
-        moved_out=sum(each.counts.moved_out for each in every),
-        withdrawn=sum(each.counts.withdrawn for each in every),
-        redirected=sum(each.counts.redirected for each in every),
-        closed=sum(each.counts.closed for each in every),
-        unknown=sum(each.counts.unknown for each in every),
-    )
+    counts = reduce(added, (each.counts for each in every), Counts())
     lefts = [each.longest_left for each in every if each.longest_left is not None]
     return DayFigures(
         came=sum(each.came for each in every),

@@ -1,0 +1,177 @@
+"""Reads ended calls for reports and accounts: only the columns that they need, day by day.
+
+Here: queries that return records. Not here: figures (core/period_book.py).
+
+One PBX or several make no difference to a report: a municipality is all of them.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from ivrd.core.effects import Disposition, Outcome
+from ivrd.core.ids import CallId, LineName, QueueName
+from ivrd.core.period_book import House
+from ivrd.core.periods import Period
+from ivrd.core.stored_calls import (
+    REPEAT_WITHIN,
+    CallerSeen,
+    StoredCall,
+    StoredCase,
+    StoredStay,
+    repeated,
+)
+from ivrd.db.connection import READ_ONLY
+from ivrd.db.models import CallRow, CaseRow, EntryRow
+
+READ_S_MAX = 60.0
+"""One day of a county is read well within this."""
+
+
+async def calls_of(
+    engine: AsyncEngine, period: Period, *, house: House, systems: Sequence[str]
+) -> AsyncIterator[StoredCall]:
+    """Yield the calls that arrived in a period, in order of arrival.
+
+    A day at a time, and no transaction is open between two: a slow reader hinders nobody.
+
+    Args:
+        house: Whose internal lines are nobody's repeat.
+        systems: The PBXs.
+
+    Raises:
+        DATABASE_ERRORS: They cannot be read.
+    """
+    repeats = await _repeats(engine, period, house=house, systems=systems)
+    for day in period.days():
+        for call in await _day(engine, day, systems=systems, repeats=repeats):
+            yield call
+
+
+async def _repeats(
+    engine: AsyncEngine, period: Period, *, house: House, systems: Sequence[str]
+) -> Mapping[CallId, bool]:
+    query = (
+        select(CallRow.caller_number, CallRow.arrived_at, CallRow.call_id, CallRow.line)
+        .where(
+            CallRow.system.in_(systems),
+            CallRow.arrived_at >= period.since,
+            CallRow.arrived_at < period.until + REPEAT_WITHIN,
+        )
+        .order_by(CallRow.arrived_at, CallRow.id)
+    )
+    async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
+        return repeated(
+            CallerSeen(caller=caller, arrived_at=arrived_at, call_id=CallId(call_id))
+            for caller, arrived_at, call_id, line in await session.execute(query)
+            if line not in house.internal_lines
+        )
+
+
+async def _day(
+    engine: AsyncEngine,
+    day: Period,
+    *,
+    systems: Sequence[str],
+    repeats: Mapping[CallId, bool],
+) -> Sequence[StoredCall]:
+    mine = (
+        CallRow.system.in_(systems),
+        CallRow.arrived_at >= day.since,
+        CallRow.arrived_at < day.until,
+    )
+    calls = (
+        select(
+            CallRow.call_id,
+            CallRow.line,
+            CallRow.arrived_at,
+            CallRow.ended_at,
+            CallRow.outcome,
+            CallRow.transfers,
+        )
+        .where(*mine)
+        .order_by(CallRow.arrived_at, CallRow.id)
+    )
+    async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
+        stays = await _stays(session, mine)
+        cases = await _cases(session, mine)
+        return [
+            StoredCall(
+                call_id=CallId(call_id),
+                line=None if line is None else LineName(line),
+                arrived_at=arrived_at,
+                ended_at=ended_at,
+                outcome=Outcome(outcome),
+                transfers=transfers,
+                stays=tuple(stays.get(call_id, ())),
+                case=cases.get(call_id),
+                is_repeated=repeats.get(CallId(call_id)),
+            )
+            for call_id, line, arrived_at, ended_at, outcome, transfers in await session.execute(
+                calls
+            )
+        ]
+
+
+async def _stays(
+    session: AsyncSession, mine: Sequence[ColumnElement[bool]]
+) -> Mapping[str, Sequence[StoredStay]]:
+    query = (
+        select(
+            EntryRow.call_id,
+            EntryRow.queue,
+            EntryRow.joined_at,
+            EntryRow.disposition,
+            EntryRow.entry_wait_ms,
+            EntryRow.wait_ms,
+            EntryRow.talk_ms,
+        )
+        .join(CallRow, CallRow.call_id == EntryRow.call_id)
+        .where(*mine)
+        .order_by(EntryRow.call_id, EntryRow.number)
+    )
+    found: defaultdict[str, list[StoredStay]] = defaultdict(list)
+    for call_id, queue, joined_at, disposition, entry_wait, wait, talk in await session.execute(
+        query
+    ):
+        found[call_id].append(
+            StoredStay(
+                queue=QueueName(queue),
+                joined_at=joined_at,
+                disposition=Disposition(disposition),
+                entry_wait=_duration(entry_wait),
+                wait=_duration(wait),
+                talk=_duration(talk),
+            )
+        )
+    return found
+
+
+async def _cases(
+    session: AsyncSession, mine: Sequence[ColumnElement[bool]]
+) -> Mapping[str, StoredCase]:
+    """Return each call's case; of several rules the last one's."""
+    query = (
+        select(CaseRow.call_id, CaseRow.department)
+        .join(CallRow, CallRow.call_id == CaseRow.call_id)
+        .where(*mine)
+        .order_by(CaseRow.id)
+    )
+    return {
+        call_id: StoredCase(
+            case_class="resolved", is_case=True, is_solved=True, label=None, department=department
+        )
+        for call_id, department in await session.execute(query)
+    }
+
+
+def _session(engine: AsyncEngine) -> AsyncSession:
+    return AsyncSession(engine.execution_options(**{READ_ONLY: True}))
+
+
+def _duration(milliseconds: int | None) -> timedelta | None:
+    return None if milliseconds is None else timedelta(milliseconds=milliseconds)

@@ -1,0 +1,197 @@
+"""The document of a period: every figure has words, nothing is said of nobody, nothing is run."""
+
+import re
+import tomllib
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ivrd import config
+from ivrd.config import Config
+from ivrd.core.effects import Disposition, Outcome
+from ivrd.core.ids import CallId, LineName, QueueName
+from ivrd.core.period_book import PeriodBook
+from ivrd.core.period_figures import FIGURES
+from ivrd.core.periods import Span, period_of
+from ivrd.core.stored_calls import StoredCall, StoredCase, StoredStay
+from ivrd.errors import ConfigError
+from ivrd.reports.document import Document, Grid, Language, Plot
+from ivrd.reports.exports import csv_of, json_of, xlsx_of
+from ivrd.reports.figure_words import WORDS
+from ivrd.reports.history import History
+from ivrd.reports.html import as_html
+from ivrd.reports.pdf import as_pdf
+from ivrd.reports.reading import house_of
+from ivrd.reports.subjects import Wanted
+
+SAMPLE = Path(__file__).resolve().parents[3] / "config" / "ivrd.toml"
+AT = datetime(2026, 10, 26, 8, 10, tzinfo=UTC)
+LATER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def settings_with(**changes: object) -> Config:
+    document = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
+    document.pop("prompt_sheet")
+    for queue in document["queues"]:
+        queue.update(changes.get(queue["name"], {}))
+    return config.check(document)
+
+
+def a_call(number: int, *, line: str = "kommunen", queue: str = "kc") -> StoredCall:
+    stay = StoredStay(
+        queue=QueueName(queue),
+        joined_at=AT,
+        disposition=Disposition.ANSWERED,
+        entry_wait=timedelta(seconds=30),
+        wait=timedelta(seconds=30),
+        talk=timedelta(seconds=100),
+    )
+    return StoredCall(
+        call_id=CallId(f"pbx1/{number}"),
+        line=LineName(line),
+        arrived_at=AT,
+        ended_at=AT + timedelta(minutes=3),
+        outcome=Outcome.RESOLVED,
+        transfers=0,
+        stays=(stay,),
+        case=StoredCase(
+            case_class="resolved", is_case=True, is_solved=True, label="a", department="<b>&co"
+        ),
+    )
+
+
+def the_document(
+    *calls: StoredCall,
+    span: Span = Span.WEEK,
+    wanted: Wanted | None = None,
+    language: Language = "sv",
+    now: datetime = LATER,
+    settings: Config | None = None,
+) -> Document:
+    settings = settings or settings_with()
+    book = PeriodBook(house_of(settings))
+    for call in calls:
+        book.add(call)
+    period = period_of(span, date(2026, 10, 26), ZoneInfo("Europe/Stockholm"))
+    history = History(settings, book, period, language=language, now=now)
+    return history.document(wanted or Wanted())
+
+
+def grids(document: Document) -> dict[str, Grid]:
+    return {block.title: block for block in document.blocks if isinstance(block, Grid)}
+
+
+def cell(grid: Grid, formula: str, column: str) -> str:
+    place = [each.title for each in grid.columns].index(column)
+    return next(row.cells[place] for row in grid.rows if row.formula == formula)
+
+
+def test_every_figure_has_words_and_no_words_are_left_over() -> None:
+    assert {figure.name for figure in FIGURES} | {"sl_goal"} == set(WORDS)
+
+
+def test_every_figure_that_is_shown_is_explained() -> None:
+    document = the_document(a_call(1), a_call(2, queue="vaxel"))
+    explained = {name for name, _ in document.formulas}
+    shown = {row.formula for grid in grids(document).values() for row in grid.rows}
+    assert {name for name in shown if name and not name.startswith("cases_")} <= explained
+
+
+@pytest.mark.parametrize("span", Span)
+def test_nobody_called_is_no_value_and_never_a_per_cent(span: Span) -> None:
+    document = the_document(span=span)
+    for grid in grids(document).values():
+        for row in grid.rows:
+            assert not any("%" in one or " s" in one for one in row.cells), row
+    assert not any(isinstance(block, Plot) for block in document.blocks)
+    assert all(datum.value in (0, None) for datum in document.data)
+    assert '"value": null' in json_of(document)
+
+
+def test_guidance_and_switchboard_share_no_table_and_internal_lines_stand_apart() -> None:
+    document = the_document(
+        a_call(1), a_call(2, queue="vaxel"), a_call(3, line="internt", queue="vaxel")
+    )
+    found = grids(document)
+    assert cell(found["Vägledning"], "answered", "Kontaktcenter") == "1"
+    assert cell(found["Växel"], "answered", "Växel") == "1"
+    assert cell(found["Interna linjer: Växel"], "answered", "Växel") == "1"
+    assert cell(found["Samtal per linje"], "calls", "Alla externa") == "2"
+    guides = {each.title for each in found["Vägledning"].columns}
+    assert not guides & {each.title for each in found["Växel"].columns}
+
+
+def test_queues_of_one_answer_group_stand_together() -> None:
+    settings = settings_with(kc={"group": "torget"}, aldre={"group": "torget"})
+    calls = (a_call(1), a_call(2, queue="aldre"))
+    found = grids(the_document(*calls, settings=settings))
+    assert cell(found["Vägledning"], "answered", "Grupp torget") == "2"
+    only = grids(the_document(*calls, settings=settings, wanted=Wanted(group="torget")))
+    assert [each.title for each in only["Vägledning"].columns] == [
+        "Grupp torget",
+        "Kontaktcenter",
+        "Äldre direkt",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wanted", [Wanted(queue="kx"), Wanted(line="komunen"), Wanted(group="torg")]
+)
+def test_an_unknown_name_is_refused_with_the_way_out(wanted: Wanted) -> None:
+    with pytest.raises(ConfigError, match=r"did you mean|known:"):
+        the_document(wanted=wanted)
+
+
+def test_one_queue_alone_is_a_report_of_its_own() -> None:
+    document = the_document(a_call(1), wanted=Wanted(queue="kc"))
+    assert list(grids(document)) == ["Vägledning", "Vägledning, dag för dag"]
+    assert {datum.subject for datum in document.data} == {"kc"}
+
+
+def test_what_is_not_final_yet_says_so() -> None:
+    soon = the_document(a_call(1), now=datetime(2026, 11, 3, tzinfo=UTC))
+    assert "2026-11-09" in as_html(soon)
+    assert "pågår" in as_html(the_document(a_call(1), now=AT))
+    assert "warning" not in re.sub(r"<style>.*?</style>", "", as_html(the_document()), flags=re.S)
+
+
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_the_page_runs_nothing_fetches_nothing_and_takes_names_as_text(
+    language: Language,
+) -> None:
+    page = as_html(the_document(a_call(1), language=language))
+    assert "<script" not in page
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|url\(|@import|<link|<img", page)
+    assert "<b>&co" not in page
+    assert "&lt;b&gt;&amp;co" in page
+    assert f'<html lang="{language}">' in page
+
+
+def test_plots_are_pictures_for_a_screen_reader_too() -> None:
+    document = the_document(a_call(1), a_call(2, queue="vaxel"))
+    plots = [block for block in document.blocks if isinstance(block, Plot)]
+    assert len(plots) == 5, "heat map, and of guides and switchboard a curve and the waits"
+    ids = []
+    for plot in plots:
+        root = ElementTree.fromstring(plot.svg)
+        assert root.get("role") == "img"
+        ids += (root.get("aria-labelledby") or "").split()
+    assert len(set(ids)) == len(ids)
+
+
+def test_numbers_for_other_programs_are_plain() -> None:
+    lines = csv_of(the_document(a_call(1))).decode().splitlines()
+    assert lines[0] == "period,table,subject,part,figure,unit,value"
+    assert "2026-W44,guide/queue,kc,external,sl,share,1.0" in lines
+    assert "2026-W44,guide/queue,kc,external,wait_p90,s,30.0" in lines
+    assert "2026-W44,guide/queue,uppsamling,external,sl,share," in lines
+
+
+def test_the_same_document_twice_gives_the_same_bytes() -> None:
+    document = the_document(a_call(1), span=Span.DAY, wanted=Wanted(queue="kc"))
+    page = as_html(document)
+    assert as_pdf(page) == as_pdf(page)
+    assert xlsx_of(document) == xlsx_of(document)
