@@ -117,7 +117,7 @@ def _report(
     path: Path | None,
     language: Tongue,
 ) -> None:
-    settings = config.load(config_path)
+    settings = config.load_for_reports(config_path)
     found = output.chosen(form, path)
     zone = ZoneInfo(settings.time_zone)
     now = datetime.now(UTC)

@@ -17,7 +17,7 @@ from ivrd.config.daemon import (
 )
 from ivrd.config.floor import CasesConfig, QueueConfig
 from ivrd.config.labels import DepartmentConfig, LabelsConfig, SubjectConfig
-from ivrd.config.loading import check, json_schema, load
+from ivrd.config.loading import check, json_schema, load, load_for_reports
 from ivrd.config.overflow import OverflowConfig
 from ivrd.config.privacy import PrivacyConfig, RetentionConfig
 from ivrd.config.supervision import Supervision, supervision
@@ -49,5 +49,6 @@ __all__ = [
     "check",
     "json_schema",
     "load",
+    "load_for_reports",
     "supervision",
 ]

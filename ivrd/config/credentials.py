@@ -41,19 +41,28 @@ def with_secrets(config: Config, base: Path) -> Config:
         )
         for number, pbx in enumerate(config.pbx)
     )
-    database, mqtt = config.database, config.mqtt
-    if database.password_file is not None:
-        secret = _read_secret(database.password_file, base, "database.password_file")
-        database = database.model_copy(update={"password": secret})
+    config = with_database_secret(config, base)
+    mqtt = config.mqtt
     if mqtt is not None and mqtt.password_file is not None:
         secret = _read_secret(mqtt.password_file, base, "mqtt.password_file")
         mqtt = mqtt.model_copy(update={"password": secret})
     privacy = config.privacy
     if privacy.key_file is not None:
         privacy = privacy.model_copy(update={"keys": read_keys(privacy.key_file, base)})
-    return config.model_copy(
-        update={"pbx": pbxes, "database": database, "mqtt": mqtt, "privacy": privacy}
-    )
+    return config.model_copy(update={"pbx": pbxes, "mqtt": mqtt, "privacy": privacy})
+
+
+def with_database_secret(config: Config, base: Path) -> Config:
+    """Return the configuration with the database's password, and no other secret.
+
+    Raises:
+        ConfigError: As `with_secrets`.
+    """
+    database = config.database
+    if database.password_file is None:
+        return config
+    secret = _read_secret(database.password_file, base, "database.password_file")
+    return config.model_copy(update={"database": database.model_copy(update={"password": secret})})
 
 
 def _read_secret(file: Path, base: Path, place: str) -> SecretStr:

@@ -38,6 +38,17 @@ def load(path: Path, *, with_secrets: bool = True) -> Config:
     return credentials.with_secrets(config, path.parent) if with_secrets else config
 
 
+def load_for_reports(path: Path) -> Config:
+    """Return the checked configuration with the database's password alone.
+
+    Whoever makes reports needs neither the PBX's secret nor the keys of callers' numbers.
+
+    Raises:
+        ConfigError: As `load`.
+    """
+    return credentials.with_database_secret(load(path, with_secrets=False), path.parent)
+
+
 def check(document: Mapping[str, object]) -> Config:
     """Return the configuration of a parsed document, without what other files hold.
 

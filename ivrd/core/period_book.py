@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, tzinfo
 from typing import TypeVar
 
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import LineName, QueueName
 from ivrd.core.period_figures import Figures, Happening, Slot, Talk, merged
@@ -84,7 +85,7 @@ class _Tally:
     hand_overs: list[timedelta] = field(default_factory=list)
     guided: int = 0
     solved: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
+    classes: Counter[CaseClass] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     known_callers: int = 0
     repeated: int = 0

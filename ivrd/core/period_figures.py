@@ -19,6 +19,7 @@ from functools import reduce
 from typing import TypeVar
 
 from ivrd.core import service_level
+from ivrd.core.case_record import CaseClass
 from ivrd.core.day_figures import percentile
 from ivrd.core.effects import Outcome
 from ivrd.core.service_level import Counts, added
@@ -83,7 +84,7 @@ class Figures:
     """Calls that a guide answered, by whose guide answered last."""
     solved: int = 0
     """Of those, solved at first contact."""
-    classes: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[CaseClass, int] = field(default_factory=dict)
     """Cases by class."""
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     """Whole calls; of lines only."""

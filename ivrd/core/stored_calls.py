@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, LineName, QueueName
 from ivrd.core.rules import QueueRules, Role
@@ -41,11 +42,11 @@ class StoredStay:
 class StoredCase:
     """The case of a call."""
 
-    case_class: str
+    case_class: CaseClass
     is_case: bool
     """Counts, and is paid for, as a case; a contact does not."""
     is_solved: bool
-    """The citizen's question was answered at first contact."""
+    """Resolved, and no call back was promised: solved at first contact."""
     label: str | None
     department: str | None
     """Of the label; before there is one, of the queue; None when neither says."""

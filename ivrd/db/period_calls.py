@@ -13,6 +13,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, LineName, QueueName
 from ivrd.core.period_book import House
@@ -154,18 +155,32 @@ async def _stays(
 async def _cases(
     session: AsyncSession, mine: Sequence[ColumnElement[bool]]
 ) -> Mapping[str, StoredCase]:
-    """Return each call's case; of several rules the last one's."""
+    """Return each call's case or contact; of several rules the last one's."""
     query = (
-        select(CaseRow.call_id, CaseRow.department)
+        select(
+            CaseRow.call_id,
+            CaseRow.case_class,
+            CaseRow.is_case,
+            CaseRow.deadline,
+            CaseRow.label,
+            CaseRow.department,
+        )
         .join(CallRow, CallRow.call_id == CaseRow.call_id)
         .where(*mine)
         .order_by(CaseRow.id)
     )
     return {
         call_id: StoredCase(
-            case_class="resolved", is_case=True, is_solved=True, label=None, department=department
+            case_class=CaseClass(case_class),
+            is_case=is_case,
+            # A promise to call back says that this contact did not solve it.
+            is_solved=is_case and case_class == CaseClass.RESOLVED and deadline is None,
+            label=label,
+            department=department,
         )
-        for call_id, department in await session.execute(query)
+        for call_id, case_class, is_case, deadline, label, department in await session.execute(
+            query
+        )
     }
 
 

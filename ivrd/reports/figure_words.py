@@ -6,6 +6,7 @@ Here: text only. The arithmetic is core/period_figures.py; a test compares the n
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ivrd.core.case_record import CaseClass
 from ivrd.reports.document import Language
 
 
@@ -281,16 +282,14 @@ WORDS: Mapping[str, Words] = {
 }
 
 CLASSES = {
-    "resolved": ("lösta", "resolved"),
-    "half_helped": ("halvt hjälpta", "half helped"),
-    "contact": ("kontakter", "contacts"),
+    CaseClass.RESOLVED: ("lösta", "resolved"),
+    CaseClass.HALF_HELPED: ("halvt hjälpta", "half helped"),
+    CaseClass.CONTACT: ("kontakter", "contacts"),
 }
 """Cases by class, in the order in which they are shown."""
 
 
-def class_words(case_class: str, language: Language) -> str:
-    """Return what a class of cases is called; its own name when nobody has given it one."""
-    both = CLASSES.get(case_class)
-    if both is None:
-        return case_class
+def class_words(case_class: CaseClass, language: Language) -> str:
+    """Return what a class of cases is called."""
+    both = CLASSES[case_class]
     return both[0] if language == "sv" else both[1]

@@ -135,7 +135,7 @@ class History:
 
     def _class_rows(self, subjects: Sequence[Subject]) -> Iterator[Row]:
         found = {name for each in subjects for name in each.figures.classes}
-        for name in sorted(found, key=lambda one: (one not in CLASSES, one)):
+        for name in (each for each in CLASSES if each in found):
             yield Row(
                 title="  " + class_words(name, self._language),
                 formula=f"cases_{name}",

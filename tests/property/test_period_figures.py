@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, LineName, QueueName
 from ivrd.core.period_book import House, PeriodBook
@@ -59,7 +60,7 @@ calls = st.builds(
     case=st.none()
     | st.builds(
         StoredCase,
-        case_class=st.sampled_from(["resolved", "half_helped", "contact"]),
+        case_class=st.sampled_from(CaseClass),
         is_case=st.booleans(),
         is_solved=st.booleans(),
         label=st.sampled_from([None, "lov"]),

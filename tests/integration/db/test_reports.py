@@ -48,7 +48,6 @@ async def config_path(
         (tmp_path / "database-password").write_text(database.config.password.get_secret_value())
         place += '\npassword_file = "database-password"'
     text = re.sub(r'^url = ".*$', lambda _: place, text, flags=re.M)
-    (tmp_path / "ami-secret").write_text("lab")
     (tmp_path / "prompts.toml").write_bytes((REPOSITORY / "config/prompts.toml").read_bytes())
     path = tmp_path / "ivrd.toml"
     path.write_text(text, encoding="utf-8")

@@ -6,6 +6,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from ivrd.core import service_level
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, LineName, QueueName
 from ivrd.core.period_book import House, PeriodBook
@@ -97,7 +98,7 @@ def a_case(
     department: str | None = None, *, label: str | None = None, is_solved: bool = True
 ) -> StoredCase:
     return StoredCase(
-        case_class="resolved" if is_solved else "half_helped",
+        case_class=CaseClass.RESOLVED if is_solved else CaseClass.HALF_HELPED,
         is_case=True,
         is_solved=is_solved,
         label=label,
@@ -226,7 +227,7 @@ def test_departments_by_hand() -> None:
     }
     assert sum(figures.guided for figures in of.values()) == 4, "each call of a guide is in one"
     assert value("fcr", of["aldre"]) == 0
-    assert of["aldre"].classes == {"half_helped": 1}
+    assert of["aldre"].classes == {CaseClass.HALF_HELPED: 1}
     assert of["aldre"].talk == Talk(total=s(0), stays=0, unknown=1)
     assert value("talk_total", of["aldre"]) is None, "unknown is not 0 s"
     assert value("fcr", of[None]) == Fraction(1, 2), "one of two was handed on"

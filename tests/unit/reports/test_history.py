@@ -11,6 +11,7 @@ import pytest
 
 from ivrd import config
 from ivrd.config import Config
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, LineName, QueueName
 from ivrd.core.period_book import PeriodBook
@@ -58,7 +59,11 @@ def a_call(number: int, *, line: str = "kommunen", queue: str = "kc") -> StoredC
         transfers=0,
         stays=(stay,),
         case=StoredCase(
-            case_class="resolved", is_case=True, is_solved=True, label="a", department="<b>&co"
+            case_class=CaseClass.RESOLVED,
+            is_case=True,
+            is_solved=True,
+            label="a",
+            department="<b>&co",
         ),
     )
 
