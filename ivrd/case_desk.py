@@ -21,6 +21,7 @@ from typing import Protocol
 
 import structlog
 
+from ivrd.case_errors import CaseConflict, CaseError, CaseRefused, CaseUnknown
 from ivrd.core.actors import Actor
 from ivrd.core.case_record import (
     Case,
@@ -38,11 +39,10 @@ from ivrd.core.case_record import (
     SetClass,
     TellStatus,
 )
+from ivrd.core.case_search import EVERYTHING, CaseFilter, CaseHistory, Page, Place, Scope
 from ivrd.core.effects import RecordCallAct
 from ivrd.core.labels import LabelTree
 from ivrd.db import case_reads
-from ivrd.db.case_reads import EVERYTHING, CaseFilter, CaseHistory, Page, Place, Scope
-from ivrd.db.case_writes import CaseConflict, CaseError, CaseRefused, CaseUnknown
 from ivrd.db.store import Store
 
 __all__ = [
@@ -328,7 +328,11 @@ class CaseDesk:
     async def search(
         self, wanted: CaseFilter, *, after: Place | None = None, count_max: int = 50
     ) -> Page:
-        """Return one page of the cases that are sought, newest first."""
+        """Return one page of the cases that are sought, newest first.
+
+        Raises:
+            CaseRefused: Nobody can seek so; the text says why.
+        """
         return await case_reads.search(self._store.engine, wanted, after=after, count_max=count_max)
 
     def all_of(self, wanted: CaseFilter) -> AsyncIterator[Case]:

@@ -13,7 +13,7 @@ States
     label        draft                         closed, or open when a call back is promised
                  any other                     unchanged
     promise      draft, open, closed           open
-    hand_over    draft, open, closed           handed_over
+    hand_over    open, closed                  handed_over; needs a label first
     close        draft, open, handed_over      closed; needs a label first
     reopen       handed_over, closed           open
     set_class    any but open, handed_over     draft or closed; see cases.py
@@ -276,7 +276,7 @@ def apply(case: Case, act: CaseAct, *, rules: CaseRules, at: datetime) -> Case |
             external_id = case.external_id if act.external_id is None else act.external_id
             return replace(case, external_status=act.status, external_id=external_id)
         case Close():
-            if case.label is None and case.is_case:
+            if case.label is None and case.is_case and case.state is not CaseState.CLOSED:
                 return Refusal(because="it has no label; without one no department has it")
             return replace(case, state=CaseState.CLOSED)
         case Reopen():
@@ -360,7 +360,9 @@ def _feedback(case: Case, act: Feedback) -> Case | Refusal:
 def _hand_over(case: Case, act: HandOverCase) -> Case | Refusal:
     if not case.is_case:
         return Refusal(because="it is a contact, and no case")
+    if case.label is None:
+        return Refusal(because="it has no label; without one no department has it")
     if case.department is None:
-        return Refusal(because="it has no department: label it first")
+        return Refusal(because="its label has no department")
     external_id = case.external_id if act.external_id is None else act.external_id
     return replace(case, state=CaseState.HANDED_OVER, external_id=external_id)

@@ -7,14 +7,18 @@ costs what the first does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from ivrd.core.case_record import Case, CaseClass, CaseState, Change, FeedbackKind
+from ivrd.case_errors import CaseRefused
+from ivrd.core.case_record import Case, CaseClass, CaseState
+from ivrd.core.case_search import EVERYTHING, CaseFilter, CaseHistory, Page, Place, Scope
+from ivrd.core.first_contact import AnsweredCalls, counted
 from ivrd.db.case_rows import CASES, case_of_row, change_of_row
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import IS_NOT_CLOSED, IS_UNLABELLED, CaseChangeRow
@@ -22,81 +26,14 @@ from ivrd.db.models import IS_NOT_CLOSED, IS_UNLABELLED, CaseChangeRow
 READ_S_MAX = 30.0
 """A person waits for it."""
 
+COUNT_S_MAX = 60.0
+"""As facts.READ_S_MAX: a year is counted within this."""
+
 PAGE_CASES_MAX = 500
 """As facts.PAGE_CALLS."""
 
 CHANGES_MAX = 10_000
 """No case has so many; one that some program changes for ever must not fill the memory."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Whose cases somebody may see; an empty set is no limit."""
-
-    lines: frozenset[str] = frozenset()
-    departments: frozenset[str] = frozenset()
-
-    def sees(self, case: Case) -> bool:
-        """Return whether a case is within it."""
-        return (not self.lines or case.line in self.lines) and (
-            not self.departments or case.department in self.departments
-        )
-
-
-EVERYTHING = Scope()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFilter:
-    """Which cases are sought; None is any."""
-
-    since: datetime | None = None
-    """Opened from then on."""
-    until: datetime | None = None
-    """Opened before then."""
-    agent: str | None = None
-    line: str | None = None
-    department: str | None = None
-    label: str | None = None
-    state: CaseState | None = None
-    case_class: CaseClass | None = None
-    is_case: bool | None = None
-    """False: contacts only."""
-    is_unlabelled: bool = False
-    """Only those that wait for their label."""
-    is_not_closed: bool = False
-    caller_key: str | None = None
-    feedback_kind: FeedbackKind | None = None
-    due_before: datetime | None = None
-    """Open, with a call back promised before then."""
-    external_id: str | None = None
-    call_id: str | None = None
-    scope: Scope = EVERYTHING
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a page ended."""
-
-    opened_at: datetime
-    case_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Some cases, newest first, and where the next page begins."""
-
-    cases: tuple[Case, ...]
-    next: Place | None
-    """None on the last page."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseHistory:
-    """One case with every change, oldest first."""
-
-    case: Case
-    changes: tuple[Change, ...]
 
 
 async def drafts_of(
@@ -107,11 +44,31 @@ async def drafts_of(
     return (await search(engine, wanted, count_max=count_max)).cases
 
 
-async def unlabelled_by_agent(engine: AsyncEngine) -> dict[str, int]:
-    """Return how many cases wait for their label, by agent."""
-    query = select(CASES.c.agent, func.count()).where(text(IS_UNLABELLED)).group_by(CASES.c.agent)
+async def unlabelled(engine: AsyncEngine) -> Mapping[tuple[str, str], int]:
+    """Return how many cases wait for their label, by system and queue."""
+    columns = (CASES.c.system, CASES.c.queue)
+    query = select(*columns, func.count()).where(_said(IS_UNLABELLED)).group_by(*columns)
     async with asyncio.timeout(READ_S_MAX), _reader(engine) as connection:
-        return {agent: count for agent, count in (await connection.execute(query)).all()}
+        rows = (await connection.execute(query)).all()
+    return {(system, queue): count for system, queue, count in rows}
+
+
+async def answered_by_department(
+    engine: AsyncEngine, *, since: datetime, until: datetime, scope: Scope = EVERYTHING
+) -> Mapping[str | None, AnsweredCalls]:
+    """Return the calls that guides answered in [since, until), by department; they add up."""
+    columns = CASES.c
+    is_second = or_(columns.linked_case_id.is_not(None), columns.deadline.is_not(None))
+    keys = (columns.department, columns.case_class, is_second)
+    wanted = CaseFilter(since=since, until=until, scope=scope)
+    query = select(*keys, func.count()).where(*_conditions(wanted)).group_by(*keys)
+    async with asyncio.timeout(COUNT_S_MAX), _reader(engine) as connection:
+        rows = (await connection.execute(query)).all()
+    counts: dict[str | None, AnsweredCalls] = {}
+    for department, case_class, second, calls in rows:
+        some = counted(CaseClass(case_class), is_second=bool(second), calls=calls)
+        counts[department] = counts.get(department, AnsweredCalls()) + some
+    return counts
 
 
 async def case_of(
@@ -147,7 +104,13 @@ async def search(
         wanted: Which.
         after: Where the page before ended; None for the first.
         count_max: At most so many, and never more than PAGE_CASES_MAX.
+
+    Raises:
+        CaseRefused: The filter asks for what no index can find.
     """
+    fault = wanted.fault()
+    if fault is not None:
+        raise CaseRefused(fault)
     count = max(1, min(count_max, PAGE_CASES_MAX))
     query = search_query(wanted, after=after, count=count + 1)
     async with asyncio.timeout(READ_S_MAX), _reader(engine) as connection:
@@ -170,13 +133,43 @@ async def all_of(engine: AsyncEngine, wanted: CaseFilter) -> AsyncIterator[Case]
         after = page.next
 
 
-def search_query(
-    wanted: CaseFilter, *, after: Place | None, count: int
-) -> Select[tuple[object, ...]]:
-    """Return the statement of a search; its own function, so that a test may have it explained."""
-    place = tuple_(CASES.c.opened_at, CASES.c.id)
+def search_query(wanted: CaseFilter, *, after: Place | None, count: int) -> Select[tuple[Any, ...]]:
+    """Return the statement of a search; its own function, so that a test may have it explained.
+
+    Of several lines, or departments, each is sought by itself and the newest of all are taken: an
+    index holds each in order of time, but not several of them together.
+    """
+    branches = [_branch(part, after=after, count=count) for part in _parts(wanted)]
+    if len(branches) == 1:
+        return branches[0]
+    # SQLite takes no LIMIT in a part of a union, unless the part is a selection of a selection.
+    union = union_all(*(select(branch.subquery()) for branch in branches)).subquery()
+    newest = (union.c.opened_at.desc(), union.c.id.desc())
+    return select(union).order_by(*newest).limit(count)
+
+
+def _parts(wanted: CaseFilter) -> Sequence[CaseFilter]:
+    """Return searches that together find the same, each of one line or one department."""
+    lines, departments = wanted.scope.lines, wanted.scope.departments
+    if wanted.line is not None and lines:
+        lines &= {wanted.line}
+    if wanted.department is not None and departments:
+        departments &= {wanted.department}
+    if len(lines) > 1:
+        scopes = [replace(wanted.scope, lines=frozenset({line})) for line in sorted(lines)]
+    elif len(departments) > 1:
+        scopes = [
+            replace(wanted.scope, departments=frozenset({one})) for one in sorted(departments)
+        ]
+    else:
+        return [wanted]
+    return [replace(wanted, scope=scope) for scope in scopes]
+
+
+def _branch(wanted: CaseFilter, *, after: Place | None, count: int) -> Select[tuple[Any, ...]]:
     query = select(CASES).where(*_conditions(wanted))
     if after is not None:
+        place = tuple_(CASES.c.opened_at, CASES.c.id)
         query = query.where(place < (after.opened_at, after.case_id))
     return query.order_by(CASES.c.opened_at.desc(), CASES.c.id.desc()).limit(count)
 
@@ -211,11 +204,24 @@ def _conditions(wanted: CaseFilter) -> list[ColumnElement[bool]]:
     if wanted.due_before is not None:
         found.append(columns.state == CaseState.OPEN.value)
         found.append(columns.deadline < wanted.due_before)
+    if wanted.words is not None:
+        found.append(
+            or_(
+                columns.note.icontains(wanted.words, autoescape=True),
+                columns.feedback_text.icontains(wanted.words, autoescape=True),
+            )
+        )
     if wanted.scope.lines:
-        found.append(columns.line.in_(sorted(wanted.scope.lines)))
+        found.append(_one_of(columns.line, wanted.scope.lines))
     if wanted.scope.departments:
-        found.append(columns.department.in_(sorted(wanted.scope.departments)))
+        found.append(_one_of(columns.department, wanted.scope.departments))
     return found
+
+
+def _one_of(column: ColumnElement[Any], values: frozenset[str]) -> ColumnElement[bool]:
+    """Return a condition; of one value an equation, after which an index goes on in order."""
+    [*some] = sorted(values)
+    return column == some[0] if len(some) == 1 else column.in_(some)
 
 
 def _said(words: str) -> ColumnElement[bool]:

@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, RowMapping, Table, insert, select, text, u
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ivrd.case_errors import CaseConflict, CaseRefused, CaseUnknown
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_record import (
     OPENED,
@@ -47,7 +48,6 @@ from ivrd.db.case_rows import (
     updates,
 )
 from ivrd.db.models import IS_NOT_CLOSED, Base, CallActRow, CaseChangeRow
-from ivrd.errors import IvrdError
 
 IDS_PER_QUERY = 500
 """As store.KEYS_PER_QUERY."""
@@ -60,32 +60,6 @@ ChangeHook = Callable[[AsyncConnection, Sequence[CaseChanged]], Awaitable[None]]
 """Awaited with the changes of a transaction before it is committed; what it raises undoes them."""
 
 log = structlog.get_logger(__name__)
-
-
-class CaseError(IvrdError):
-    """An act on a case was not done; nothing was changed."""
-
-
-class CaseUnknown(CaseError):
-    """There is no such case, or it is none of theirs."""
-
-
-class CaseRefused(CaseError):
-    """The act does not fit the case as it is; the text says why."""
-
-
-class CaseConflict(CaseError):
-    """Somebody else changed the case meanwhile.
-
-    Attributes:
-        case: How it is now.
-    """
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        super().__init__(
-            f"case {case.case_id} was changed at {case.updated_at.isoformat()}; look again"
-        )
 
 
 async def open_cases(

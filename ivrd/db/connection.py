@@ -17,8 +17,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ivrd.config import DatabaseConfig
 from ivrd.errors import PeerError
 
-POOL_CONNECTIONS = 2
-"""One for the writer, one for whoever reads or asks after our health; nothing else connects."""
+POOL_CONNECTIONS = 5
+"""One for the writer, the others for people's acts on cases and for whoever reads: each takes some
+milliseconds, so twenty guides at once wait a tenth of a second at most."""
 
 POOL_WAIT_S = 10.0
 """A reader waits so long for a connection before it is told that the database is busy."""

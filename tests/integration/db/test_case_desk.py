@@ -29,11 +29,17 @@ from ivrd.core.case_record import (
     HalfHelped,
 )
 from ivrd.core.effects import CallActKind
+from ivrd.core.first_contact import AnsweredCalls, by_department
+from ivrd.core.ids import LineName
 from ivrd.core.labels import Department, LabelTree, Subject
+from ivrd.db.case_reads import answered_by_department, unlabelled
 from ivrd.db.models import CallActRow, CaseChangeRow, CaseRow
 from ivrd.db.store import Store
 from tests.integration.db.samples import (
     AT,
+    KC,
+    PBX,
+    VAXEL,
     a_call_act,
     a_call_id,
     a_case,
@@ -345,6 +351,73 @@ async def test_who_may_see_one_line_sees_no_other(engine: AsyncEngine) -> None:
         await desk.desk.case(other.case_id, scope=main)
     with pytest.raises(CaseUnknown):
         await desk.desk.note(other.case_id, "x", ANNA, scope=main)
+
+
+async def test_of_several_lines_the_newest_of_all_come_first(engine: AsyncEngine) -> None:
+    desk = Desk(engine)
+    lines = ["main", "va", "main", "secret", "va", "main"]
+    await desk.opened(
+        *(
+            replace(
+                a_case(number),
+                line=LineName(line),
+                department=line,
+                at=AT + timedelta(seconds=number // 2),
+            )
+            for number, line in enumerate(lines)
+        )
+    )
+    names = frozenset({"main", "va"})
+    for scope in (Scope(lines=names), Scope(departments=names)):
+        wanted = CaseFilter(scope=scope)
+        first = await desk.desk.search(wanted, count_max=3)
+        rest = await desk.desk.search(wanted, after=first.next, count_max=3)
+        found = [case.call_id for case in (*first.cases, *rest.cases)]
+        assert found == [a_call_id(number) for number in (5, 4, 2, 1, 0)]
+        assert rest.next is None
+    mixed = CaseFilter(line="va", scope=Scope(lines=names))
+    assert len((await desk.desk.search(mixed)).cases) == 2
+    assert (await desk.desk.search(replace(mixed, line="secret"))).cases == ()
+
+
+async def test_words_are_sought_within_a_period(engine: AsyncEngine) -> None:
+    desk = Desk(engine)
+    first, second = await desk.opened(a_case(1), a_case(2))
+    await desk.desk.note(first.case_id, "LÄCKA på 100 % av gatan", ANNA)
+    await desk.desk.feedback(second.case_id, FeedbackKind.IDEA, "Chefen", "En läcka till", ANNA)
+    with pytest.raises(CaseRefused, match="say from when"):
+        await desk.desk.search(CaseFilter(words="gatan"))
+    period = CaseFilter(since=AT, until=AT + HOUR)
+    with pytest.raises(CaseRefused, match="within 93 days"):
+        await desk.desk.search(replace(period, words="x", until=AT + timedelta(days=94)))
+    for words, count in (("GATAN", 1), ("0 %", 1), ("%", 1), ("_", 0), ("cka", 2)):
+        found = await desk.desk.search(replace(period, words=words))
+        assert len(found.cases) == count, words
+
+
+async def test_first_contact_is_counted_by_department_and_adds_up(engine: AsyncEngine) -> None:
+    desk = Desk(engine)
+    cases = await desk.opened(a_case(1), a_case(2), a_case(3), a_contact(4), a_contact(5))
+    await desk.desk.label(cases[0].case_id, "va.lacka", ANNA)
+    await desk.desk.label(cases[1].case_id, "va.lacka", ANNA)
+    await desk.desk.promise(cases[1].case_id, desk.now + HOUR, ANNA)
+    await desk.desk.set_class(cases[3].case_id, CaseClass.HALF_HELPED, ANNA)
+    counts = await answered_by_department(engine, since=AT, until=AT + HOUR)
+    assert counts == {
+        "teknisk": AnsweredCalls(first_contact=1, resolved_later=1),
+        None: AnsweredCalls(first_contact=1, half_helped=1, handed_on=1),
+    }
+    stored = [case async for case in desk.desk.all_of(CaseFilter())]
+    assert counts == by_department(stored)
+    assert await answered_by_department(engine, since=AT, until=AT + timedelta(seconds=1)) == {}
+
+
+async def test_cases_without_a_label_are_counted_by_queue(engine: AsyncEngine) -> None:
+    desk = Desk(engine)
+    other = replace(a_case(3), queue=VAXEL)
+    cases = await desk.opened(a_case(1), a_case(2), other, a_contact(4))
+    await desk.desk.label(cases[0].case_id, "va.lacka", ANNA)
+    assert await unlabelled(engine) == {(PBX, KC): 1, (PBX, VAXEL): 1}
 
 
 async def test_what_must_go_out_is_kept_with_the_change_or_neither_is(engine: AsyncEngine) -> None:

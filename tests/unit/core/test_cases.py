@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from ivrd.core.effects import OpenCase, PublishCase
+from ivrd.core.effects import OpenCase, PublishCase, RecordContact
+from ivrd.core.ids import QueueName
 from tests.unit.core.story import at, new_tracker, play, read
 
 RESOLVED = """
@@ -42,6 +43,52 @@ def test_case_is_published_only_when_the_database_holds_it() -> None:
     [published] = play(tracker, read("12 case_saved c1"))
     assert isinstance(published, PublishCase)
     assert published.case_id == 7
+
+
+HANDED_ON = """
+    0    arrived    c1  main
+    2    joined     c1  guides
+    5    connected  c1  guides  anna  leg=a1
+    7    blind      a1  1
+    9    hung_up    c1
+"""
+
+
+def test_a_call_handed_on_is_a_contact_of_the_guide_who_did() -> None:
+    effects = play(new_tracker(), read(HANDED_ON))
+    [contact] = [e for e in effects if isinstance(e, RecordContact)]
+    assert (contact.line, contact.queue, contact.agent, contact.department) == (
+        "main",
+        "guides",
+        "anna",
+        "school",
+    )
+    assert (contact.rule, contact.answered_at, contact.at) == ("resolved", at(5), at(9))
+
+
+def test_handed_to_the_switchboard_it_is_still_the_guides_contact() -> None:
+    effects = play(new_tracker(), read(TO_THE_SWITCHBOARD))
+    [contact] = [e for e in effects if isinstance(e, RecordContact)]
+    assert (contact.queue, contact.agent) == ("guides", "anna")
+
+
+TO_THE_SWITCHBOARD = """
+    0    arrived    c1  main
+    2    joined     c1  guides
+    5    connected  c1  guides       anna  leg=a1
+    7    blind      a1  1
+    8    joined     c1  switchboard
+    9    connected  c1  switchboard  olle  leg=o1
+    15   hung_up    c1
+"""
+
+
+def test_only_a_case_shows_on_the_queues_board() -> None:
+    tracker = new_tracker()
+    play(tracker, read(HANDED_ON))
+    view = tracker.view(QueueName("guides"))
+    assert view is not None
+    assert view.counts.cases == 0
 
 
 @pytest.mark.parametrize(
