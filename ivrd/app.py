@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from ivrd import live_switches, rules, wiring
+from ivrd import counts_today, live_switches, rules, wiring
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
 from ivrd.case_desk import CaseDesk
@@ -110,7 +110,11 @@ class App:
             config.journal.directory, bytes_max=config.journal.size_mb_max * 1_000_000
         )
         self._outbox = StoreOutbox(
-            self._store, report=self._report, changed=self._tell_case, journal=self._journal
+            self._store,
+            report=self._report,
+            changed=self._tell_case,
+            journal=self._journal,
+            before_own=self._restore_day,
         )
         self._desk = self._wire_desk(config)
         self._menu_counts = MenuCounts()
@@ -336,6 +340,15 @@ class App:
             if line.goal_within_s is not None
         }
         self._metrics.use_rules(self._clocks, queues=floor_rules.queues, line_limits=limits)
+
+    async def _restore_day(self) -> None:
+        """Let boards go on with what today has come to."""
+        await counts_today.restore(
+            self._store,
+            self._trackers,
+            rules=rules.floor_rules(self._config),
+            now=lambda system: self._clocks[system].now(),
+        )
 
     def _restore_counts(self) -> None:
         """Count on from where an earlier life was killed, and decide none of its calls again."""

@@ -10,7 +10,7 @@ call with `hung_up_at`, or with a move, has a deadline. Of a consultation nothin
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -46,6 +46,7 @@ from ivrd.core.floor import Prospect
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
+from ivrd.core.service_level import Counts, added
 from ivrd.core.staff import Staff
 from ivrd.core.stay import Closed, EntryState, Move, Stay, Talking, Waiting, legs_of
 from ivrd.core.tracker_state import QueueState, TrackerState
@@ -129,6 +130,13 @@ class CallBook:
             if call.consults_for is None
             for entry in call.entries
         )
+
+    def count_on(self, counts: Mapping[QueueName, Counts]) -> None:
+        """Add what was counted of calls that are over."""
+        for queue, more in counts.items():
+            floor = self.floor(queue)
+            floor.counts = added(floor.counts, more)
+            self.touch(queue)
 
     def touch(self, queue: QueueName) -> None:
         """Note that a queue looks different now."""

@@ -43,6 +43,7 @@ class QueueView:
     """Not reachable; paused or not."""
     counts: Counts
     counted_since: datetime | None
-    """The first event that this daemon counted; None before it."""
+    """The first event that this daemon counted, None before it; after a restart, whose day's counts
+    go on, the first moment of the day."""
     expected: Expectation | None = None
     """The wait of a caller who enters now; None when nobody can tell."""

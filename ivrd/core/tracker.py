@@ -27,11 +27,7 @@ from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, last_in, re
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import settle_case
 from ivrd.core.catch_up import catch_up
-from ivrd.core.effects import (
-    Disposition,
-    Effect,
-    MoveEnd,
-)
+from ivrd.core.effects import Disposition, Effect, MoveEnd
 from ivrd.core.events import (
     AgentCompleted,
     AgentConnected,
@@ -68,6 +64,7 @@ from ivrd.core.floor import Prospect, QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
+from ivrd.core.service_level import Counts
 from ivrd.core.staff import Staff
 from ivrd.core.stay import Closed, Leaving, Talking, Waiting
 from ivrd.core.tracker_state import TrackerState
@@ -106,9 +103,8 @@ class Tracker:
             return self._book.take_effects()
         at = event.at
         last_at = self._last_at
-        if last_at is None:
-            self._counted_since = at
-        elif at < last_at:
+        self._counted_since = self._counted_since or at
+        if last_at is not None and at < last_at:
             # What our own side reports carries the stamp of what it answers, and may be late.
             self.clamps += not isinstance(event, OwnReport)
             at = last_at
@@ -142,6 +138,11 @@ class Tracker:
         """Follow other rules from the next event on; who waits, and what was counted, stays."""
         self._book.change_rules(rules)
         self._mover.forget_gone()
+
+    def count_on(self, counts: Mapping[QueueName, Counts], since: datetime) -> None:
+        """Add what an earlier tracker has counted since then, of calls that are over."""
+        self._book.count_on(counts)
+        self._counted_since = since
 
     def next_deadline(self) -> datetime | None:
         """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
@@ -399,8 +400,7 @@ class Tracker:
     def _hang_up(self, event: ChannelHungUp) -> None:
         hand_over.leg_gone(self._book, event.channel_id, event.at)
         self._hang_up_alias(event)
-        call_id = self._book.legs.get(event.channel_id)
-        if call_id is not None:
+        if (call_id := self._book.legs.get(event.channel_id)) is not None:
             call = self._book.calls[call_id]
             for stay in call.entries:
                 if isinstance(stay, Talking) and stay.agent_leg == event.channel_id:

@@ -75,6 +75,7 @@ class StoreOutbox:
         report: Callable[[Event], None],
         changed: Callable[[CaseChanged], None] = lambda changed: None,
         journal: FactsJournal | None = None,
+        before_own: Callable[[], Awaitable[None]] | None = None,
         bound: int = MEMORY_EFFECTS_MAX,
     ) -> None:
         """Make an outbox.
@@ -84,12 +85,15 @@ class StoreOutbox:
             report: Takes `CaseSaved` events; must not block.
             changed: Takes each change of a case that the database holds; must not block.
             journal: Where they wait, opened by whoever made it. None keeps them in memory only.
+            before_own: Awaited once, when the database holds all that earlier processes have left
+                in the journal, and nothing yet of this one. Must not raise.
             bound: Effects held in memory at most; more are dropped, counted and logged.
         """
         self._store = store
         self._report = report
         self._changed = changed
         self._journal = journal
+        self._before_own = before_own
         self._memory_max = bound
         self.overflowed = 0
         """Effects lost because there was no room, or no line could hold them."""
@@ -174,6 +178,10 @@ class StoreOutbox:
 
     async def _write(self) -> None:
         await self._until_well(self._migrate)
+        while self._journal is not None and self._journal.holds_inherited:
+            await self._until_well(self._save_next)
+        if self._before_own is not None:
+            await self._before_own()
         while True:
             await self._until_well(self._save_next)
 

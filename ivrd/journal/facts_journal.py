@@ -129,6 +129,8 @@ class FactsJournal:
         self._active: Segment | None = None
         self._descriptor: int | None = None
         self._next_number = 1
+        self._own_from: int | None = None
+        """The first segment that this process can have begun."""
         self._fault: str | None = "it is not open yet"
         self._is_fault_logged = False
         self._is_nearly_full = False
@@ -138,6 +140,12 @@ class FactsJournal:
     def is_usable(self) -> bool:
         """Whether facts come to the disk now."""
         return self._fault is None
+
+    @property
+    def holds_inherited(self) -> bool:
+        """Whether a fact of an earlier process waits."""
+        first = self._segments[0] if self._segments else None
+        return first is not None and first.waiting > 0 and first.number < (self._own_from or 0)
 
     @property
     def trouble(self) -> str | None:
@@ -319,6 +327,8 @@ class FactsJournal:
             found.append(segment)
         known = [0 if place is None else place.segment, *(number for number, _ in paths)]
         self._next_number = max(self._next_number, max(known) + 1)
+        if self._own_from is None:
+            self._own_from = self._next_number
         self._segments = found
         self.waiting = sum(segment.waiting for segment in found)
         self.bytes = 0

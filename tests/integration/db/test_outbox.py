@@ -17,6 +17,7 @@ from ivrd.db.migrate import migrate
 from ivrd.db.models import CallRow, CaseRow, EntryRow
 from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
+from ivrd.journal.facts_journal import FactsJournal
 from tests.integration.db.samples import (
     AT,
     WITHIN_S,
@@ -171,3 +172,29 @@ async def test_cancelling_the_outbox_keeps_what_is_not_saved(engine: AsyncEngine
     async with running(outbox):
         assert await outbox.drain(within_s=WITHIN_S) == 0
     assert await rows_in(engine, CaseRow) == 2_000
+
+
+async def test_what_earlier_lives_left_is_saved_before_anything_of_this_one(
+    database: Database, tmp_path: Path
+) -> None:
+    before = FactsJournal(tmp_path / "journal", bytes_max=1_000_000)
+    before.open()
+    for number in range(3):
+        before.append(a_recorded_call(number))
+    before.close()
+    journal = FactsJournal(tmp_path / "journal", bytes_max=1_000_000)
+    journal.open()
+    assert journal.holds_inherited
+    held: list[int] = []
+    async with an_engine(database.config) as engine:
+
+        async def look() -> None:
+            held.append(await rows_in(engine, CallRow))
+
+        outbox = StoreOutbox(Store(engine), report=lambda _: None, journal=journal, before_own=look)
+        outbox.put_nowait(a_recorded_call(3))
+        async with running(outbox):
+            assert await outbox.drain(within_s=WITHIN_S) == 0
+        assert await rows_in(engine, CallRow) == 4
+    assert held == [3]
+    journal.close()

@@ -1,10 +1,13 @@
 """The live picture: restarts, faults in one call, odd orders, and nothing left behind."""
 
+from datetime import timedelta
+
 import pytest
 
 from ivrd.core import tracker as tracker_module
 from ivrd.core.effects import Outcome, RecordCall
 from ivrd.core.ids import CallId
+from ivrd.core.service_level import Counts, added
 from tests.unit.core.story import (
     GUIDES,
     cid,
@@ -30,6 +33,27 @@ WHOLE = """
    30    hung_up    c1
    31    hung_up    c2
 """
+
+
+def test_counts_go_on_from_what_is_stored_of_the_day() -> None:
+    tracker = new_tracker(overflow_rule())
+    play(tracker, read(WHOLE))
+    live = tracker.view(GUIDES)
+    assert live is not None
+    since = live.counted_since
+    assert since is not None
+    midnight = since - timedelta(hours=8)
+    tracker.count_on({GUIDES: Counts(joined=4, answered=3)}, midnight)
+    view = tracker.view(GUIDES)
+    assert view is not None
+    assert view.counts == added(live.counts, Counts(joined=4, answered=3))
+    assert view.counted_since == midnight
+    early = new_tracker(overflow_rule())
+    early.count_on({GUIDES: Counts(joined=4)}, midnight)
+    play(early, read(WHOLE))
+    view = early.view(GUIDES)
+    assert view is not None
+    assert (view.counts.joined, view.counted_since) == (live.counts.joined + 4, midnight)
 
 
 def test_nothing_is_left_when_all_calls_have_ended() -> None:
