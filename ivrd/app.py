@@ -119,16 +119,7 @@ class App:
         self._desk = self._wire_desk(config)
         self._menu_counts = MenuCounts()
         self._speaker = QueueSpeaker(self._trackers, sheet=config.sheet)
-        self._agi = AgiServer(
-            host=config.agi.host,
-            port=config.agi.port,
-            menus=rules.menus(config),
-            limits=AgiLimits(
-                sessions_max=config.agi.sessions_max, session_s=config.agi.session_s_max
-            ),
-            report=self._menu_counts,
-            speaker=self._speaker,
-        )
+        self._agi = self._wire_agi(config)
         self._publisher: Publisher | None = None
         if config.mqtt is not None:
             self._publisher = Publisher(
@@ -155,6 +146,18 @@ class App:
             now=self._now,
             labels=label_tree(config.department),
             record=self._outbox.put_nowait,
+        )
+
+    def _wire_agi(self, config: Config) -> AgiServer:
+        return AgiServer(
+            host=config.agi.host,
+            port=config.agi.port,
+            menus=rules.menus(config),
+            limits=AgiLimits(
+                sessions_max=config.agi.sessions_max, session_s=config.agi.session_s_max
+            ),
+            report=self._menu_counts,
+            speaker=self._speaker,
         )
 
     def _wire_switches(self, config: Config) -> live_switches.LiveSwitches:
