@@ -38,6 +38,7 @@ from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
 from ivrd.engine import Engine
 from ivrd.errors import PeerError
+from ivrd.floor_now import FloorNow
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
 from ivrd.labels import label_tree
@@ -136,6 +137,9 @@ class App:
         self._gaps: dict[SystemName, GapFiller] = {}
         self._clients = [self._client(pbx) for pbx in config.pbx]
         self._statuses = StatusBook(self._engine, now=self._now, titles=_titles(config))
+        self._switches.control.floor = FloorNow(
+            self._statuses, lines=self._lines.statuses, faults=self._faults
+        )
         self._web_place = ""
         self._is_web_open = asyncio.Event()
         self._show()

@@ -29,6 +29,7 @@ from ivrd import (
     cli_person,
     cli_prompts,
     cli_report,
+    cli_status,
     cli_switches,
     config,
     hours_report,
@@ -71,6 +72,7 @@ cli.add_typer(cli_menu.cli, name="menu")
 cli.add_typer(cli_overflow.cli, name="overflow")
 cli.add_typer(cli_report.cli, name="report")
 cli.command()(labels)
+cli_status.register(cli)
 cli_switches.register(cli)
 cli_person.register(cli)
 

@@ -8,6 +8,7 @@ here: carrying out (switches.py) and what people type (cli_switches.py).
     {"do":"rule_set","name":...,"stand":"on"|"off"|"dry_run"|"forced","until":...,"reason":...}
     {"do":"rule_release","name":...}  {"do":"move","call":...,"to":...,"reason":...}
     {"do":"undo","kind":"notice"|"line"|"rule","name":...}  {"do":"status"}  {"do":"reload"}
+    {"do":"floor"}
 May have: "seen" (the version on which an act was decided) and "for" (whom root acts for).
 
     {"ok":true, ...}  or  {"ok":false,"error":"conflict","text":"..."}
@@ -25,7 +26,7 @@ import re
 import socket
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -99,6 +100,7 @@ class ControlServer:
     Attributes:
         fault: Why nobody can ask; None when all is well.
         questions: How many, by how they ended: answered, bad, late, busy, gone.
+        floor: Tells of queues and lines as they are now; None where no calls are.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class ControlServer:
         self.fault: str | None = None
         self.questions: Counter[tuple[str, ...]] = Counter()
         self.started = asyncio.Event()
+        self.floor: Callable[[], Json] | None = None
         self._board = board
         self._orders = orders
         self._open = 0
@@ -196,6 +199,8 @@ class ControlServer:
         match question["do"]:
             case "status":
                 return {"ok": True, **status(board)}
+            case "floor":
+                return {"ok": True, **(self.floor() if self.floor is not None else {})}
             case "reload":
                 return answer_to(await board.reload(actor))
             case "move":
@@ -273,6 +278,7 @@ QUESTIONS: Mapping[str, frozenset[str]] = {
     "move": frozenset({"call", "to", "reason"}),
     "undo": frozenset({"kind", "name", "seen"}),
     "status": frozenset(),
+    "floor": frozenset(),
     "reload": frozenset(),
 }
 """What can be asked, and what each question may hold."""
