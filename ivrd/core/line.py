@@ -125,6 +125,11 @@ class Line:
         """Return how many are on their way from here to a queue."""
         return self._moving_to[queue]
 
+    def first_moving_to(self, queue: QueueName) -> datetime | None:
+        """Return the first arrival of those who are on their way to a queue; looks at everybody."""
+        moving = (one for one in self._callers.values() if one.moving_to == queue and one.is_moving)
+        return min((one.first_joined_at for one in moving), default=None)
+
     def staying_in_order(self) -> Iterator[Candidate]:
         """Yield who is not being moved away, longest wait first. Not to be used after a change."""
         return (self._callers[call_id] for _, call_id in self._staying)

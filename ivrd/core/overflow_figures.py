@@ -94,6 +94,15 @@ class QueueFigures:
         oldest = arrived_at if oldest is None else min(oldest, arrived_at)
         return self._with_waiting(self.waiting + 1, oldest)
 
+    def with_those_on_the_way(self, arrived_at: datetime | None) -> "QueueFigures":
+        """Return how the queue is when all who are on the way in have come.
+
+        Args:
+            arrived_at: The first arrival of these in any queue; None when nobody can tell.
+        """
+        oldest = _first((self.oldest_arrival_at, arrived_at))
+        return self._with_waiting(self.waiting + self.incoming, oldest)
+
     def with_one_on_the_way(self) -> "QueueFigures":
         """Return how the queue is when one more caller is on the way in."""
         return self._with_callers(

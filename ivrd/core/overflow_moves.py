@@ -5,7 +5,8 @@ Not here: whether a rule is in force (overflow.py, where the invariants stand to
 """
 
 import heapq
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ from ivrd.core.line import Candidate
 from ivrd.core.overflow_conditions import begun_by, kept_by
 from ivrd.core.overflow_figures import CallerFigures, QueueFigures, QueueLook, together
 from ivrd.core.overflow_rules import First, OverflowRule
-from ivrd.core.overflow_state import Decision, DecisionKind
+from ivrd.core.overflow_state import Decision, DecisionKind, Shadow
 
 LOOKS_MAX = 50
 """So many callers whom no target suits are looked at per rule and plan: a long line of them must
@@ -31,8 +32,6 @@ class Force:
 
     is_dry_run: bool
     is_by_hand: bool
-    outstanding: int
-    """Moves of this rule that were asked for and have not ended."""
 
 
 class Board:
@@ -57,23 +56,61 @@ class Board:
         self._resting = resting
         self._figures = {queue: look.figures for queue, look in looks.items()}
         self._taken: set[CallId] = set()
+        self._asked: Counter[str] = Counter()
+        """Moves away that were decided at this look, by rule."""
+        self._coming: dict[QueueName, datetime] = {}
+        """Of those whose move into a queue is outstanding, the first arrival in any."""
+
+    def imagined(self, rule: OverflowRule, decided: Mapping[CallId, Shadow]) -> "Board":
+        """Return how all this would be had a dry run moved whom it decided to move.
+
+        What is decided there is told like all else, and changes nothing here.
+        """
+        board = Board(
+            self._looks,
+            openings=self._openings,
+            resting=self._resting,
+            at=self.at,
+            decisions_max=self._decisions_max,
+        )
+        board.decisions = self.decisions
+        board._figures = dict(self._figures)
+        board._taken = set(self._taken)
+        board._asked = self._asked.copy()
+        gone: Counter[QueueName] = Counter()
+        for call_id, shadow in decided.items():
+            here = self._where(rule, call_id)
+            if here is None or call_id in self._taken:
+                continue
+            board._taken.add(call_id)
+            board._asked[rule.name] += self.at < shadow.lands_at
+            gone[here] += 1
+            is_there = shadow.answered_at is None or self.at < shadow.answered_at
+            if is_there and shadow.to_queue in board._figures:
+                there = board._figures[shadow.to_queue]
+                board._figures[shadow.to_queue] = there.with_one_on_the_way()
+        for queue, number in gone.items():
+            oldest = board._oldest_of(queue)
+            for _ in range(number):
+                board._figures[queue] = board._figures[queue].without(oldest)
+        return board
+
+    def _where(self, rule: OverflowRule, call_id: CallId) -> QueueName | None:
+        """Return where a caller stays whom a rule could move; None when it could not."""
+        for queue in rule.from_queues:
+            caller = self._looks[queue].line.get(call_id)
+            if caller is not None and not caller.is_moving:
+                return queue
+        return None
 
     def outstanding(self, rule: OverflowRule) -> int:
-        """Return how many moves of a rule have not ended."""
-        return sum(self._looks[queue].line.moving_by(rule.name) for queue in rule.from_queues)
+        """Return how many moves of a rule have not ended, those decided at this look included."""
+        asked = sum(self._looks[queue].line.moving_by(rule.name) for queue in rule.from_queues)
+        return asked + self._asked[rule.name]
 
-    def source(self, rule: OverflowRule, hidden: frozenset[CallId]) -> QueueFigures:
-        """Return the queues of a rule as one, without those who are taken for gone."""
-        seen = []
-        for queue in rule.from_queues:
-            figures, line = self._figures[queue], self._looks[queue].line
-            callers = [line.get(call_id) for call_id in hidden]
-            gone = sum(caller is not None and not caller.is_moving for caller in callers)
-            oldest = self._oldest_of(queue, hidden) if gone else None
-            for _ in range(gone):
-                figures = figures.without(oldest)
-            seen.append(figures)
-        source = together(seen)
+    def source(self, rule: OverflowRule) -> QueueFigures:
+        """Return the queues of a rule as one."""
+        source = together([self._figures[queue] for queue in rule.from_queues])
         opening = self._openings.get(rule.name)
         return source if opening is None else source.with_hours(opening)
 
@@ -86,12 +123,16 @@ class Board:
         moments = (self._figures[queue].changes_at, self._resting.get(queue))
         return [moment for moment in moments if moment is not None]
 
-    def still_in_line(self, rule: OverflowRule, callers: frozenset[CallId]) -> frozenset[CallId]:
+    def still_in_line(
+        self, rule: OverflowRule, callers: Mapping[CallId, Shadow]
+    ) -> dict[CallId, Shadow]:
         """Return those of some callers who wait where a rule moves from."""
-        if not callers:
-            return callers
         lines = [self._looks[queue].line for queue in rule.from_queues]
-        return frozenset(one for one in callers if any(line.get(one) for line in lines))
+        return {
+            call_id: shadow
+            for call_id, shadow in callers.items()
+            if any(line.get(call_id) for line in lines)
+        }
 
     def has_guests(self, rule: OverflowRule) -> bool:
         """Return whether somebody whom a rule moved could go home."""
@@ -125,15 +166,13 @@ class Board:
                 return queue
         return None
 
-    def move_away(
-        self, rule: OverflowRule, source: QueueFigures, hidden: frozenset[CallId], force: Force
-    ) -> frozenset[CallId]:
-        """Decide who leaves, one after the other, each as if those before had; return them."""
-        gone = set(hidden)
-        moved: set[CallId] = set()
-        heads = {queue: self._staying(queue, gone) for queue in rule.from_queues}
+    def move_away(self, rule: OverflowRule, force: Force) -> tuple[Decision, ...]:
+        """Decide who leaves, one after the other, each as if those before had; return this."""
+        moved: list[Decision] = []
+        source = self.source(rule)
+        heads = {queue: self._staying(queue) for queue in rule.from_queues}
         oldest = {queue: next(heads[queue], None) for queue in rule.from_queues}
-        room = None if rule.moves_at_once is None else rule.moves_at_once - force.outstanding
+        room = None if rule.moves_at_once is None else rule.moves_at_once - self.outstanding(rule)
         unsuited = 0
         for caller, queue in self._candidates(rule):
             held = kept_by(rule, source)
@@ -142,7 +181,7 @@ class Board:
                 break
             if self._is_full():
                 break
-            if caller.call_id in gone or caller.call_id in self._taken:
+            if caller.call_id in self._taken:
                 continue
             found = self._target_of(rule, caller, queue)
             if found is None:
@@ -161,13 +200,15 @@ class Board:
                 target=self._figures[to_queue],
                 caller=figures,
             )
-            moved.add(caller.call_id)
-            gone.add(caller.call_id)
+            moved.append(decision)
+            self._taken.add(caller.call_id)
             if oldest[queue] == caller:
                 oldest[queue] = next(heads[queue], None)
-            self._decide(decision, _earliest([oldest[queue]]))
-            source = source.without(_earliest(oldest.values()))
-        return frozenset(moved)
+            staying = oldest[queue]
+            self._decide(decision, None if staying is None else staying.first_joined_at)
+            source = self.source(rule)
+        self._asked[rule.name] += len(moved)
+        return tuple(moved)
 
     def move_home(self, rule: OverflowRule) -> None:
         """Decide who goes back to where a rule took them from."""
@@ -182,7 +223,10 @@ class Board:
                 if decision is None:
                     unsuited += 1
                 else:
-                    self._decide(decision, self._oldest_of(queue, {caller.call_id}))
+                    self._taken.add(caller.call_id)
+                    self._decide(decision, self._oldest_of(queue))
+                    known = self._coming.get(decision.to_queue, caller.first_joined_at)
+                    self._coming[decision.to_queue] = min(known, caller.first_joined_at)
 
     def _way_home(self, rule: OverflowRule, caller: Candidate, queue: QueueName) -> Decision | None:
         """Return the way home of one caller; None when it is better to stay."""
@@ -192,15 +236,19 @@ class Board:
         there = self._figures[home]
         if not there.is_open or not there.serving_agents:
             return None
-        source = self.source(rule, frozenset())
-        if begun_by(rule, source.with_one_more(caller.first_joined_at)):
+        source = self.source(rule)
+        # With everybody who is on the way home too: together they must not make the rule begin.
+        coming = [self._coming_to(queue) for queue in rule.from_queues]
+        first = min((moment for moment in coming if moment is not None), default=None)
+        arrived = source.with_those_on_the_way(first).with_one_more(caller.first_joined_at)
+        if begun_by(rule, arrived):
             return None
         figures = self._figures_of(caller, queue, home)
         # Whoever is rung for counts too: that the agent is no longer free is told a moment later.
         is_free = there.free_agents > there.waiting + there.incoming
         is_free = is_free and not self._figures[queue].free_agents
         if not is_free:
-            if kept_by(rule, source.with_one_more(caller.first_joined_at)):
+            if kept_by(rule, arrived):
                 return None
             here, then = figures.expected_here, figures.expected_there
             if here is None or then is None or then > here - HOME_GAIN:
@@ -225,14 +273,25 @@ class Board:
         return self.is_cut
 
     def _decide(self, decision: Decision, oldest: datetime | None) -> None:
-        """Note a decision; the figures are as if it had landed, unless it is a dry run."""
+        """Note a decision; the figures are as if it had landed."""
         self.decisions.append(decision)
-        if decision.is_dry_run:
-            return
-        self._taken.add(decision.call_id)
         from_queue, to_queue = decision.from_queue, decision.to_queue
         self._figures[from_queue] = self._figures[from_queue].without(oldest)
         self._figures[to_queue] = self._figures[to_queue].with_one_on_the_way()
+
+    def _coming_to(self, queue: QueueName) -> datetime | None:
+        """Return the first arrival of those who are on the way into a queue; None without one."""
+        if queue not in self._coming:
+            moments = [
+                look.line.first_moving_to(queue)
+                for look in self._looks.values()
+                if look.line.moving_to(queue)
+            ]
+            found = min((moment for moment in moments if moment is not None), default=None)
+            if found is None:
+                return None
+            self._coming[queue] = found
+        return self._coming[queue]
 
     def _candidates(self, rule: OverflowRule) -> Iterator[tuple[Candidate, QueueName]]:
         """Yield who may leave, who goes first first, over all queues of a rule."""
@@ -287,14 +346,14 @@ class Board:
             expected_there=there.expect(arrived_at, incoming),
         )
 
-    def _staying(self, queue: QueueName, gone: Container[CallId]) -> Iterator[Candidate]:
+    def _staying(self, queue: QueueName) -> Iterator[Candidate]:
         """Yield who stays in a queue, in order, as it is when each is asked for."""
         for caller in self._looks[queue].line.staying_in_order():
-            if caller.call_id not in gone and caller.call_id not in self._taken:
+            if caller.call_id not in self._taken:
                 yield caller
 
-    def _oldest_of(self, queue: QueueName, gone: Container[CallId]) -> datetime | None:
-        oldest = next(self._staying(queue, gone), None)
+    def _oldest_of(self, queue: QueueName) -> datetime | None:
+        oldest = next(self._staying(queue), None)
         return None if oldest is None else oldest.first_joined_at
 
 
@@ -302,7 +361,3 @@ def _is_longer(rule: OverflowRule, here: timedelta | None, there: timedelta | No
     """Return whether the wait there is longer by more than a rule allows."""
     limit = rule.guard.longer_wait_max
     return limit is not None and here is not None and there is not None and there > here + limit
-
-
-def _earliest(callers: Iterable[Candidate | None]) -> datetime | None:
-    return min((caller.first_joined_at for caller in callers if caller is not None), default=None)

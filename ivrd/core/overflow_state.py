@@ -18,6 +18,17 @@ BY_HAND = "by-hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """Where a caller would be now, whom a dry run has decided to move."""
+
+    to_queue: QueueName
+    lands_at: datetime
+    """Until then the move would be outstanding."""
+    answered_at: datetime | None
+    """Until then they would wait there; None: for as long as they wait where they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleState:
     """How one rule stands."""
 
@@ -29,7 +40,7 @@ class RuleState:
     """Since when its conditions would make it begin; None when they do not, or it has begun."""
     diverts_to: QueueName | None = None
     """Where callers at the door go; None when they are let in."""
-    decided: frozenset[CallId] = frozenset()
+    decided: Mapping[CallId, Shadow] = field(default_factory=dict)
     """In a dry run: who would have been moved, and is taken for gone."""
 
 

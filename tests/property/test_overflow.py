@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ivrd.core.ids import CallId, QueueName
 from ivrd.core.line import Candidate, Line
 from ivrd.core.overflow import decide
-from ivrd.core.overflow_figures import QueueLook
+from ivrd.core.overflow_figures import QueueFigures, QueueLook
 from ivrd.core.overflow_rules import Figure, First, Needs, OverflowRule, RuleMode, TargetGuard
 from ivrd.core.overflow_state import Decision, DecisionKind, OverflowState, Plan, RuleState
 from tests.unit.core.lines import condition, look, seconds
@@ -18,6 +18,8 @@ from tests.unit.core.story import GUIDES, SWITCHBOARD, at, cid
 
 VA = QueueName("va")
 QUEUES = (SWITCHBOARD, VA, GUIDES)
+
+WEEK = timedelta(days=7)
 
 limits = settings(deadline=None, print_blob=True, max_examples=100)
 
@@ -72,6 +74,8 @@ def rules(draw: st.DrawFn, name: str) -> OverflowRule:
         conditions.append(condition(Figure.LONGEST_WAIT, seconds(95), seconds(85)))
     if draw(st.booleans()):
         conditions.append(condition(Figure.FREE_AGENTS, 0, 2))
+    if draw(st.booleans()):
+        conditions.append(condition(Figure.EXPECTED_WAIT, seconds(60), seconds(20)))
     return OverflowRule(
         name=name,
         from_queues=tuple(draw(st.lists(st.sampled_from(others), min_size=1, unique=True))),
@@ -113,21 +117,39 @@ def by_id(looks: dict[QueueName, QueueLook]) -> dict[CallId, tuple[QueueName, Ca
     return found
 
 
+def landed(
+    looks: dict[QueueName, QueueLook], decisions: list[Decision]
+) -> dict[QueueName, QueueLook]:
+    """Return the queues when these moves, and no others, have come to their end."""
+    callers = by_id(looks)
+    for decision in decisions:
+        queue, caller = callers[decision.call_id]
+        there = replace(
+            caller,
+            moves_asked=caller.moves_asked + 1,
+            moved_from=(*caller.moved_from, queue),
+            moved_by=decision.rule,
+        )
+        callers[decision.call_id] = decision.to_queue, there
+    return _with_callers(looks, callers, {queue: one.figures for queue, one in looks.items()})
+
+
 def carried_out(
     looks: dict[QueueName, QueueLook], decisions: list[Decision]
 ) -> dict[QueueName, QueueLook]:
     """Return the queues when these moves are asked for; dry runs change nothing."""
     callers = by_id(looks)
-    incoming = {queue: one.figures.incoming for queue, one in looks.items()}
-    expected = {queue: one.figures.expected_wait for queue, one in looks.items()}
+    figures = {queue: one.figures for queue, one in looks.items()}
     for decision in decisions:
         if decision.is_dry_run:
             continue
         queue, caller = callers[decision.call_id]
         staying = sum(not one.is_moving for where, one in callers.values() if where == queue)
-        if (estimate := expected[queue]) is not None:
-            expected[queue] = estimate * staying / (staying + 1)
-        incoming[decision.to_queue] += 1
+        if (estimate := figures[queue].expected_wait) is not None:
+            estimate = estimate * staying / (staying + 1)
+            figures[queue] = replace(figures[queue], expected_wait=estimate)
+        there = figures[decision.to_queue]
+        figures[decision.to_queue] = replace(there, incoming=there.incoming + 1)
         asked = replace(
             caller,
             is_moving=True,
@@ -136,13 +158,21 @@ def carried_out(
             moves_asked=caller.moves_asked + 1,
         )
         callers[decision.call_id] = (queue, asked)
+    return _with_callers(looks, callers, figures)
+
+
+def _with_callers(
+    looks: dict[QueueName, QueueLook],
+    callers: dict[CallId, tuple[QueueName, Candidate]],
+    figures: dict[QueueName, QueueFigures],
+) -> dict[QueueName, QueueLook]:
     return {
         queue: replace(
             look(
                 queue,
                 [caller for where, caller in callers.values() if where == queue],
-                incoming=incoming[queue],
-                expected_wait=expected[queue],
+                incoming=figures[queue].incoming,
+                expected_wait=figures[queue].expected_wait,
                 free_agents=one.figures.free_agents,
                 serving_agents=one.figures.serving_agents,
                 is_open=one.figures.is_open,
@@ -223,6 +253,32 @@ def test_planning_again_without_news_changes_nothing(
 
 
 @limits
+@given(looks=floors(), rule=rules("r0"), home=st.integers(0, 1))
+def test_those_who_go_home_do_not_make_their_rule_begin(
+    looks, rule: OverflowRule, home: int
+) -> None:
+    """Else it would move others in their stead: a second look would take the moves back."""
+    rule = replace(rule, mode=RuleMode.ON, returns_home=True)
+    rule = replace(rule, start_after=seconds(0), moves_per_call=3)
+    from_queue = rule.from_queues[home % len(rule.from_queues)]
+    for queue in rule.to_queues:
+        guests = [
+            replace(caller, moved_from=(from_queue,), moved_by="r0", is_offered=False)
+            for where, caller in by_id(looks).values()
+            if where == queue
+        ]
+        looks[queue] = replace(looks[queue], line=Line(guests), expect=lambda *_: WEEK)
+    figures = replace(looks[from_queue].figures, is_open=True, serving_agents=2)
+    looks[from_queue] = replace(looks[from_queue], figures=figures, expect=lambda *_: timedelta(0))
+    planned = decide(looks, OverflowState(), [rule], at(100))
+    if planned.state.rules["r0"].is_active:
+        assert all(one.kind is DecisionKind.AWAY for one in planned.decisions)
+        return
+    again = decide(landed(looks, list(planned.decisions)), planned.state, [rule], at(100))
+    assert not again.state.rules["r0"].is_active
+
+
+@limits
 @given(looks=floors(), rule=rules("r0"), state=states, cut=st.integers(0, 6))
 def test_a_plan_that_is_interrupted_goes_on_where_it_was(
     looks, rule: OverflowRule, state: OverflowState, cut: int
@@ -237,6 +293,33 @@ def test_a_plan_that_is_interrupted_goes_on_where_it_was(
 
 
 @limits
+@given(looks=floors(), rules=rule_lists, state=states, limit=st.integers(1, 3))
+def test_a_plan_in_parts_settles_and_moves_nobody_twice(
+    looks, rules: list[OverflowRule], state: OverflowState, limit: int
+) -> None:
+    """And for one rule it is the plan that is made at once."""
+    parts: dict[bool, list[Decision]] = {True: [], False: []}
+    for is_alone in parts:
+        some = rules[:1] if is_alone else rules
+        here, then = looks, state
+        for _ in range(30):
+            part = decide(here, then, some, at(100), decisions_max=limit)
+            assert len(part.decisions) <= limit
+            parts[is_alone] += part.decisions
+            here, then = carried_out(here, list(part.decisions)), part.state
+            if not part.is_cut:
+                break
+        again = decide(here, then, some, at(100))
+        assert (again.decisions, again.changes) == ((), ())
+        really = [one.call_id for one in parts[is_alone] if not one.is_dry_run]
+        assert len(really) == len(set(really))
+    whole = decide(looks, state, rules[:1], at(100))
+    assert [(one.call_id, one.to_queue) for one in parts[True]] == [
+        (one.call_id, one.to_queue) for one in whole.decisions
+    ]
+
+
+@limits
 @given(looks=floors(), rule=rules("r0"), state=states)
 def test_a_dry_run_moves_nothing_and_decides_what_the_rule_would(
     looks, rule: OverflowRule, state: OverflowState
@@ -245,10 +328,9 @@ def test_a_dry_run_moves_nothing_and_decides_what_the_rule_would(
     dry = decide(looks, state, [replace(rule, mode=RuleMode.DRY_RUN)], at(100))
     assert all(one.is_dry_run for one in dry.decisions)
     assert dry.state.rules["r0"].diverts_to is None
-    if rule.guard == TargetGuard():
-        assert [one.call_id for one in dry.decisions] == [
-            one.call_id for one in really.decisions if one.kind is DecisionKind.AWAY
-        ]
+    assert [(one.call_id, one.to_queue) for one in dry.decisions] == [
+        (one.call_id, one.to_queue) for one in really.decisions if one.kind is DecisionKind.AWAY
+    ]
     again = decide(looks, dry.state, [replace(rule, mode=RuleMode.DRY_RUN)], at(101))
     assert not {one.call_id for one in dry.decisions} & {one.call_id for one in again.decisions}
 

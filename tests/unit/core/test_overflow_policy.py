@@ -315,7 +315,7 @@ def test_urgent_callers_never_move_backward() -> None:
     assert "c1" not in moved(planned)
 
 
-# By hand, and dry.
+# By hand.
 
 
 def test_a_supervisors_word_goes_before_the_configuration() -> None:
@@ -327,32 +327,6 @@ def test_a_supervisors_word_goes_before_the_configuration() -> None:
     rule = replace(RULE, mode=RuleMode.OFF)
     assert moved(plan(look(SWITCHBOARD, LINE), rules=[rule])) == []
     assert moved(plan(look(SWITCHBOARD, LINE), rules=[rule], state=on)) == ["c1", "c2"]
-
-
-def test_a_dry_run_decides_each_caller_once_and_as_if_they_went() -> None:
-    rule = replace(RULE, mode=RuleMode.DRY_RUN)
-    first = plan(look(SWITCHBOARD, LINE), rules=[rule])
-    assert moved(first) == ["c1", "c2"]
-    assert all(decision.is_dry_run for decision in first.decisions)
-    again = plan(look(SWITCHBOARD, LINE), rules=[rule], state=first.state)
-    assert (moved(again), is_active(again)) == ([], False), "as if c1 and c2 had gone"
-    more = [*LINE, caller("c4", 4), caller("c5", 5)]
-    assert moved(plan(look(SWITCHBOARD, more), rules=[rule], state=again.state)) == ["c3", "c4"]
-    fewer = [caller("c3", 3), caller("c6", 6), caller("c7", 7)]
-    planned = plan(look(SWITCHBOARD, fewer), rules=[rule], state=again.state)
-    assert planned.state.rules["relief"].decided == {cid("c3"), cid("c6")}, "c1 and c2 have left"
-
-
-def test_a_dry_run_takes_nobody_from_another_rule() -> None:
-    dry = replace(overflow_rule(start=3, stop=1, name="dry"), mode=RuleMode.DRY_RUN)
-    planned = plan(look(SWITCHBOARD, LINE), rules=[dry, RULE])
-    assert [(one.rule, one.is_dry_run) for one in planned.decisions] == [
-        ("dry", True),
-        ("dry", True),
-        ("relief", False),
-        ("relief", False),
-    ]
-    assert moved(planned) == ["c1", "c2", "c1", "c2"]
 
 
 # Home.

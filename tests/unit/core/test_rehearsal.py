@@ -156,6 +156,18 @@ def test_a_waiting_channel_looks_once_a_second() -> None:
     assert visits["second"].last.left_at == at(60.5)
 
 
+def test_an_agent_may_leave_before_the_caller_looks_for_whom_one_was_free() -> None:
+    """As on Asterisk: with two agents free the second in line may be rung for first."""
+    agents = [agent("a", begins=10), agent("b", begins=10, ends=10.7)]
+    visits = by_name(rehearse(day([visitor("c1", 0.8), visitor("c2", 1.6)], agents), NoPolicy()))
+    assert visits["c2"].last.left_at == at(10.6)
+    assert visits["c1"].last.left_at == at(70.8), "at the look after c2's talk of a minute"
+    for ends, c2 in [(10.9, 10.6), (10.5, 71.6)]:
+        agents[1] = agent("b", begins=10, ends=ends)
+        found = rehearse(day([visitor("c1", 0.8), visitor("c2", 1.6)], agents), NoPolicy())
+        assert [visit.last.left_at for visit in found.visits] == [at(10.8), at(c2)]
+
+
 def test_whoever_gives_up_while_it_rings_frees_the_agent_at_once() -> None:
     callers = [visitor("hasty", 0, patience=3, ring=8), visitor("next", 1, ring=2)]
     visits = by_name(rehearse(day(callers, [agent("a")]), NoPolicy()))
