@@ -18,6 +18,8 @@ from pathlib import Path
 import structlog
 
 from ivrd import counts_today, live_switches, rules, wiring
+from ivrd.access.book import AccessBook
+from ivrd.access.sessions import Sessions, session_key
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
 from ivrd.case_desk import CaseDesk
@@ -52,6 +54,7 @@ from ivrd.queue_log import QueueLog
 from ivrd.reconciliation import ResultFile
 from ivrd.reload import Reloader
 from ivrd.speaking import QueueSpeaker
+from ivrd.web.guard import Guard
 from ivrd.web.pages import create_app
 from ivrd.web.server import serve
 from ivrd.web.status import QueueTitle, StatusBook
@@ -136,13 +139,17 @@ class App:
         self._lines = LineBook(config, switched=lambda: self._switches.board.state, now=self._now)
         self._gaps: dict[SystemName, GapFiller] = {}
         self._clients = [self._client(pbx) for pbx in config.pbx]
+        self._wire_web(config)
+        self._show()
+
+    def _wire_web(self, config: Config) -> None:
         self._statuses = StatusBook(self._engine, now=self._now, titles=_titles(config))
         self._switches.control.floor = FloorNow(
             self._statuses, lines=self._lines.statuses, faults=self._faults
         )
+        self._access = AccessBook(config.access, zone=config.time_zone, now=self._now)
         self._web_place = ""
         self._is_web_open = asyncio.Event()
-        self._show()
 
     def _wire_desk(self, config: Config) -> CaseDesk:
         return CaseDesk(
@@ -255,6 +262,7 @@ class App:
             lines=self._lines.statuses,
             registry=self._metrics.registry,
             readiness=self._faults,
+            guard=Guard(self._access, Sessions(session_key(self._config.state_directory))),
         )
 
         def note(host: str, port: int) -> None:
@@ -332,6 +340,7 @@ class App:
         self._speaker.change_sheet(config.sheet)
         self._statuses.change_titles(_titles(config))
         self._lines.change(config)
+        self._access.change(config.access, zone=config.time_zone)
         self._switches.board.names = live_switches.names_of(config)
         self._switches.board.rules_changed.set()
         for client in self._clients:

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from ivrd import (
     __version__,
+    cli_access,
     cli_dialplan,
     cli_menu,
     cli_overflow,
@@ -75,6 +76,7 @@ cli.command()(labels)
 cli_status.register(cli)
 cli_switches.register(cli)
 cli_person.register(cli)
+cli_access.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

@@ -76,6 +76,6 @@ def changes(before: Config, after: Config) -> Iterator[str]:
                 yield f"{key}: {name} new"
             elif old[name] != new[name]:
                 yield f"{key}: {name} changed"
-    for key in ("time_zone", "cases", "retention", "sheet"):
+    for key in ("time_zone", "access", "cases", "retention", "sheet"):
         if getattr(before, key) != getattr(after, key):
             yield f"{'prompt_sheet' if key == 'sheet' else key} changed"

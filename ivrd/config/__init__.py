@@ -6,6 +6,14 @@ part uses its section. Each part gets only its own section.
 An unknown key is an error that names its path and the nearest known name. Keys carry their unit.
 """
 
+from ivrd.config.access import (
+    AccessConfig,
+    OidcConfig,
+    OidcRoleConfig,
+    ShiftConfig,
+    ShiftExceptionConfig,
+    TokenConfig,
+)
 from ivrd.config.daemon import (
     AgiConfig,
     DatabaseConfig,
@@ -25,6 +33,7 @@ from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig, TargetConfi
 from ivrd.config.whole import Config
 
 __all__ = [
+    "AccessConfig",
     "AgiConfig",
     "CasesConfig",
     "Config",
@@ -37,14 +46,19 @@ __all__ = [
     "MenuConfig",
     "MqttConfig",
     "NoticeConfig",
+    "OidcConfig",
+    "OidcRoleConfig",
     "OverflowConfig",
     "PbxConfig",
     "PrivacyConfig",
     "QueueConfig",
     "RetentionConfig",
+    "ShiftConfig",
+    "ShiftExceptionConfig",
     "SubjectConfig",
     "Supervision",
     "TargetConfig",
+    "TokenConfig",
     "WebConfig",
     "check",
     "json_schema",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from ivrd.config.access import AccessConfig
 from ivrd.config.key_file import read_keys
 from ivrd.config.whole import Config
 from ivrd.errors import ConfigError
@@ -27,6 +28,11 @@ def secret_faults(document: Mapping[str, object]) -> Iterator[str]:
     privacy = document.get("privacy")
     if isinstance(privacy, dict) and "keys" in privacy:
         yield "privacy.keys: secrets do not belong here; name a file in key_file"
+    access = document.get("access")
+    oidc = access.get("oidc") if isinstance(access, dict) else None
+    if isinstance(oidc, dict) and "client_secret" in oidc:
+        told = "secrets do not belong here; name a file in client_secret_file"
+        yield f"access.oidc.client_secret: {told}"
 
 
 def with_secrets(config: Config, base: Path) -> Config:
@@ -49,7 +55,17 @@ def with_secrets(config: Config, base: Path) -> Config:
     privacy = config.privacy
     if privacy.key_file is not None:
         privacy = privacy.model_copy(update={"keys": read_keys(privacy.key_file, base)})
-    return config.model_copy(update={"pbx": pbxes, "mqtt": mqtt, "privacy": privacy})
+    access = _with_oidc_secret(config.access, base)
+    sections = {"pbx": pbxes, "mqtt": mqtt, "privacy": privacy, "access": access}
+    return config.model_copy(update=sections)
+
+
+def _with_oidc_secret(access: AccessConfig, base: Path) -> AccessConfig:
+    if access.oidc is None:
+        return access
+    file, place = access.oidc.client_secret_file, "access.oidc.client_secret_file"
+    oidc = access.oidc.model_copy(update={"client_secret": _read_secret(file, base, place)})
+    return access.model_copy(update={"oidc": oidc})
 
 
 def with_database_secret(config: Config, base: Path) -> Config:

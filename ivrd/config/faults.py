@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ivrd.config.base import Section
 from ivrd.config.whole import Config
 
-HIDDEN = frozenset({"secret", "password", "sheet", "keys"})
+HIDDEN = frozenset({"secret", "password", "client_secret", "sheet", "keys"})
 """Fields that are filled from files, and must not stand in the configuration."""
 
 

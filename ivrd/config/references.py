@@ -119,6 +119,15 @@ def _line_references(config: Config) -> Iterator[tuple[str, str]]:
             yield f"overflow[{number}].urgent_lines[{index}]", name
     for index, name in enumerate(config.privacy.protected_lines):
         yield f"privacy.protected_lines[{index}]", name
+    access = config.access
+    scoped = [(f"token[{number}]", each.lines) for number, each in enumerate(access.token)]
+    scoped += [(f"shift[{number}]", each.lines) for number, each in enumerate(access.shift)]
+    if access.oidc is not None:
+        roles = enumerate(access.oidc.roles)
+        scoped += [(f"oidc.roles[{number}]", each.lines) for number, each in roles]
+    for place, lines in scoped:
+        for index, name in enumerate(lines):
+            yield f"access.{place}.lines[{index}]", name
 
 
 def _hours_references(config: Config) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
+from ivrd.config.access import AccessConfig
 from ivrd.config.base import Section, TimeZone
 from ivrd.config.daemon import (
     AgiConfig,
@@ -37,6 +38,7 @@ class Config(Section):
     pbx: tuple[PbxConfig, ...] = Field(min_length=1)
     agi: AgiConfig = AgiConfig()
     web: WebConfig = WebConfig()
+    access: AccessConfig = AccessConfig()
     database: DatabaseConfig = DatabaseConfig()
     journal: JournalConfig = JournalConfig()
     mqtt: MqttConfig | None = None

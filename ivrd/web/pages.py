@@ -3,30 +3,37 @@
 Here: routes and their answers. Not here: the server (server.py) and the figures (status.py).
 
 No page loads anything from elsewhere: FastAPI's own documentation pages fetch scripts from a
-content network, so they are off; the OpenAPI document stays. Errors are JSON problems (RFC 9457).
+content network, so they are off; the OpenAPI document stays. Metrics, health and readiness are open
+to whoever reaches the address; all else asks who it is (guard.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ivrd import __version__
+from ivrd.access import Deed, Person
 from ivrd.core.ids import QueueName, SystemName
+from ivrd.web import signing_in
+from ivrd.web.guard import Guard, person_with
 from ivrd.web.lines import LineList, Lines
+from ivrd.web.problems import add_problems, told
 from ivrd.web.status import QueueList, QueueStatus, StatusBook
 
 NAME_CHARACTERS_MAX = 80
 """Asterisk's longest queue name (app_queue.c, AST_MAX_EXTENSION); longer is nobody's name."""
 
 NameInPath = Annotated[str, Path(max_length=NAME_CHARACTERS_MAX)]
+
+Sees = Annotated[Person, person_with(Deed.SEE_FLOOR)]
+
+READ_ERRORS = told(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+"""What every route that only shows something may answer with."""
 
 Readiness = Callable[[], Sequence[str]]
 """Returns a sentence for each thing that keeps us from working; empty when ready."""
@@ -46,18 +53,14 @@ class Ready(BaseModel):
     reasons: list[str]
 
 
-class ProblemResponse(JSONResponse):
-    """An error as RFC 9457 has it."""
-
-    media_type = "application/problem+json"
-
-
 def create_app(
     *,
     statuses: StatusBook,
     lines: Lines,
     registry: CollectorRegistry,
     readiness: Readiness,
+    guard: Guard,
+    routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """Return the web application.
 
@@ -66,6 +69,8 @@ def create_app(
         lines: What is told of lines.
         registry: The metrics to show.
         readiness: See `Readiness`; called for each /readyz.
+        guard: Says who asks, and whether they may.
+        routers: Further routes, each with its own check.
     """
     app = FastAPI(
         title="ivrd",
@@ -75,11 +80,14 @@ def create_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.add_exception_handler(StarletteHTTPException, _http_problem)
-    app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.state.guard = guard
+    add_problems(app)
+    app.include_router(signing_in.router)
     _add_operations_pages(app, registry, readiness)
     _add_queue_pages(app, statuses)
     _add_line_pages(app, lines)
+    for router in routers:
+        app.include_router(router)
     return app
 
 
@@ -106,13 +114,13 @@ def _add_operations_pages(app: FastAPI, registry: CollectorRegistry, readiness: 
 
 
 def _add_queue_pages(app: FastAPI, statuses: StatusBook) -> None:
-    @app.get("/api/queues")
-    async def queues() -> QueueList:
+    @app.get("/api/queues", responses=READ_ERRORS)
+    async def queues(_person: Sees) -> QueueList:
         """Return every queue."""
         return QueueList(queues=statuses.every())
 
-    @app.get("/api/queues/{system}/{queue}")
-    async def queue(system: NameInPath, queue: NameInPath) -> QueueStatus:
+    @app.get("/api/queues/{system}/{queue}", responses=READ_ERRORS | told(HTTPStatus.NOT_FOUND))
+    async def queue(system: NameInPath, queue: NameInPath, _person: Sees) -> QueueStatus:
         """Return one queue."""
         status = statuses.one(SystemName(system), QueueName(queue))
         if status is None:
@@ -121,29 +129,7 @@ def _add_queue_pages(app: FastAPI, statuses: StatusBook) -> None:
 
 
 def _add_line_pages(app: FastAPI, lines: Lines) -> None:
-    @app.get("/api/lines")
-    async def every_line() -> LineList:
+    @app.get("/api/lines", responses=READ_ERRORS)
+    async def every_line(_person: Sees) -> LineList:
         """Return every line: open or closed now, why, until when."""
         return LineList(lines=list(lines()))
-
-
-async def _http_problem(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, StarletteHTTPException):
-        raise error
-    return _problem(error.status_code, str(error.detail), error.headers)
-
-
-async def _validation_problem(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    faults = "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-        for fault in error.errors()
-    )
-    return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, faults, None)
-
-
-def _problem(status: int, detail: str, headers: Mapping[str, str] | None) -> Response:
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
-    return ProblemResponse(body, status_code=status, headers=headers)

@@ -34,8 +34,20 @@ SHUTDOWN_S_MAX = 2
 BACKLOG_CONNECTIONS = 64
 """Connections the kernel holds for us while the loop is busy."""
 
-HEADERS = [("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
-"""Figures are of this moment; and nobody's browser should guess what they are."""
+HEADERS = [
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+        " font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self';"
+        " base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+]
+"""Figures are of this moment; nobody's browser should guess what they are; and a page takes
+nothing from elsewhere, and stands in nobody's frame."""
 
 
 async def serve(

@@ -15,7 +15,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ivrd.config import WebConfig
+from ivrd.access.book import AccessBook
+from ivrd.access.sessions import Sessions
+from ivrd.config import AccessConfig, WebConfig
 from ivrd.core.effects import CountChoice, CountEntry, Disposition
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, MenuName, QueueName, SystemName
@@ -25,6 +27,7 @@ from ivrd.errors import PeerError
 from ivrd.metric_live import AmiState
 from ivrd.metrics import Metrics
 from ivrd.web import server
+from ivrd.web.guard import Guard
 from ivrd.web.lines import LineStatus
 from ivrd.web.pages import create_app
 from ivrd.web.server import serve
@@ -107,6 +110,7 @@ async def a_site() -> AsyncIterator[Site]:
         lines=lambda: [A_LINE],
         registry=metrics.registry,
         readiness=lambda: reasons,
+        guard=a_guard(),
     )
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
@@ -324,7 +328,20 @@ async def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process()
 @contextlib.asynccontextmanager
 async def a_floor_app() -> AsyncIterator[FastAPI]:
     statuses = StatusBook(Floor(), now=now, titles=[])
-    yield create_app(statuses=statuses, lines=list, registry=Metrics().registry, readiness=list)
+    yield create_app(
+        statuses=statuses,
+        lines=list,
+        registry=Metrics().registry,
+        readiness=list,
+        guard=a_guard(),
+    )
+
+
+def a_guard() -> Guard:
+    """Return one that lets everybody look."""
+    section = AccessConfig(anonymous_role="viewer")
+    book = AccessBook(section, zone="Europe/Stockholm", now=now)
+    return Guard(book, Sessions(b"k" * 32))
 
 
 async def test_signal_handlers_are_left_alone() -> None:

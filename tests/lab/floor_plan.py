@@ -98,6 +98,8 @@ class FloorPlan:
     """Lines, menus, notices and hours of its own, as TOML; "" for one line with one menu."""
     queue_keys: Mapping[str, str] = field(default_factory=dict)
     """More of a queue's section of ivrd.toml, by queue; a new name is one more queue."""
+    access: str = 'anonymous_role = "viewer"'
+    """ivrd.toml's section [access]; tests look at the API without a token."""
     templated: frozenset[str] = frozenset()
     """Queues that take ivrd's template for queues.conf."""
 
@@ -191,6 +193,9 @@ port = {agi_port}
 
 [web]
 port = {web_port}
+
+[access]
+{plan.access}
 
 [database]
 url = "{url}"

@@ -284,16 +284,27 @@ def known_keys() -> Keys:
             sections[name] = definitions[found[1]]["properties"]
         else:
             plain[name] = place
+    for table in tables_within_tables():
+        outer, _, key = table.rpartition(".")
+        found = re.search(r"#/\$defs/(\w+)", str(sections[outer][key]))
+        assert found, f"[{table}] is no table"
+        sections[table] = definitions[found[1]]["properties"]
     return {"": plain, **sections}
+
+
+def tables_within_tables() -> list[str]:
+    """Return the headers of the sample such as access.token."""
+    text = SAMPLE.read_text(encoding="utf-8")
+    return re.findall(r"^(?:# )?\[{1,2}(\w+\.\w+)\]{1,2}$", text, re.M)
 
 
 def sample_lines() -> Iterator[tuple[str, str, str, str]]:
     """Yield section, key, value and comment of each line, commented keys included."""
     section = ""
     for line in SAMPLE.read_text(encoding="utf-8").splitlines():
-        if header := re.fullmatch(r"(?:# )?\[{1,2}(\w+)\]{1,2}", line):
+        if header := re.fullmatch(r"(?:# )?\[{1,2}([\w.]+)\]{1,2}", line):
             section = header[1]
-        elif setting := re.fullmatch(r"(?:# )?([a-z_]+) = (.*?)(?:\s+# (.*))?", line):
+        elif setting := re.fullmatch(r"(?:# )?([a-z0-9_]+) = (.*?)(?:\s+# (.*))?", line):
             yield section, setting[1], setting[2], setting[3] or ""
 
 
@@ -301,6 +312,9 @@ def test_the_sample_names_every_key_and_no_other() -> None:
     shown: dict[str, set[str]] = {}
     for section, key, _, _ in sample_lines():
         shown.setdefault(section, set()).add(key)
+    for table in tables_within_tables():
+        outer, _, inner = table.rpartition(".")
+        shown[outer].add(inner)
     assert shown == {section: set(keys) for section, keys in known_keys().items()}
 
 

@@ -108,7 +108,7 @@ async def test_what_needs_a_restart_is_refused_by_its_name_with_all_the_rest(
 
 def test_every_key_can_be_changed_or_is_refused_by_its_name(desk: Desk) -> None:
     """A key that is in neither list would be taken without a word, and perhaps not be used."""
-    told = {"queues", "menus", "lines", "notices", "hours", "overflow"}
+    told = {"queues", "menus", "lines", "notices", "hours", "overflow", "access"}
     told |= {"time_zone", "cases", "retention", "prompt_sheet", "sheet", "department", "labels"}
     assert set(Config.model_fields) == told | set(FIXED)
 
