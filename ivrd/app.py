@@ -40,6 +40,7 @@ from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
 from ivrd.engine import Engine
 from ivrd.errors import PeerError
+from ivrd.figures_read import ReadFigures
 from ivrd.floor_now import FloorNow
 from ivrd.gap import GapFiller
 from ivrd.journal.facts_journal import FactsJournal
@@ -148,6 +149,8 @@ class App:
             self._statuses, lines=self._lines.statuses, faults=self._faults
         )
         self._access = AccessBook(config.access, zone=config.time_zone, now=self._now)
+        self._figures = ReadFigures(self._store, config, systems=list(self._clocks), now=self._now)
+        self._engine.observe(self._figures.observe)
         self._web_place = ""
         self._is_web_open = asyncio.Event()
 
@@ -228,6 +231,7 @@ class App:
             "watchdog": self._notifier.watchdog(),
             "control": self._switches.control.serve(),
             "reload": self._reload_on_hangup(),
+            "figures": self._figures.run(),
             "overflow-orders": self._switches.orders.keep_rules(),
         }
         if self._publisher is not None:
@@ -346,6 +350,7 @@ class App:
         for client in self._clients:
             client.expect_queues(QueueName(queue.name) for queue in config.queues)
         self._judge_by(config, floor_rules)
+        self._figures.change(config)
         self._config = config
 
     def _judge_by(self, config: Config, floor_rules: FloorRules) -> None:
@@ -400,6 +405,7 @@ class App:
             metrics.watch_outbox(self._publisher)
         wiring.show_engine(metrics, self._engine)
         wiring.show_counts(metrics, self._counts)
+        self._figures.register_metrics(metrics)
         self._switches.register_metrics(metrics)
         metrics.register_counter_source(
             "ivrd_reloads_refused_total",

@@ -81,7 +81,9 @@ def floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metric
     members: dict[Labels, float] = {}
     for view in synced:
         members[(view.system, view.queue, "available")] = view.members_available
-        members[(view.system, view.queue, "busy")] = view.members_busy
+        in_call = view.members_busy - view.members_ringing
+        members[(view.system, view.queue, "ringing")] = view.members_ringing
+        members[(view.system, view.queue, "in_call")] = in_call
         members[(view.system, view.queue, "paused")] = view.members_paused
         members[(view.system, view.queue, "unavailable")] = view.members_unavailable
     yield gauge("ivrd_queue_members", "Members of the queue by state.", (*queue, "state"), members)

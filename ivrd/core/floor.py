@@ -45,5 +45,7 @@ class QueueView:
     counted_since: datetime | None
     """The first event that this daemon counted, None before it; after a restart, whose day's counts
     go on, the first moment of the day."""
+    members_ringing: int = 0
+    """Of the busy, those whose phone rings and who are in no call."""
     expected: Expectation | None = None
     """The wait of a caller who enters now; None when nobody can tell."""

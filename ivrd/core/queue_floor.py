@@ -102,6 +102,7 @@ class QueueFloor:
             oldest_arrival_at=self.waiting.oldest_arrival_at,
             members_available=staff.count(Condition.AVAILABLE),
             members_busy=staff.count(Condition.BUSY),
+            members_ringing=staff.ringing,
             members_paused=staff.count(Condition.PAUSED),
             members_unavailable=staff.count(Condition.UNAVAILABLE),
             counts=self.counts,

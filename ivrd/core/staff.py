@@ -15,6 +15,8 @@ NOT_IN_USE = 1
 """Asterisk's device states (devicestate.h): 0 unknown, 1 not in use, 2 in use, 3 busy, 4 invalid,
 5 unavailable, 6 ringing, 7 ring in use, 8 on hold."""
 
+RINGING = 6
+
 UNREACHABLE = frozenset({4, 5})
 """Invalid and unavailable: no phone there. Unknown (0) is what a queue takes for reachable."""
 
@@ -42,12 +44,13 @@ def condition_of(member: MemberChanged) -> Condition:
 class Staff:
     """Members by interface, in the order in which they came."""
 
-    __slots__ = ("_counts", "_members")
+    __slots__ = ("_counts", "_members", "_ringing")
 
     def __init__(self, members: Iterable[MemberChanged] = ()) -> None:
         """Let members stand there; the last word about each holds."""
         self._members: dict[Interface, MemberChanged] = {}
         self._counts: Counter[Condition] = Counter()
+        self._ringing = 0
         for member in members:
             self.put(member)
 
@@ -62,19 +65,30 @@ class Staff:
         """Note how a member is now."""
         known = self._members.get(member.interface)
         if known is not None:
-            self._counts[condition_of(known)] -= 1
+            self._count(known, -1)
         self._members[member.interface] = member
-        self._counts[condition_of(member)] += 1
+        self._count(member, 1)
 
     def remove(self, interface: Interface) -> None:
         """Take a member out; nothing when they are not here."""
         known = self._members.pop(interface, None)
         if known is not None:
-            self._counts[condition_of(known)] -= 1
+            self._count(known, -1)
+
+    def _count(self, member: MemberChanged, by: int) -> None:
+        condition = condition_of(member)
+        self._counts[condition] += by
+        if condition is Condition.BUSY and member.device_state == RINGING:
+            self._ringing += by
 
     def count(self, condition: Condition) -> int:
         """Return how many can do so."""
         return self._counts[condition]
+
+    @property
+    def ringing(self) -> int:
+        """How many of the busy only have a ringing phone."""
+        return self._ringing
 
     @property
     def serving(self) -> int:

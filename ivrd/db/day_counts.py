@@ -10,14 +10,15 @@ then; so nothing is counted twice, and nothing is left out.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Integer, Select, and_, case, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, MoveEnd
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.rules import QueueRules
@@ -68,6 +69,39 @@ async def counts_since(
         for queue, cases in await session.execute(_cases(system, since)):
             found[queue] = replace(found[queue], cases=cases)
     return {QueueName(queue): counts for queue, counts in found.items() if queue in queues}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseTotal:
+    """How many cases, and contacts, of one kind were opened."""
+
+    system: SystemName
+    department: str | None
+    """By the label, else by the queue; None while nobody knows."""
+    case_class: CaseClass
+    number: int
+
+
+async def cases_since(engine: AsyncEngine, *, since: datetime) -> Sequence[CaseTotal]:
+    """Return what cases were opened since a moment, as they stand now.
+
+    Raises:
+        DATABASE_ERRORS: The database does not answer.
+    """
+    columns = (CaseRow.system, CaseRow.department, CaseRow.case_class)
+    query = select(*columns, func.count()).where(CaseRow.opened_at >= since).group_by(*columns)
+    session = AsyncSession(engine.execution_options(**{READ_ONLY: True}))
+    async with asyncio.timeout(READ_S_MAX), session:
+        rows = (await session.execute(query)).all()
+    return [
+        CaseTotal(
+            system=SystemName(system),
+            department=department,
+            case_class=CaseClass(case_class),
+            number=number,
+        )
+        for system, department, case_class, number in rows
+    ]
 
 
 def _entries(

@@ -85,6 +85,7 @@ def a_view(*, is_synced: bool = True, oldest_arrival_at: datetime | None = None)
         oldest_arrival_at=oldest_arrival_at,
         members_available=1,
         members_busy=2,
+        members_ringing=1,
         members_paused=0,
         members_unavailable=4,
         counts=Counts(joined=9),
@@ -317,7 +318,8 @@ def test_live_figures_come_from_the_floor_at_each_scrape() -> None:
     samples = shown(metrics)
     assert samples["ivrd_queue_callers{system=pbx1,queue=kc}"] == 3
     assert samples["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 90
-    assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=busy}"] == 2
+    assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=in_call}"] == 1
+    assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=ringing}"] == 1
     floor.views = (a_view(oldest_arrival_at=None),)
     assert shown(metrics)["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 0
 

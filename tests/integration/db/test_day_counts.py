@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivrd.core.effects import Disposition, RecordEntry
 from ivrd.core.rules import QueueRules, Role
 from ivrd.core.service_level import Counts
-from ivrd.db.day_counts import counts_since
+from ivrd.db.day_counts import cases_since, counts_since
 from ivrd.db.store import Store
 from tests.integration.db.samples import (
     AT,
@@ -103,3 +103,14 @@ async def test_a_call_that_lives_still_is_left_to_whoever_tells_it_again(
 ) -> None:
     await Store(engine).save_batch([an_entry(), a_move(), a_case()])
     assert await counts_since(engine, system=PBX, since=MIDNIGHT, queues=rules(25)) == {}
+
+
+async def test_cases_of_the_day_are_counted_as_they_stand(engine: AsyncEngine) -> None:
+    facts = [a_case(1), a_case(2), replace(a_case(3), department="teknisk")]
+    await Store(engine).save_batch(facts)
+    found = {
+        (each.department, each.case_class.value): each.number
+        for each in await cases_since(engine, since=MIDNIGHT)
+    }
+    assert found == {(None, "resolved"): 2, ("teknisk", "resolved"): 1}
+    assert await cases_since(engine, since=AT + timedelta(1)) == []
