@@ -139,13 +139,16 @@ def search_query(wanted: CaseFilter, *, after: Place | None, count: int) -> Sele
     Of several lines, or departments, each is sought by itself and the newest of all are taken: an
     index holds each in order of time, but not several of them together.
     """
-    branches = [_branch(part, after=after, count=count) for part in _parts(wanted)]
-    if len(branches) == 1:
-        return branches[0]
+    parts = _parts(wanted)
+    newest = (CASES.c.opened_at.desc(), CASES.c.id.desc())
+    if len(parts) == 1:
+        return _branch(select(CASES), wanted, after=after, count=count)
+    places = select(CASES.c.opened_at, CASES.c.id)
+    branches = (_branch(places, part, after=after, count=count) for part in parts)
     # SQLite takes no LIMIT in a part of a union, unless the part is a selection of a selection.
     union = union_all(*(select(branch.subquery()) for branch in branches)).subquery()
-    newest = (union.c.opened_at.desc(), union.c.id.desc())
-    return select(union).order_by(*newest).limit(count)
+    found = select(union.c.id).order_by(union.c.opened_at.desc(), union.c.id.desc()).limit(count)
+    return select(CASES).where(CASES.c.id.in_(found)).order_by(*newest)
 
 
 def _parts(wanted: CaseFilter) -> Sequence[CaseFilter]:
@@ -166,8 +169,10 @@ def _parts(wanted: CaseFilter) -> Sequence[CaseFilter]:
     return [replace(wanted, scope=scope) for scope in scopes]
 
 
-def _branch(wanted: CaseFilter, *, after: Place | None, count: int) -> Select[tuple[Any, ...]]:
-    query = select(CASES).where(*_conditions(wanted))
+def _branch(
+    columns: Select[tuple[Any, ...]], wanted: CaseFilter, *, after: Place | None, count: int
+) -> Select[tuple[Any, ...]]:
+    query = columns.where(*_conditions(wanted))
     if after is not None:
         place = tuple_(CASES.c.opened_at, CASES.c.id)
         query = query.where(place < (after.opened_at, after.case_id))

@@ -12,6 +12,7 @@ from tests.bench import (
     expected_wait,
     great_move,
     key_to_queue,
+    many_cases,
     tracker_alone,
     year,
 )
@@ -30,6 +31,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "e": year.measure,
     "f": expected_wait.measure,
     "g": great_move.measure,
+    "h": many_cases.measure,
 }
 """By key, in the order in which they run; each takes `is_quick`."""
 

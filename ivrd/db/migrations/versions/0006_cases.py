@@ -15,7 +15,10 @@ branch_labels = None
 depends_on = None
 
 PARTIAL_INDEXES = {
-    "ix_cases_unlabelled": (["agent", "opened_at"], "label IS NULL AND state <> 'closed'"),
+    "ix_cases_unlabelled": (
+        ["label", "agent", "opened_at"],
+        "label IS NULL AND state <> 'closed'",
+    ),
     "ix_cases_not_closed": (["state", "opened_at"], "state <> 'closed'"),
     "ix_cases_deadline": (["state", "deadline"], "deadline IS NOT NULL"),
     "ix_cases_label": (["label", "opened_at"], "label IS NOT NULL"),
