@@ -43,6 +43,7 @@ from ivrd.errors import PeerError
 from ivrd.figures_read import ReadFigures
 from ivrd.floor_now import FloorNow
 from ivrd.gap import GapFiller
+from ivrd.handover.office import HandoverOffice
 from ivrd.journal.facts_journal import FactsJournal
 from ivrd.labels import label_tree
 from ivrd.lines_now import LineBook
@@ -121,7 +122,7 @@ class App:
             journal=self._journal,
             before_own=self._restore_day,
         )
-        self._desk = self._wire_desk(config)
+        self._desk, self._handover = self._wire_cases(config)
         self._menu_counts = MenuCounts()
         self._speaker = QueueSpeaker(self._trackers, sheet=config.sheet)
         self._agi = self._wire_agi(config)
@@ -154,13 +155,14 @@ class App:
         self._web_place = ""
         self._is_web_open = asyncio.Event()
 
-    def _wire_desk(self, config: Config) -> CaseDesk:
-        return CaseDesk(
+    def _wire_cases(self, config: Config) -> tuple[CaseDesk, HandoverOffice]:
+        desk = CaseDesk(
             self._store,
             now=self._now,
             labels=label_tree(config.department),
             record=self._outbox.put_nowait,
         )
+        return desk, HandoverOffice(config, store=self._store, cases=desk)
 
     def _wire_agi(self, config: Config) -> AgiServer:
         return AgiServer(
@@ -233,6 +235,7 @@ class App:
             "reload": self._reload_on_hangup(),
             "figures": self._figures.run(),
             "overflow-orders": self._switches.orders.keep_rules(),
+            "handover": self._handover.run(),
         }
         if self._publisher is not None:
             work["mqtt"] = self._publisher.run()
@@ -414,6 +417,7 @@ class App:
             lambda: {(): self._reloader.refused},
         )
         wiring.show_lines(metrics, self._lines)
+        wiring.show_handover(metrics, self._handover)
         wiring.show_menus(metrics, agi=self._agi, counts=self._menu_counts)
         wiring.show_journal(metrics, journal=self._journal, outbox=self._outbox, store=self._store)
         directory = self._config.state_directory

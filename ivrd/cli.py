@@ -25,6 +25,7 @@ from ivrd import (
     __version__,
     cli_access,
     cli_dialplan,
+    cli_handover,
     cli_menu,
     cli_overflow,
     cli_person,
@@ -74,6 +75,7 @@ cli.add_typer(cli_overflow.cli, name="overflow")
 cli.add_typer(cli_report.cli, name="report")
 cli.command()(labels)
 cli_status.register(cli)
+cli.add_typer(cli_handover.cli, name="handover")
 cli_switches.register(cli)
 cli_person.register(cli)
 cli_access.register(cli)

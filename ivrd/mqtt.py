@@ -1,7 +1,8 @@
 """Publishes queue status, cases and decisions to an MQTT broker; the only import of aiomqtt.
 
-Here: topics, quality of service, what is kept while the broker is away, reconnecting. Not here: the
-payload of a queue (whoever holds the floor writes it).
+Here: topics, quality of service, what is kept while the broker is away, reconnecting; and `deliver`
+for whoever keeps its messages itself. Not here: the payload of a queue (whoever holds the floor
+writes it), nor of what is delivered.
 
     <prefix>/<system>/availability           online | offline; retained; also the last will
     <prefix>/<system>/queue/<queue>/status   JSON; retained; the newest per topic
@@ -30,6 +31,7 @@ from ivrd.config import MqttConfig
 from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import QueueName, SystemName
+from ivrd.errors import PeerError
 from ivrd.retry import Backoff
 
 STATUS_INTERVAL_S = 0.2
@@ -309,6 +311,50 @@ class _Link:
                 "broker_lost", asterisk=self._system, reason=str(first), is_refused=is_refused
             )
         self._is_loss_logged = True
+
+
+class BrokerTrouble(PeerError):
+    """A message was not acknowledged; the broker may have it all the same.
+
+    Attributes:
+        needs_person: It refused our name or our right: trying soon cures nothing.
+    """
+
+    def __init__(self, reason: str, *, needs_person: bool) -> None:
+        self.needs_person = needs_person
+        super().__init__(reason)
+
+
+async def deliver(config: MqttConfig, *, client: str, topic: str, payload: bytes) -> None:
+    """Return when the broker has acknowledged one message, on a connection of its own.
+
+    Args:
+        config: The broker.
+        client: Distinguishes what is delivered at the same time.
+        topic: Below the configured prefix.
+        payload: The message; not retained.
+
+    Raises:
+        BrokerTrouble: It has not.
+    """
+    password = config.password
+    try:
+        async with aiomqtt.Client(
+            hostname=config.host,
+            port=config.port,
+            username=config.username,
+            password=None if password is None else password.get_secret_value(),
+            identifier=f"ivrd-{config.topic_prefix}-{client}",
+            clean_session=True,
+            keepalive=KEEP_ALIVE_S,
+            timeout=ANSWER_S_MAX,
+        ) as connection:
+            await connection.publish(
+                f"{config.topic_prefix}/{topic}", payload, qos=QOS, retain=False
+            )
+    except PEER_ERRORS as error:
+        is_refused = isinstance(error, aiomqtt.MqttCodeError) and _code(error) in REFUSALS
+        raise BrokerTrouble(str(error), needs_person=is_refused) from error
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:

@@ -16,7 +16,18 @@ from ivrd.config import Config, load
 from ivrd.errors import ConfigError
 from ivrd.switches import Reloaded
 
-FIXED = ("state_directory", "pbx", "agi", "web", "database", "journal", "mqtt", "log", "privacy")
+FIXED = (
+    "state_directory",
+    "pbx",
+    "agi",
+    "web",
+    "database",
+    "journal",
+    "mqtt",
+    "log",
+    "privacy",
+    "handover",
+)
 """Keys of what is connected, opened or listened on once: they need a restart."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

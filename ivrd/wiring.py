@@ -16,6 +16,7 @@ from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
 from ivrd.engine import INBOX_EVENTS_MAX, Engine
 from ivrd.gap import GapFiller
+from ivrd.handover.office import HandoverOffice
 from ivrd.journal.facts_journal import FactsJournal
 from ivrd.lines_now import LineBook
 from ivrd.loop_turns import STALL_S, LoopTurns
@@ -167,6 +168,25 @@ def show_journal(
         metrics.register_gauge_source(f"ivrd_journal_{name}", told, (), _single(read))
     for name, (told, read) in counters.items():
         metrics.register_counter_source(f"ivrd_{name}_total", told, (), _single(read))
+
+
+def show_handover(metrics: Metrics, office: HandoverOffice) -> None:
+    """Show what waits for the case systems, and what came of it."""
+    gauges = {
+        "messages": ("Messages not yet sent.", ("destination", "state"), office.messages),
+        "oldest_seconds": ("How long the oldest waits.", ("destination",), office.oldest),
+        "reached": ("0 while a case system is in trouble.", ("destination",), office.reached),
+    }
+    for name, (told, labels, read) in gauges.items():
+        metrics.register_gauge_source(f"ivrd_handover_{name}", told, labels, read)
+    counters = {
+        "sent": ("Messages that a case system has taken.", office.sent),
+        "failures": ("Tries to send a message that came to nothing.", office.failures),
+    }
+    for name, (told, count) in counters.items():
+        metrics.register_counter_source(
+            f"ivrd_handover_{name}_total", told, ("destination",), count
+        )
 
 
 def show_pbx(metrics: Metrics, client: AmiClient, *, tracker: Tracker, gap: GapFiller) -> None:

@@ -24,6 +24,13 @@ from ivrd.config.daemon import (
     WebConfig,
 )
 from ivrd.config.floor import CasesConfig, QueueConfig
+from ivrd.config.handover import (
+    FileDropConfig,
+    HandoverConfig,
+    SupportManagementConfig,
+    TopicConfig,
+    WebhookConfig,
+)
 from ivrd.config.labels import DepartmentConfig, LabelsConfig, SubjectConfig
 from ivrd.config.loading import check, json_schema, load, load_for_reports
 from ivrd.config.overflow import OverflowConfig
@@ -39,6 +46,8 @@ __all__ = [
     "Config",
     "DatabaseConfig",
     "DepartmentConfig",
+    "FileDropConfig",
+    "HandoverConfig",
     "JournalConfig",
     "LabelsConfig",
     "LineConfig",
@@ -57,9 +66,12 @@ __all__ = [
     "ShiftExceptionConfig",
     "SubjectConfig",
     "Supervision",
+    "SupportManagementConfig",
     "TargetConfig",
     "TokenConfig",
+    "TopicConfig",
     "WebConfig",
+    "WebhookConfig",
     "check",
     "json_schema",
     "load",

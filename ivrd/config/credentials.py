@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from ivrd.config.access import AccessConfig
+from ivrd.config.handover import HandoverConfig, signing_fault
 from ivrd.config.key_file import read_keys
 from ivrd.config.whole import Config
 from ivrd.errors import ConfigError
@@ -21,6 +22,12 @@ def secret_faults(document: Mapping[str, object]) -> Iterator[str]:
     for number, pbx in enumerate(pbxes if isinstance(pbxes, list) else []):
         if isinstance(pbx, dict) and "secret" in pbx:
             yield f"pbx[{number}].secret: secrets do not belong here; name a file in secret_file"
+    handover = document.get("handover")
+    for number, one in enumerate(handover if isinstance(handover, list) else []):
+        for key in ("secrets", "status_secrets", "client_secret"):
+            if isinstance(one, dict) and key in one:
+                told = "secrets do not belong here; name a file in"
+                yield f"handover[{number}].{key}: {told} {key.removesuffix('s')}_file"
     for section in ("database", "mqtt"):
         table = document.get(section)
         if isinstance(table, dict) and "password" in table:
@@ -56,8 +63,12 @@ def with_secrets(config: Config, base: Path) -> Config:
     if privacy.key_file is not None:
         privacy = privacy.model_copy(update={"keys": read_keys(privacy.key_file, base)})
     access = _with_oidc_secret(config.access, base)
+    handover = tuple(
+        _with_handover_secrets(one, base, f"handover[{number}]")
+        for number, one in enumerate(config.handover)
+    )
     sections = {"pbx": pbxes, "mqtt": mqtt, "privacy": privacy, "access": access}
-    return config.model_copy(update=sections)
+    return config.model_copy(update=sections | {"handover": handover})
 
 
 def _with_oidc_secret(access: AccessConfig, base: Path) -> AccessConfig:
@@ -79,6 +90,29 @@ def with_database_secret(config: Config, base: Path) -> Config:
         return config
     secret = _read_secret(database.password_file, base, "database.password_file")
     return config.model_copy(update={"database": database.model_copy(update={"password": secret})})
+
+
+def _with_handover_secrets(one: HandoverConfig, base: Path, place: str) -> HandoverConfig:
+    """Return a case system with its secrets, each of the form that signatures need."""
+    found: dict[str, object] = {}
+    for key in ("secret", "status_secret"):
+        files = getattr(one, f"{key}_files", ())
+        named = [(file, f"{place}.{key}_files[{number}]") for number, file in enumerate(files)]
+        secrets = tuple(_read_secret(file, base, where) for file, where in named)
+        faults = [
+            f"{where}: {file} {fault}"
+            for (file, where), secret in zip(named, secrets, strict=True)
+            if (fault := signing_fault(secret.get_secret_value())) is not None
+        ]
+        if faults:
+            raise ConfigError(faults)
+        if files:
+            found[f"{key}s"] = secrets
+    client_secret_file = getattr(one, "client_secret_file", None)
+    if client_secret_file is not None:
+        where = f"{place}.client_secret_file"
+        found["client_secret"] = _read_secret(client_secret_file, base, where)
+    return one.model_copy(update=found)
 
 
 def _read_secret(file: Path, base: Path, place: str) -> SecretStr:

@@ -4,7 +4,7 @@ Here: from pydantic's list to lines for a person. Not here: any check.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
 from pydantic import ValidationError
@@ -12,8 +12,14 @@ from pydantic import ValidationError
 from ivrd.config.base import Section
 from ivrd.config.whole import Config
 
-HIDDEN = frozenset({"secret", "password", "client_secret", "sheet", "keys"})
+HIDDEN = frozenset(
+    {"secret", "password", "sheet", "keys", "secrets", "status_secrets", "client_secret"}
+)
 """Fields that are filled from files, and must not stand in the configuration."""
+
+
+KINDS = frozenset({"webhook", "mqtt", "file", "support_management"})
+"""Branches of `handover`."""
 
 
 def readable(error: ValidationError) -> Iterator[str]:
@@ -35,7 +41,11 @@ def readable(error: ValidationError) -> Iterator[str]:
 
 def _place(location: Iterable[int | str]) -> str:
     text = ""
-    for part in location:
+    parts = tuple(location)
+    for number, part in enumerate(parts):
+        if part in KINDS and number and isinstance(parts[number - 1], int):
+            # Pydantic's name of a union's branch, which is no place in the file.
+            continue
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
 
@@ -50,18 +60,25 @@ def _nearest(location: tuple[int | str, ...]) -> str:
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """Return the keys that a place of the file may hold; empty when it holds no table of ours."""
-    model: type[Section] | None = Config
+    models: Sequence[type[Section]] = (Config,)
     for part in location:
-        if isinstance(part, str) and model is not None:
-            field = model.model_fields.get(part)
-            # A part that is no field is the name of a union's branch, and changes no place.
-            model = model if field is None else _section_in(field.annotation)
-    return [] if model is None else [key for key in model.model_fields if key not in HIDDEN]
+        if isinstance(part, str):
+            fields = [model.model_fields[part] for model in models if part in model.model_fields]
+            if fields:
+                models = [one for field in fields for one in _sections_in(field.annotation)]
+            else:
+                # The name of a union's branch, which may say which one, and changes no place.
+                models = [model for model in models if _is_of_kind(model, part)] or models
+    return [key for key in models[0].model_fields if key not in HIDDEN] if models else []
 
 
-def _section_in(annotation: object) -> type[Section] | None:
-    """Return the section that a field holds: itself, in a tuple, or as one of several."""
+def _is_of_kind(model: type[Section], kind: str) -> bool:
+    field = model.model_fields.get("kind")
+    return field is not None and kind in get_args(field.annotation)
+
+
+def _sections_in(annotation: object) -> list[type[Section]]:
+    """Return the sections that a field may hold: itself, in a tuple, or as one of several."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    found = (_section_in(inner) for inner in get_args(annotation))
-    return next((section for section in found if section is not None), None)
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in _sections_in(inner)]

@@ -53,6 +53,10 @@ def reference_faults(config: Config) -> Iterator[str]:
     for number, name in enumerate(queues):
         if name in RESERVED:
             yield f"queues[{number}].name: {name!r} is a word of the menus; take another"
+    yield from _doubles("handover", [one.name for one in config.handover])
+    for number, one in enumerate(config.handover):
+        if one.kind == "mqtt" and config.mqtt is None:
+            yield f"handover[{number}].kind: there is no table [mqtt] that names the broker"
     yield from _queue_circles(config)
     yield from _silent_circles(config)
     yield from _label_faults(config)

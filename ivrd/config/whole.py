@@ -20,6 +20,7 @@ from ivrd.config.daemon import (
     WebConfig,
 )
 from ivrd.config.floor import CasesConfig, QueueConfig
+from ivrd.config.handover import HandoverConfig
 from ivrd.config.hours import HoursConfig
 from ivrd.config.labels import DepartmentConfig, LabelsConfig
 from ivrd.config.overflow import OverflowConfig
@@ -65,3 +66,4 @@ class Config(Section):
     labels: LabelsConfig = LabelsConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     retention: RetentionConfig = RetentionConfig()
+    handover: tuple[HandoverConfig, ...] = ()

@@ -336,3 +336,37 @@ class DecisionRow(Base):
     why: Mapped[str]
     figures: Mapped[str]
     """JSON of known keys (core/decisions.py), at most FIGURES_CHARACTERS_MAX."""
+
+
+class CaseMessageRow(Base):
+    """One message about one version of a case, on its way to one case system."""
+
+    __tablename__ = "case_messages"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index(None, "case_id", "destination", "version", unique=True),
+        Index(None, "destination", "state", "next_try_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    case_id: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int]
+    destination: Mapped[str]
+    key: Mapped[str]
+    kind: Mapped[str]
+    payload: Mapped[str]
+    """JSON; never the caller's number."""
+    created_at: Mapped[datetime]
+    attempts: Mapped[int]
+    """Tries begun, the present one counted."""
+    next_try_at: Mapped[datetime]
+    state: Mapped[str]
+    claimed_by: Mapped[str | None]
+    claimed_until: Mapped[datetime | None]
+    """While a sender has it; NULL when none has."""
+    last_error: Mapped[str | None]
+    sent_at: Mapped[datetime | None]
+    external_id: Mapped[str | None]
+    """What the destination calls the case."""
+    settled_why: Mapped[str | None]
+    """Why a person dropped it."""

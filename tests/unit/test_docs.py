@@ -279,9 +279,11 @@ def known_keys() -> Keys:
     sections: dict[str, Mapping[str, object]] = {}
     plain: dict[str, object] = {}
     for name, place in schema["properties"].items():
-        found = re.search(r"#/\$defs/(\w+)", str(place))
+        # One of several where a key says which, as in `handover`.
+        found = re.findall(r"'#/\$defs/(\w+)'", str(place))
         if found:
-            sections[name] = definitions[found[1]]["properties"]
+            tables = [definitions[one]["properties"] for one in found]
+            sections[name] = {key: told for table in tables for key, told in table.items()}
         else:
             plain[name] = place
     for table in tables_within_tables():

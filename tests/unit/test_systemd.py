@@ -121,7 +121,7 @@ def test_every_credential_is_one_that_a_configuration_names() -> None:
         for value in read_unit(path)["Service"].get("LoadCredential", [])
     ]
     sample = (REPOSITORY / "config" / "ivrd.toml").read_text(encoding="utf-8")
-    named = re.findall(r'^(?:# )?\w*_file = "([a-z-]+)"', sample, re.MULTILINE)
+    named = re.findall(r'^(?:# )?\w*_files? = \[?"([a-z-]+)"', sample, re.MULTILINE)
     assert sorted(credentials) == sorted(named)
 
 

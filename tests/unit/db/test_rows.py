@@ -50,8 +50,9 @@ def test_a_naive_moment_is_a_bug() -> None:
 
 def test_every_row_carries_the_name_of_its_system() -> None:
     for table in Base.metadata.tables.values():
-        # An act is about all PBXs alike, and a change's case has its system.
-        assert table.name in ("acts", "case_changes") or not table.columns["system"].nullable
+        # An act is about all PBXs alike; the case of a change, or of a message, has its system.
+        is_of_case = table.name in ("case_changes", "case_messages")
+        assert table.name == "acts" or is_of_case or not table.columns["system"].nullable
 
 
 def test_every_table_has_a_key_that_makes_a_repeat_harmless() -> None:
@@ -70,6 +71,7 @@ def test_every_table_has_a_key_that_makes_a_repeat_harmless() -> None:
         "cases": [("call_id", "rule")],
         "case_changes": [("case_id", "version")],
         "call_acts": [("act_id",)],
+        "case_messages": [("key",)],
         "acts": [("act_id",)],
         "decisions": [("call_id", "system", "at", "what", "rule", "from_queue")],
     }

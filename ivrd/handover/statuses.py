@@ -1,0 +1,267 @@
+"""What became of cases: statuses that come back from the case systems, pushed or asked for.
+
+Here: who may say it, and what it makes of a case. Not here: HTTP routes (web/), SQL (db/).
+
+Rules
+    1. A system may speak of the cases that it was told of, and of no others.
+    2. A status is a change of the case, by the system's name; the same one twice is one change.
+    3. One that means "closed" closes the case as well, wherever it stands.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Protocol
+
+import structlog
+
+from ivrd.case_desk import CaseDesk, CaseError
+from ivrd.config import HandoverConfig, SupportManagementConfig
+from ivrd.core.actors import Actor, Origin
+from ivrd.core.case_record import CaseState
+from ivrd.db.case_messages import ToldCase
+from ivrd.db.connection import DATABASE_ERRORS, reason_of
+from ivrd.errors import PeerError
+from ivrd.handover.signing import SignatureRefused, verify
+from ivrd.handover.support_management import Errand, SupportManagement
+
+BODY_BYTES_MAX = 65_536
+
+TEXT_CHARACTERS_MAX = 200
+"""Of a status, and of what they call a case."""
+
+FIRST_LOOK_BACK = timedelta(days=14)
+"""What was changed while ivrd was away is asked for at the start; repeats change nothing."""
+
+LOOK_BACK = timedelta(minutes=5)
+"""Their clock and ours may differ so much."""
+
+PAGE_ERRANDS, PAGES_MAX = 50, 200
+
+log = structlog.get_logger(__name__)
+
+
+class StatusRefused(Exception):
+    """A status was not taken; the text tells why.
+
+    Attributes:
+        status: The HTTP status to say so with.
+    """
+
+    def __init__(self, status: HTTPStatus, because: str) -> None:
+        self.status = status
+        super().__init__(because)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a case system says of one case."""
+
+    case: int | str
+    """Our number of it, or our key."""
+    status: str
+    is_closed: bool
+    external_id: str | None
+
+
+class CaseBook(Protocol):
+    """Which cases a destination was told of (`ivrd.db.case_messages.MessageBook`)."""
+
+    async def told_case(self, destination: str, case: int | str) -> ToldCase | None:
+        """Return a case by its row's number, or by our key; None when they were not told of it."""
+
+
+class Statuses:
+    """Takes statuses, of every destination."""
+
+    def __init__(
+        self, tables: Sequence[HandoverConfig], *, book: CaseBook, cases: CaseDesk
+    ) -> None:
+        """Take them as configured."""
+        self._secrets = {
+            one.name: [secret.get_secret_value() for secret in one.status_secrets] for one in tables
+        }
+        self._book = book
+        self._cases = cases
+        self.taken = 0
+        """Statuses that changed a case."""
+        self.refused = 0
+
+    async def take(
+        self, destination: str, headers: Mapping[str, str], body: bytes, *, now: datetime
+    ) -> None:
+        """Take one signed status.
+
+        Args:
+            destination: Who says it is speaking.
+            headers: By lower-case name.
+            body: As it came.
+            now: The machine's time, aware.
+
+        Raises:
+            StatusRefused: It is not theirs to say, or cannot be understood.
+        """
+        try:
+            message_id, told = self._checked(destination, headers, body, now)
+            case = await self._book.told_case(destination, told.case)
+            if case is None:
+                raise StatusRefused(HTTPStatus.NOT_FOUND, "no such case was handed over to you")
+        except StatusRefused as refused:
+            self.refused += 1
+            log.warning("status_refused", destination=destination, because=str(refused))
+            raise
+        await self.tell(destination, case, told, act_id=f"{destination}/{message_id}")
+
+    async def tell(self, destination: str, case: ToldCase, told: Told, *, act_id: str) -> None:
+        """Keep a status, and close the case if it means that; nothing when it is so already.
+
+        Args:
+            destination: Whose word it is.
+            case: As it is now.
+            told: What is said.
+            act_id: The same whenever it is said again.
+        """
+        by = Actor(who=destination, origin=Origin.CASE_SYSTEM)
+        try:
+            if case.external_status != told.status or told.external_id not in (
+                None,
+                case.external_id,
+            ):
+                await self._cases.tell_status(
+                    case.case_id, told.status, by, external_id=told.external_id, act_id=act_id
+                )
+                self.taken += 1
+            if told.is_closed and case.state is not CaseState.CLOSED:
+                await self._cases.close(case.case_id, by, act_id=f"{act_id}/closed")
+        except CaseError as error:
+            # It was erased meanwhile, or somebody has made something else of it.
+            log.warning("status_not_kept", destination=destination, because=str(error))
+
+    def _checked(
+        self, destination: str, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> tuple[str, Told]:
+        keys = self._secrets.get(destination)
+        if not keys:
+            raise StatusRefused(HTTPStatus.NOT_FOUND, "no statuses are taken from there")
+        if len(body) > BODY_BYTES_MAX:
+            raise StatusRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+        try:
+            message_id = verify(headers, body, keys, now=now)
+        except SignatureRefused as error:
+            raise StatusRefused(HTTPStatus.UNAUTHORIZED, str(error)) from error
+        return message_id[:TEXT_CHARACTERS_MAX], _told_in(body)
+
+
+class ErrandPoll:
+    """Asks one SupportManagement, now and then, which of our errands were changed."""
+
+    def __init__(
+        self,
+        table: SupportManagementConfig,
+        adapter: SupportManagement,
+        *,
+        book: CaseBook,
+        statuses: Statuses,
+    ) -> None:
+        """Ask as configured."""
+        self._table = table
+        self._adapter = adapter
+        self._book = book
+        self._statuses = statuses
+        self._is_away = False
+        self._since = datetime.now(UTC) - FIRST_LOOK_BACK
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        while True:
+            try:
+                await self.ask(datetime.now(UTC))
+                self._is_away = False
+            except (*DATABASE_ERRORS, PeerError) as error:
+                if not self._is_away:
+                    name = self._table.name
+                    log.warning("statuses_not_read", destination=name, reason=reason_of(error))
+                self._is_away = True
+            await asyncio.sleep(self._table.poll_s)
+
+    async def ask(self, now: datetime) -> None:
+        """Ask once, and keep what is new.
+
+        Raises:
+            PeerError: They could not be read; the next time asks for the same again.
+        """
+        moment = (self._since - LOOK_BACK).isoformat(timespec="milliseconds")
+        for page in range(PAGES_MAX):
+            errands, is_all = await self._adapter.changed_since(
+                moment, page=page, size=PAGE_ERRANDS
+            )
+            for errand in errands:
+                await self._note(errand)
+            if is_all:
+                break
+        self._since = now
+
+    async def _note(self, errand: Errand) -> None:
+        if errand.case_key is None:
+            return
+        case = await self._book.told_case(self._table.name, errand.case_key)
+        if case is None:
+            return
+        told = Told(
+            case=errand.case_key,
+            status=errand.status[:TEXT_CHARACTERS_MAX],
+            is_closed=errand.status in self._table.closed_statuses,
+            external_id=errand.errand_id,
+        )
+        act_id = f"{self._table.name}/{errand.errand_id}/{errand.modified}/{errand.status}"
+        await self._statuses.tell(self._table.name, case, told, act_id=act_id)
+
+
+def _told_in(body: bytes) -> Told:
+    """Return what a body says.
+
+    Raises:
+        StatusRefused: It is not of the known form.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _misunderstood("the body is no JSON") from error
+    if isinstance(found, dict) and "specversion" in found:
+        # A CloudEvent may carry it as well.
+        found = found.get("data")
+    if not isinstance(found, dict):
+        raise _misunderstood("the body is no object")
+    case = found.get("case")
+    is_number = isinstance(case, int) and not isinstance(case, bool) and 0 < case < 2**63
+    text = _text(case)
+    if not is_number and text is None:
+        raise _misunderstood("case: our case_id or key is needed")
+    status = _text(found.get("status"))
+    if status is None:
+        raise _misunderstood(f"status: one line of at most {TEXT_CHARACTERS_MAX} characters")
+    external_id = found.get("external_id")
+    if external_id is not None and _text(external_id) is None:
+        raise _misunderstood(f"external_id: at most {TEXT_CHARACTERS_MAX} characters")
+    is_closed = found.get("is_closed", False)
+    if not isinstance(is_closed, bool):
+        raise _misunderstood("is_closed: true or false")
+    return Told(
+        case=case if isinstance(case, int) else text or "",
+        status=status,
+        is_closed=is_closed,
+        external_id=_text(external_id),
+    )
+
+
+def _text(value: object) -> str | None:
+    """Return a value that is one short line of text; None when it is anything else."""
+    is_line = isinstance(value, str) and 0 < len(value) <= TEXT_CHARACTERS_MAX
+    return value if is_line and isinstance(value, str) and value.isprintable() else None
+
+
+def _misunderstood(because: str) -> StatusRefused:
+    return StatusRefused(HTTPStatus.UNPROCESSABLE_ENTITY, because)
