@@ -18,8 +18,6 @@ from pathlib import Path
 import structlog
 
 from ivrd import counts_today, live_switches, rules, wiring
-from ivrd.access.book import AccessBook
-from ivrd.access.sessions import Sessions, session_key
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
 from ivrd.case_desk import CaseDesk
@@ -55,10 +53,8 @@ from ivrd.notify import Notifier
 from ivrd.queue_log import QueueLog
 from ivrd.reconciliation import ResultFile
 from ivrd.reload import Reloader
+from ivrd.site import Site
 from ivrd.speaking import QueueSpeaker
-from ivrd.web.guard import Guard
-from ivrd.web.pages import create_app
-from ivrd.web.server import serve
 from ivrd.web.status import QueueTitle, StatusBook
 
 DRAIN_S_MAX = 10.0
@@ -149,11 +145,20 @@ class App:
         self._switches.control.floor = FloorNow(
             self._statuses, lines=self._lines.statuses, faults=self._faults
         )
-        self._access = AccessBook(config.access, zone=config.time_zone, now=self._now)
         self._figures = ReadFigures(self._store, config, systems=list(self._clocks), now=self._now)
         self._engine.observe(self._figures.observe)
-        self._web_place = ""
-        self._is_web_open = asyncio.Event()
+        self._site = Site(
+            config,
+            statuses=self._statuses,
+            lines=self._lines.statuses,
+            trackers=self._trackers,
+            switches=self._switches,
+            store=self._store,
+            metrics=self._metrics,
+            readiness=self._faults,
+            now=self._now,
+        )
+        self._engine.observe(self._site.observe)
 
     def _wire_cases(self, config: Config) -> tuple[CaseDesk, HandoverOffice]:
         desk = CaseDesk(
@@ -228,7 +233,8 @@ class App:
         work: dict[str, Coroutine[object, object, None]] = {
             "engine": self._engine.run(),
             "database": self._outbox.run(),
-            "web": self._serve_web(),
+            "web": self._site.serve(),
+            "web-changes": self._site.tell(),
             "agi": self._agi.serve(),
             "watchdog": self._notifier.watchdog(),
             "control": self._switches.control.serve(),
@@ -246,8 +252,8 @@ class App:
 
     async def _announce(self) -> None:
         await self._agi.started.wait()
-        await self._is_web_open.wait()
-        log.info("ivrd_started", web=self._web_place, agi_port=self._agi.port)
+        await self._site.is_open.wait()
+        log.info("ivrd_started", web=self._site.place, agi_port=self._agi.port)
         self._notifier.ready()
 
     async def _end(self, tasks: Mapping[str, "asyncio.Task[None]"]) -> None:
@@ -262,21 +268,6 @@ class App:
         for name in [name for name in tasks if name not in first]:
             await _cancel(tasks[name])
         log.info("ivrd_stopped", facts_lost=lost, facts_in_journal=self._journal.waiting)
-
-    async def _serve_web(self) -> None:
-        app = create_app(
-            statuses=self._statuses,
-            lines=self._lines.statuses,
-            registry=self._metrics.registry,
-            readiness=self._faults,
-            guard=Guard(self._access, Sessions(session_key(self._config.state_directory))),
-        )
-
-        def note(host: str, port: int) -> None:
-            self._web_place = f"http://{host}:{port}"
-            self._is_web_open.set()
-
-        await serve(app, self._config.web, on_listening=note)
 
     def _faults(self) -> list[str]:
         """Return a sentence for each thing that keeps us from working."""
@@ -347,7 +338,7 @@ class App:
         self._speaker.change_sheet(config.sheet)
         self._statuses.change_titles(_titles(config))
         self._lines.change(config)
-        self._access.change(config.access, zone=config.time_zone)
+        self._site.change(config)
         self._switches.board.names = live_switches.names_of(config)
         self._switches.board.rules_changed.set()
         for client in self._clients:

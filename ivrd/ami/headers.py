@@ -179,4 +179,6 @@ def caller_number(text: str) -> str | None:
 CHANNEL = b"\r\nChannel: "
 QUEUE = b"\r\nQueue: "
 INTERFACE = b"\r\nInterface: "
+STATIC = "static"
+"""What Membership says of a member by queues.conf (app_queue.c)."""
 MEMBER_NAME = b"\r\nMemberName: "

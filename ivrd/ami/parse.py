@@ -20,12 +20,14 @@ from ivrd.ami.headers import (
     ORIG_TRANSFERER,
     QUEUE,
     SECOND_TRANSFERER,
+    STATIC,
     TRANSFER_TARGET,
     TRANSFEREE,
     TRANSFERER,
     Frame,
 )
 from ivrd.ami.parse_own import user_event
+from ivrd.ami.replies import value
 from ivrd.core.events import (
     AgentCompleted,
     AgentConnected,
@@ -239,6 +241,8 @@ def _member_changed(frame: Frame) -> Event:
         device_state=frame.count(b"\r\nStatus: "),
         is_paused=frame.last(b"\r\nPaused: ") == "1",
         is_in_call=frame.last(b"\r\nInCall: ") == "1",
+        pause_reason=value(frame.raw, b"\r\nPausedReason"),
+        is_fixed=value(frame.raw, b"\r\nMembership") == STATIC,
     )
 
 

@@ -274,6 +274,10 @@ class MemberChanged:
     """Asterisk's device state: 1 not in use, 2 in use, 5 unavailable, 6 ringing, ... (0 to 8)."""
     is_paused: bool
     is_in_call: bool
+    pause_reason: str = ""
+    """Why, as whoever paused has said; Asterisk keeps it also when nobody is paused any more."""
+    is_fixed: bool = False
+    """By queues.conf: Asterisk takes such a member out of no queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,10 @@ class Line:
     def __iter__(self) -> Iterator[CallId]:
         return iter(self._callers)
 
+    def in_order(self) -> list[CallId]:
+        """Return everybody, longest wait first."""
+        return [call_id for _, call_id in self._order]
+
     @property
     def oldest_arrival_at(self) -> datetime | None:
         """First arrival of whoever has waited longest; None when nobody waits."""

@@ -209,6 +209,11 @@ class Tracker:
             return None
         return floor.view(is_synced=self._book.is_synced, counted_since=self._counted_since)
 
+    @property
+    def book(self) -> CallBook:
+        """What is known of each call and queue; to be read only."""
+        return self._book
+
     def knows(self, call_id: CallId) -> bool:
         """Return whether a call lives here."""
         return call_id in self._book.calls
@@ -235,10 +240,8 @@ class Tracker:
         self._finished.update(dict.fromkeys(call_ids))
 
     def take_consultations(self) -> Mapping[CallId, datetime]:
-        """Return the consultations that ended since the last time, with when.
-
-        No effect tells of them, and after a restart the journal must not open them as calls.
-        """
+        """Return which consultations ended since the last time, and when; no effect tells of it."""
+        # After a restart the journal must not open them as calls.
         taken, self._consultations = self._consultations, {}
         return taken
 

@@ -29,7 +29,7 @@ from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from ivrd.access import Deed, Person, refusal
-from ivrd.access.book import AccessBook
+from ivrd.access.book import ANONYMOUS_NAME, AccessBook
 from ivrd.access.limits import RateLimit
 from ivrd.access.sessions import Sessions
 
@@ -41,6 +41,10 @@ WRONG_COST = 20.0
 """Requests that a wrong token counts for: 60 tries a minute at the default limit."""
 
 HOUR_S = 3600
+
+NEEDS_TOKEN = "a token is needed, in the header Authorization: Bearer ..."
+
+ASKS_FOR_TOKEN = {"WWW-Authenticate": "Bearer"}
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
@@ -92,6 +96,31 @@ class Guard:
         self._count(self._persons, self.book.config.requests_per_minute, person.name)
         return person
 
+    def is_anonymous(self, person: Person) -> bool:
+        """Return whether somebody has shown no token."""
+        return person.name == ANONYMOUS_NAME
+
+    def present(self, request: Request, person: Person) -> Callable[[], Person | None]:
+        """Return a look at who a request is from, with the rights of that moment.
+
+        For what lasts longer than an answer; counts for no limit.
+        """
+        header = request.headers.get("authorization", "")
+        cookie = request.cookies.get(COOKIE)
+        if header:
+            return lambda: self.book.by_token(header.partition(" ")[2].strip())
+        hours = self.book.config.session_hours
+        is_anonymous = self.is_anonymous(person)
+
+        def look() -> Person | None:
+            session = None
+            if cookie is not None:
+                session = self.sessions.read(cookie, within_s=hours * HOUR_S)
+            found = None if session is None else self.book.by_session(session)
+            return self.book.anonymous() if found is None and is_anonymous else found
+
+        return look
+
     def check_site(self, request: Request) -> None:
         """Refuse what another site's page lets a browser send; see rule 2.
 
@@ -140,7 +169,7 @@ class Guard:
                 raise HTTPException(
                     HTTPStatus.UNAUTHORIZED,
                     "this token is nobody's; `ivrd token new` makes one",
-                    {"WWW-Authenticate": "Bearer"},
+                    ASKS_FOR_TOKEN,
                 )
             return person
         if cookie is None:
@@ -195,6 +224,25 @@ def person_with(deed: Deed) -> Any:
     return Depends(check)
 
 
+def known_person() -> Any:
+    """Return the dependency that lets in whoever has a token; rights are asked for later."""
+
+    async def check(
+        request: Request,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        cookie: Annotated[str | None, Security(_cookie)],
+    ) -> Person:
+        token = None if bearer is None else bearer.credentials
+        guard = guard_of(request)
+        person = guard.person(request, token, cookie)
+        if guard.is_anonymous(person):
+            guard.refused[("no_right",)] += 1
+            raise HTTPException(HTTPStatus.UNAUTHORIZED, NEEDS_TOKEN, ASKS_FOR_TOKEN)
+        return person
+
+    return Depends(check)
+
+
 def require(
     request: Request, person: Person, deed: Deed, lines: Iterable[str] | None = None
 ) -> None:
@@ -213,8 +261,7 @@ def require(
     if fault is None:
         return
     guard_of(request).refused[("no_right",)] += 1
-    if not person.grants or person.name == guard_of(request).book.anonymous().name:
-        told = "a token is needed, in the header Authorization: Bearer ..."
-        raise HTTPException(HTTPStatus.UNAUTHORIZED, told, {"WWW-Authenticate": "Bearer"})
+    if guard_of(request).is_anonymous(person):
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, NEEDS_TOKEN, ASKS_FOR_TOKEN)
     log.warning("deed_refused", who=person.name, deed=deed.value, path=request.url.path)
     raise HTTPException(HTTPStatus.FORBIDDEN, fault)

@@ -1,6 +1,7 @@
-"""The pages: /metrics, /healthz, /readyz and the JSON API.
+"""The application: /metrics, /healthz, /readyz, the way in, and the routers of the API.
 
-Here: routes and their answers. Not here: the server (server.py) and the figures (status.py).
+Here: what belongs to every route. Not here: the server (server.py), what is looked at (looks.py)
+and what is done (acts.py).
 
 No page loads anything from elsewhere: FastAPI's own documentation pages fetch scripts from a
 content network, so they are off; the OpenAPI document stays. Metrics, health and readiness are open
@@ -9,31 +10,17 @@ to whoever reaches the address; all else asks who it is (guard.py).
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, HTTPException, Path, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel
 
 from ivrd import __version__
-from ivrd.access import Deed, Person
-from ivrd.core.ids import QueueName, SystemName
 from ivrd.web import signing_in
-from ivrd.web.guard import Guard, person_with
-from ivrd.web.lines import LineList, Lines
-from ivrd.web.problems import add_problems, told
-from ivrd.web.status import QueueList, QueueStatus, StatusBook
-
-NAME_CHARACTERS_MAX = 80
-"""Asterisk's longest queue name (app_queue.c, AST_MAX_EXTENSION); longer is nobody's name."""
-
-NameInPath = Annotated[str, Path(max_length=NAME_CHARACTERS_MAX)]
-
-Sees = Annotated[Person, person_with(Deed.SEE_FLOOR)]
-
-READ_ERRORS = told(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
-"""What every route that only shows something may answer with."""
+from ivrd.web.body_limit import BodyLimit
+from ivrd.web.guard import Guard
+from ivrd.web.problems import add_problems
 
 Readiness = Callable[[], Sequence[str]]
 """Returns a sentence for each thing that keeps us from working; empty when ready."""
@@ -55,8 +42,6 @@ class Ready(BaseModel):
 
 def create_app(
     *,
-    statuses: StatusBook,
-    lines: Lines,
     registry: CollectorRegistry,
     readiness: Readiness,
     guard: Guard,
@@ -65,8 +50,6 @@ def create_app(
     """Return the web application.
 
     Args:
-        statuses: What is told of queues.
-        lines: What is told of lines.
         registry: The metrics to show.
         readiness: See `Readiness`; called for each /readyz.
         guard: Says who asks, and whether they may.
@@ -81,11 +64,10 @@ def create_app(
         openapi_url="/openapi.json",
     )
     app.state.guard = guard
+    app.add_middleware(BodyLimit)
     add_problems(app)
     app.include_router(signing_in.router)
     _add_operations_pages(app, registry, readiness)
-    _add_queue_pages(app, statuses)
-    _add_line_pages(app, lines)
     for router in routers:
         app.include_router(router)
     return app
@@ -111,25 +93,3 @@ def _add_operations_pages(app: FastAPI, registry: CollectorRegistry, readiness: 
         if reasons:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
         return Ready(is_ready=not reasons, reasons=reasons)
-
-
-def _add_queue_pages(app: FastAPI, statuses: StatusBook) -> None:
-    @app.get("/api/queues", responses=READ_ERRORS)
-    async def queues(_person: Sees) -> QueueList:
-        """Return every queue."""
-        return QueueList(queues=statuses.every())
-
-    @app.get("/api/queues/{system}/{queue}", responses=READ_ERRORS | told(HTTPStatus.NOT_FOUND))
-    async def queue(system: NameInPath, queue: NameInPath, _person: Sees) -> QueueStatus:
-        """Return one queue."""
-        status = statuses.one(SystemName(system), QueueName(queue))
-        if status is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, "there is no such queue on such a system")
-        return status
-
-
-def _add_line_pages(app: FastAPI, lines: Lines) -> None:
-    @app.get("/api/lines", responses=READ_ERRORS)
-    async def every_line(_person: Sees) -> LineList:
-        """Return every line: open or closed now, why, until when."""
-        return LineList(lines=list(lines()))

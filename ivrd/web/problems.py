@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from ivrd.errors import PeerError
+
 PROBLEM_TYPE = "application/problem+json"
 
 LOGIN_PATH = "/login"
@@ -42,6 +44,7 @@ def add_problems(app: FastAPI) -> None:
     """Let an application answer every error as a problem."""
     app.add_exception_handler(StarletteHTTPException, _http_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
+    app.add_exception_handler(PeerError, _peer_problem)
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -87,6 +90,11 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.UNAUTHORIZED and _is_page(request):
         return RedirectResponse(f"{LOGIN_PATH}?next={request.url.path}", HTTPStatus.SEE_OTHER)
     return problem(error.status_code, str(error.detail), error.headers)
+
+
+async def _peer_problem(_request: Request, error: Exception) -> Response:
+    """Say that somebody else does not answer: the database, a PBX."""
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "10"})
 
 
 def _is_page(request: Request) -> bool:

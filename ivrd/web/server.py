@@ -19,8 +19,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ivrd.config import WebConfig
 from ivrd.errors import PeerError
 
-CONNECTIONS_MAX = 200
-"""Scrapers, boards and supervisors of one municipality are tens; beyond it we answer 503."""
+CONNECTIONS_MAX = 500
+"""Boards that stay connected (web/events.py), scrapers, supervisors; beyond it we answer 503."""
 
 REQUEST_S_MAX = 5
 """A client may be connected so long without a whole request: then a scan is closed."""
@@ -55,6 +55,7 @@ async def serve(
     config: WebConfig,
     *,
     on_listening: Callable[[str, int], None],
+    on_stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until cancelled; then finish what is being answered, and end.
 
@@ -62,6 +63,7 @@ async def serve(
         app: The application.
         config: Where to listen.
         on_listening: Told the address and the actual port, once requests are taken.
+        on_stopping: Called as the end begins, to end answers that would go on for ever.
 
     Raises:
         PeerError: The address cannot be listened on.
@@ -72,6 +74,7 @@ async def serve(
     try:
         await server.serve(sockets=[listener])
     except asyncio.CancelledError:
+        on_stopping()
         # Cancelled between its ticks, uvicorn would leave open connections hanging.
         if server.started:
             await server.shutdown(sockets=[listener])

@@ -6,7 +6,7 @@ Live figures are null while we cannot vouch for them; counts go on from what thi
 ratio always stands beside the name of its formula, and is null when there was no traffic.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -47,6 +47,9 @@ class Floor(Protocol):
 
     def queues(self) -> Sequence[QueueView]:
         """Return every queue of every PBX."""
+
+    def queue(self, system: SystemName, queue: QueueName) -> QueueView | None:
+        """Return one queue; None when nobody knows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +164,15 @@ class StatusBook:
         now = self._now()
         return [self._status(view, now) for view in self._floor.queues()]
 
+    def some(self, queues: Iterable[tuple[SystemName, QueueName]]) -> list[QueueStatus]:
+        """Return these queues; those that the floor does not know are left out."""
+        now = self._now()
+        views = [self._floor.queue(system, queue) for system, queue in queues]
+        return [self._status(view, now) for view in views if view is not None]
+
     def one(self, system: SystemName, queue: QueueName) -> QueueStatus | None:
         """Return one queue; None when the floor does not know it."""
-        for view in self._floor.queues():
-            if view.system == system and view.queue == queue:
-                return self._status(view, self._now())
-        return None
+        return next(iter(self.some([(system, queue)])), None)
 
     def as_json(self, system: SystemName, queue: QueueName) -> str | None:
         """Return one queue as JSON text, the very text of the API; None when it is not known."""

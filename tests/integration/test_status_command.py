@@ -75,6 +75,10 @@ class Floor:
     def queues(self) -> Sequence[QueueView]:
         return self.views
 
+    def queue(self, system: SystemName, queue: QueueName) -> QueueView | None:
+        found = (view for view in self.views if (view.system, view.queue) == (system, queue))
+        return next(found, None)
+
 
 @contextlib.asynccontextmanager
 async def daemon(directory: Path, floor: Floor) -> AsyncIterator[Path]:

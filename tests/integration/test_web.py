@@ -27,8 +27,11 @@ from ivrd.errors import PeerError
 from ivrd.metric_live import AmiState
 from ivrd.metrics import Metrics
 from ivrd.web import server
+from ivrd.web.decisions_now import DecisionStatus
+from ivrd.web.floor_people import PeopleBook
 from ivrd.web.guard import Guard
 from ivrd.web.lines import LineStatus
+from ivrd.web.looks import Sights, looks_router
 from ivrd.web.pages import create_app
 from ivrd.web.server import serve
 from ivrd.web.status import QueueTitle, StatusBook
@@ -62,6 +65,10 @@ class Floor:
 
     def queues(self) -> Sequence[QueueView]:
         return self.views
+
+    def queue(self, system: SystemName, queue: QueueName) -> QueueView | None:
+        found = (view for view in self.views if (view.system, view.queue) == (system, queue))
+        return next(found, None)
 
 
 A_LINE = LineStatus(
@@ -106,11 +113,10 @@ async def a_site() -> AsyncIterator[Site]:
     metrics.watch_floor(floor, now=now)
     statuses = StatusBook(floor, now=now, titles=[a_title()])
     app = create_app(
-        statuses=statuses,
-        lines=lambda: [A_LINE],
         registry=metrics.registry,
         readiness=lambda: reasons,
         guard=a_guard(),
+        routers=[looks_router(sights_of(statuses))],
     )
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
@@ -329,12 +335,30 @@ async def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process()
 async def a_floor_app() -> AsyncIterator[FastAPI]:
     statuses = StatusBook(Floor(), now=now, titles=[])
     yield create_app(
-        statuses=statuses,
-        lines=list,
         registry=Metrics().registry,
         readiness=list,
         guard=a_guard(),
+        routers=[looks_router(sights_of(statuses))],
     )
+
+
+def sights_of(statuses: StatusBook) -> Sights:
+    """Return queues and a line to look at, and nobody who waits."""
+    return Sights(
+        statuses=statuses,
+        lines=lambda: [A_LINE],
+        people=PeopleBook(dict, now=now),
+        decisions=NoDecisions(),
+        queue_lines=lambda: {"kc": frozenset({"kommunen"})},
+    )
+
+
+class NoDecisions:
+    def latest(self) -> Sequence[DecisionStatus]:
+        return []
+
+    async def about(self, call: str) -> Sequence[DecisionStatus] | None:
+        return None
 
 
 def a_guard() -> Guard:

@@ -10,8 +10,13 @@ from ivrd.access.book import AccessBook
 from ivrd.access.sessions import Sessions
 from ivrd.access.tokens import fingerprint, new_token
 from ivrd.config import AccessConfig
+from ivrd.core.floor import QueueView
+from ivrd.core.ids import QueueName, SystemName
 from ivrd.metrics import Metrics
+from ivrd.web.decisions_now import DecisionStatus
+from ivrd.web.floor_people import PeopleBook
 from ivrd.web.guard import COOKIE, Guard
+from ivrd.web.looks import Sights, looks_router
 from ivrd.web.pages import create_app
 from ivrd.web.signing_in import own_path
 from ivrd.web.status import StatusBook
@@ -22,8 +27,29 @@ OWN = {"origin": "http://ivrd.example"}
 
 
 class NoFloor:
-    def queues(self) -> list[object]:
+    def queues(self) -> list[QueueView]:
         return []
+
+    def queue(self, system: SystemName, queue: QueueName) -> None:
+        return None
+
+
+class NoDecisions:
+    def latest(self) -> list[DecisionStatus]:
+        return []
+
+    async def about(self, call: str) -> None:
+        return None
+
+
+def a_sight() -> Sights:
+    return Sights(
+        statuses=StatusBook(NoFloor(), now=lambda: AT, titles=[]),
+        lines=list,
+        people=PeopleBook(dict, now=lambda: AT),
+        decisions=NoDecisions(),
+        queue_lines=dict,
+    )
 
 
 class Site:
@@ -36,11 +62,10 @@ class Site:
         book = AccessBook(section, zone="Europe/Stockholm", now=lambda: AT)
         self.guard = Guard(book, Sessions(b"k" * 32), now_s=lambda: self.now_s)
         self.app = create_app(
-            statuses=StatusBook(NoFloor(), now=lambda: AT, titles=[]),  # type: ignore[arg-type]
-            lines=list,
             registry=Metrics().registry,
             readiness=list,
             guard=self.guard,
+            routers=[looks_router(a_sight())],
         )
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://ivrd.example")

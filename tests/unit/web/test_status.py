@@ -36,6 +36,9 @@ class AFloor:
     def queues(self) -> Sequence[QueueView]:
         return [self.view]
 
+    def queue(self, system: SystemName, queue: QueueName) -> QueueView | None:
+        return self.view if (self.view.system, self.view.queue) == (system, queue) else None
+
 
 def a_book(floor: AFloor, *, now: datetime = AT) -> StatusBook:
     return StatusBook(floor, now=lambda: now, titles=[])

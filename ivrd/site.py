@@ -1,0 +1,234 @@
+"""Puts the parts of the web together, for the composition root.
+
+Here: which parts, and what each lets be seen and done. Not here: any route (web/), any rule.
+
+    site = Site(config, ...); engine.observe(site.observe); tasks: site.serve(), site.tell()
+    after a reload: site.change(config)
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from ivrd.access.book import AccessBook
+from ivrd.access.sessions import Sessions, session_key
+from ivrd.config import Config
+from ivrd.core.actors import Actor
+from ivrd.core.call_book import CallBook
+from ivrd.core.effects import Effect
+from ivrd.core.ids import CallId, SystemName
+from ivrd.core.live_view import CallerView, callers_of
+from ivrd.core.switches import Switch, SwitchKind
+from ivrd.core.tracker import Tracker
+from ivrd.db.connection import DATABASE_ERRORS, reason_of
+from ivrd.db.decisions import calls_named, decisions_about
+from ivrd.db.store import Store
+from ivrd.errors import PeerUnreachable
+from ivrd.live_switches import LiveSwitches
+from ivrd.menu_graph import graph
+from ivrd.metrics import Metrics
+from ivrd.overflow_orders import MoveResult, Wish
+from ivrd.web.act_forms import MoveForm
+from ivrd.web.acts import Hands, acts_router
+from ivrd.web.changes import ChangeTeller
+from ivrd.web.decisions_now import DecisionStatus, LatestDecisions, decision_status
+from ivrd.web.events import EventStream
+from ivrd.web.floor_people import PeopleBook
+from ivrd.web.guard import Guard
+from ivrd.web.lines import Lines
+from ivrd.web.looks import Sights, looks_router
+from ivrd.web.pages import create_app
+from ivrd.web.server import serve
+from ivrd.web.status import StatusBook
+from ivrd.web.stream import stream_router
+
+
+class Site:
+    """Everything that is reached over HTTP.
+
+    Attributes:
+        access: Who is who; MQTT asks it too.
+        stream: Changes for those who watch; whoever has one to tell publishes it there.
+        place: Where it listens, such as http://127.0.0.1:9573; empty before.
+        is_open: Set once requests are taken.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        statuses: StatusBook,
+        lines: Lines,
+        trackers: Mapping[SystemName, Tracker],
+        switches: LiveSwitches,
+        store: Store,
+        metrics: Metrics,
+        readiness: Callable[[], Sequence[str]],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Build every part; nothing is listened on yet.
+
+        Args:
+            config: Who may what, and what there is.
+            statuses: What is told of queues.
+            lines: What is told of lines.
+            trackers: Who waits and serves, by PBX.
+            switches: The one way of all acts.
+            store: Where decisions about a call are read.
+            metrics: The registry to show, and where our own figures stand.
+            readiness: A sentence for each thing that keeps us from working.
+            now: The PBXs' time.
+        """
+        self.place = ""
+        self.is_open = asyncio.Event()
+        self.access = AccessBook(config.access, zone=config.time_zone, now=now)
+        self.stream = EventStream(start=secrets.token_hex(4))
+        self._web = config.web
+        self._trackers = trackers
+        self._switches = switches
+        self._store = store
+        self._decisions = LatestDecisions()
+        self._sights = Sights(
+            statuses=statuses,
+            lines=lines,
+            people=PeopleBook(self._books, now=now),
+            decisions=self,
+            queue_lines=lambda: self._queue_lines,
+        )
+        self._teller = ChangeTeller(self.stream, self._sights, self._decisions)
+        self._guard = Guard(self.access, Sessions(session_key(config.state_directory)))
+        self._use(config)
+        self._app = create_app(
+            registry=metrics.registry,
+            readiness=readiness,
+            guard=self._guard,
+            routers=[
+                looks_router(self._sights),
+                stream_router(self.stream),
+                acts_router(self._hands()),
+            ],
+        )
+        self._show(metrics)
+
+    def change(self, config: Config) -> None:
+        """Follow another configuration."""
+        self.access.change(config.access, zone=config.time_zone)
+        self._use(config)
+
+    def observe(self, effect: Effect) -> None:
+        """See an effect of the engine; never raises."""
+        self._teller.observe(effect)
+
+    async def tell(self) -> None:
+        """Tell those who watch of changes, for ever."""
+        await self._teller.run()
+
+    async def serve(self) -> None:
+        """Answer until cancelled.
+
+        Raises:
+            PeerError: The address cannot be listened on.
+        """
+
+        def note(host: str, port: int) -> None:
+            self.place = f"http://{host}:{port}"
+            self.is_open.set()
+
+        await serve(self._app, self._web, on_listening=note, on_stopping=self.stream.close)
+
+    # What the routes ask for.
+
+    def latest(self) -> Sequence[DecisionStatus]:
+        """Return the latest decisions, newest first."""
+        return self._decisions.latest()
+
+    async def about(self, call: str) -> Sequence[DecisionStatus] | None:
+        """Return what is stored about a call; None when no call, or several, have that name.
+
+        Raises:
+            PeerUnreachable: The database does not answer.
+        """
+        engine = self._store.engine
+        try:
+            found = await calls_named(engine, call)
+            if len(found) != 1:
+                return None
+            decisions = await decisions_about(engine, CallId(found[0]))
+        except DATABASE_ERRORS as error:
+            raise PeerUnreachable(f"database: {reason_of(error)}") from error
+        return [decision_status(decision) for decision in decisions]
+
+    def find_caller(self, call: str) -> CallerView | None:
+        """Return who waits under a call's id, or what stands after its slash."""
+        for system, book in self._books().items():
+            for view in callers_of(book):
+                if view.call_id in (call, f"{system}/{call}"):
+                    return view
+        return None
+
+    def lines_of(self, switch: Switch) -> frozenset[str]:
+        """Return every line that a switch touches; none when nobody knows it."""
+        match switch.kind:
+            case SwitchKind.LINE:
+                return frozenset({switch.name})
+            case SwitchKind.NOTICE:
+                return self._notice_lines.get(switch.name, frozenset())
+            case SwitchKind.RULE:
+                return self._rule_lines.get(switch.name, frozenset())
+
+    # Inside.
+
+    def _use(self, config: Config) -> None:
+        every = frozenset(line.name for line in config.lines)
+        reached = graph(config).queues
+        self._queue_lines = {
+            queue.name: reached[queue.name].lines if queue.name in reached else frozenset[str]()
+            for queue in config.queues
+        }
+        self._notice_lines = {
+            notice.name: frozenset(notice.lines) or every for notice in config.notices
+        }
+        self._rule_lines = {
+            rule.name: frozenset[str]().union(
+                *(self._queue_lines[queue] for queue in (*rule.sources, *rule.targets))
+            )
+            for rule in config.overflow
+        }
+
+    def _hands(self) -> Hands:
+        return Hands(
+            board=self._switches.board,
+            move=self._move,
+            find=self.find_caller,
+            lines_of=self.lines_of,
+            queue_lines=lambda: self._queue_lines,
+        )
+
+    async def _move(self, form: MoveForm, by: Actor) -> MoveResult:
+        wish = Wish(call=form.call, to_queue=form.to_queue, reason=form.reason)
+        return await self._switches.orders.move(wish, by)
+
+    def _books(self) -> Mapping[SystemName, CallBook]:
+        return {system: tracker.book for system, tracker in self._trackers.items()}
+
+    def _show(self, metrics: Metrics) -> None:
+        stream = self.stream
+        metrics.register_gauge_source(
+            "ivrd_event_viewers",
+            "Who watches changes as they happen (/api/events).",
+            (),
+            lambda: {(): stream.viewers},
+        )
+        metrics.register_counter_source(
+            "ivrd_event_viewers_dropped_total",
+            "Viewers let go because they took nothing, or sent away because too many watch.",
+            ("reason",),
+            lambda: {("lagged",): stream.lagged, ("too_many",): stream.refused},
+        )
+        metrics.register_counter_source(
+            "ivrd_requests_refused_total",
+            "Requests refused: unknown_token, no_right, other_site, too_often.",
+            ("reason",),
+            lambda: self._guard.refused,
+        )

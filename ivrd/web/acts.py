@@ -1,0 +1,421 @@
+"""What people do over HTTP: the same acts as by the command line, through the same one path.
+
+Here: routes; who may, and what is told of refusals. Not here: carrying out (switches.py,
+overflow_orders.py, agent_board.py) and agents (agent_routes.py).
+
+Whoever may not is refused with 403, and that stands in the audit beside what was done. A conflict
+is 409 with what is set now; a name that nobody knows is 404.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Path, Request, Response
+
+from ivrd.access import Deed, Person, refusal
+from ivrd.core.actors import Actor, Origin
+from ivrd.core.ids import SystemName
+from ivrd.core.live_view import CallerView
+from ivrd.core.switches import (
+    Act,
+    ActOutcome,
+    LineForced,
+    LineReleased,
+    Names,
+    NoticeOff,
+    NoticeOn,
+    RuleReleased,
+    RuleSet,
+    Setting,
+    Stand,
+    Switch,
+    SwitchKind,
+    SwitchState,
+    Version,
+    switch_of,
+    word_of,
+)
+from ivrd.web.act_forms import (
+    ActAnswer,
+    MoveForm,
+    SwitchList,
+    SwitchStatus,
+    UndoForm,
+    UntilForm,
+    WhyForm,
+    setting_status,
+    switch_status,
+)
+from ivrd.web.guard import known_person, person_with, require
+from ivrd.web.problems import problem, told
+
+NAME_CHARACTERS_MAX = 64
+
+Name = Annotated[str, Path(max_length=NAME_CHARACTERS_MAX)]
+
+Somebody = Annotated[Person, known_person()]
+"""Whoever has a token; which right it takes is asked when it is known what is touched."""
+
+SeesCalls = Annotated[Person, person_with(Deed.SEE_CALLS)]
+
+ACT_ERRORS = told(
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+
+DEEDS: Mapping[SwitchKind, Deed] = {
+    SwitchKind.NOTICE: Deed.SWITCH_NOTICE,
+    SwitchKind.LINE: Deed.SWITCH_LINE,
+    SwitchKind.RULE: Deed.SWITCH_RULE,
+}
+
+
+class ActsAudit(Protocol):
+    """Where acts are told of (audit.Audit)."""
+
+    def note(
+        self, act: str, subject: str, by: Actor, outcome: ActOutcome, *, reason: str
+    ) -> None: ...
+
+
+class Result(Protocol):
+    """What came of an act on a switch (switches.ActResult)."""
+
+    @property
+    def outcome(self) -> ActOutcome: ...
+    @property
+    def setting(self) -> Setting | None: ...
+    @property
+    def faults(self) -> tuple[str, ...]: ...
+    @property
+    def pending(self) -> Mapping[SystemName, str]: ...
+    @property
+    def summary(self) -> str: ...
+
+
+class Board(Protocol):
+    """Where switches are switched (switches.SwitchBoard)."""
+
+    names: Names
+
+    @property
+    def audit(self) -> ActsAudit: ...
+    @property
+    def state(self) -> SwitchState: ...
+    def now(self) -> datetime: ...
+    def switches(self) -> Sequence[Switch]: ...
+    def pending(self, switch: Switch) -> Mapping[SystemName, str]: ...
+    async def act(self, act: Act, by: Actor, *, seen: Version | None = None) -> Result: ...
+    async def undo(self, switch: Switch, by: Actor, *, seen: Version | None = None) -> Result: ...
+    async def reload(self, by: Actor) -> Result: ...
+
+
+class Moved(Protocol):
+    """What came of a move (overflow_orders.MoveResult)."""
+
+    @property
+    def outcome(self) -> ActOutcome: ...
+    @property
+    def text(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """What can be done, and what it touches."""
+
+    board: Board
+    move: Callable[[MoveForm, Actor], Awaitable[Moved]]
+    find: Callable[[str], CallerView | None]
+    """Returns who waits under a call's id; None when nobody does."""
+    lines_of: Callable[[Switch], frozenset[str]]
+    """Returns every line that a switch touches."""
+    queue_lines: Callable[[], Mapping[str, frozenset[str]]]
+
+    def lines_of_caller(self, view: CallerView) -> frozenset[str]:
+        """Return the line that a caller came by, or every line of the queue when nobody knows."""
+        if view.line is not None:
+            return frozenset({view.line})
+        return self.queue_lines().get(view.queue, frozenset())
+
+
+def actor_of(request: Request, person: Person) -> Actor:
+    """Return who acts: on a page, or by a program."""
+    is_page = "authorization" not in request.headers
+    return Actor(who=person.name, origin=Origin.PAGE if is_page else Origin.API)
+
+
+def allow(
+    request: Request,
+    person: Person,
+    deed: Deed,
+    lines: Iterable[str],
+    *,
+    audit: ActsAudit,
+    act: str,
+    subject: str,
+    reason: str,
+) -> None:
+    """Refuse what somebody may not do, and let the audit know.
+
+    Raises:
+        HTTPException: 403.
+    """
+    touched = frozenset(lines)
+    if refusal(person, deed, touched) is not None:
+        by = actor_of(request, person)
+        audit.note(act, subject[:200], by, ActOutcome.REFUSED, reason=reason or "no right to it")
+    require(request, person, deed, touched)
+
+
+def acts_router(hands: Hands) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/api", tags=["acts"], responses=ACT_ERRORS)
+    _add_switches(router, hands)
+    _add_lines(router, hands)
+    _add_notices(router, hands)
+    _add_rules(router, hands)
+    _add_calls(router, hands)
+    _add_reload(router, hands)
+    return router
+
+
+def _add_switches(router: APIRouter, hands: Hands) -> None:
+    board = hands.board
+
+    @router.get("/switches")
+    async def switches(person: SeesCalls) -> SwitchList:
+        """Return every notice, line and rule: what it is set to, by whom, why and until when."""
+        now = board.now()
+        return SwitchList(at=now, switches=seen_switches(hands, person))
+
+
+def seen_switches(hands: Hands, person: Person) -> list[SwitchStatus]:
+    """Return every switch that somebody may see."""
+    board, now = hands.board, hands.board.now()
+    return [
+        switch_status(switch, board.state, now=now, pending=board.pending(switch))
+        for switch in board.switches()
+        if person.sees(Deed.SEE_CALLS, hands.lines_of(switch))
+    ]
+
+
+def _add_lines(router: APIRouter, hands: Hands) -> None:
+    async def force(
+        request: Request, person: Person, line: str, form: UntilForm, stand: Stand
+    ) -> Response | ActAnswer:
+        act = LineForced(line=line, state=stand, until=form.until, reason=form.reason)
+        return await _switch(request, hands, person, act, form.seen)
+
+    @router.post("/lines/{line}/close", response_model=ActAnswer)
+    async def close_line(
+        line: Name, form: UntilForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Hold a line closed until then, whatever its hours say."""
+        return await force(request, person, line, form, Stand.CLOSED)
+
+    @router.post("/lines/{line}/open", response_model=ActAnswer)
+    async def open_line(
+        line: Name, form: UntilForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Hold a line open until then, whatever its hours say."""
+        return await force(request, person, line, form, Stand.OPEN)
+
+    @router.post("/lines/{line}/release", response_model=ActAnswer)
+    async def release_line(
+        line: Name, form: WhyForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Let a line follow its hours again."""
+        act = LineReleased(line=line, reason=form.reason)
+        return await _switch(request, hands, person, act, form.seen)
+
+    @router.post("/lines/{line}/undo", response_model=ActAnswer)
+    async def undo_line(
+        line: Name, form: UndoForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Set a line to what it was before the last act."""
+        return await _undo(request, hands, person, Switch(kind=SwitchKind.LINE, name=line), form)
+
+
+def _add_notices(router: APIRouter, hands: Hands) -> None:
+    @router.post("/notices/{notice}/on", response_model=ActAnswer)
+    async def notice_on(
+        notice: Name, form: UntilForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Play a notice until then."""
+        act = NoticeOn(notice=notice, until=form.until, reason=form.reason)
+        return await _switch(request, hands, person, act, form.seen)
+
+    @router.post("/notices/{notice}/off", response_model=ActAnswer)
+    async def notice_off(
+        notice: Name, form: WhyForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Play a notice no more."""
+        act = NoticeOff(notice=notice, reason=form.reason)
+        return await _switch(request, hands, person, act, form.seen)
+
+    @router.post("/notices/{notice}/undo", response_model=ActAnswer)
+    async def undo_notice(
+        notice: Name, form: UndoForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Set a notice to what it was before the last act."""
+        switch = Switch(kind=SwitchKind.NOTICE, name=notice)
+        return await _undo(request, hands, person, switch, form)
+
+
+def _add_rules(router: APIRouter, hands: Hands) -> None:
+    stands = Annotated[
+        Stand, Path(description="on, off, dry_run or forced; others are refused with 422.")
+    ]
+
+    @router.post("/rules/{rule}/set/{stand}", response_model=ActAnswer)
+    async def set_rule(
+        rule: Name, stand: stands, form: UntilForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Hold an overflow rule on, off, in a dry run or in force until then."""
+        act = RuleSet(rule=rule, state=stand, until=form.until, reason=form.reason)
+        return await _switch(request, hands, person, act, form.seen)
+
+    @router.post("/rules/{rule}/release", response_model=ActAnswer)
+    async def release_rule(
+        rule: Name, form: WhyForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Let an overflow rule follow its configuration again."""
+        act = RuleReleased(rule=rule, reason=form.reason)
+        return await _switch(request, hands, person, act, form.seen)
+
+    @router.post("/rules/{rule}/undo", response_model=ActAnswer)
+    async def undo_rule(
+        rule: Name, form: UndoForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Set a rule to what it was before the last act."""
+        return await _undo(request, hands, person, Switch(kind=SwitchKind.RULE, name=rule), form)
+
+
+def _add_calls(router: APIRouter, hands: Hands) -> None:
+    @router.post("/calls/move", response_model=ActAnswer)
+    async def move_caller(
+        form: MoveForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        """Move one waiting caller to another queue, to the place that the first arrival gives."""
+        view = hands.find(form.call)
+        allow(
+            request,
+            person,
+            Deed.MOVE_CALLER,
+            frozenset() if view is None else hands.lines_of_caller(view),
+            audit=hands.board.audit,
+            act="move_caller",
+            subject=f"call {form.call} to {form.to_queue}",
+            reason=form.reason,
+        )
+        if view is None:
+            return problem(HTTPStatus.NOT_FOUND, f"nobody waits under the id {form.call!r}")
+        done = await hands.move(form, actor_of(request, person))
+        return answer(done.outcome, done.text, version=None)
+
+
+def _add_reload(router: APIRouter, hands: Hands) -> None:
+    @router.post(
+        "/reload",
+        response_model=ActAnswer,
+        responses=told(HTTPStatus.UNPROCESSABLE_ENTITY),
+    )
+    async def reload_configuration(request: Request, person: Somebody) -> Response | ActAnswer:
+        """Take the configuration anew; a bad one changes nothing."""
+        fault = refusal(person, Deed.RELOAD)
+        if fault is not None:
+            by = actor_of(request, person)
+            audit = hands.board.audit
+            audit.note("reload", "configuration", by, ActOutcome.REFUSED, reason="no right to it")
+        require(request, person, Deed.RELOAD)
+        result = await hands.board.reload(actor_of(request, person))
+        text = result.summary or "; ".join(result.faults)
+        return answer(result.outcome, text, version=None, faults=result.faults)
+
+
+async def _switch(
+    request: Request, hands: Hands, person: Person, act: Act, seen: int | None
+) -> Response | ActAnswer:
+    """Do an act on a switch, if it may be."""
+    switch = switch_of(act)
+    allow(
+        request,
+        person,
+        DEEDS[switch.kind],
+        hands.lines_of(switch),
+        audit=hands.board.audit,
+        act=word_of(act),
+        subject=str(switch),
+        reason=act.reason,
+    )
+    unknown = hands.board.names.fault(switch)
+    if unknown is not None:
+        return problem(HTTPStatus.NOT_FOUND, unknown)
+    version = None if seen is None else Version(seen)
+    result = await hands.board.act(act, actor_of(request, person), seen=version)
+    return _told(switch, result)
+
+
+async def _undo(
+    request: Request, hands: Hands, person: Person, switch: Switch, form: UndoForm
+) -> Response | ActAnswer:
+    """Take the last act on a switch back, if it may be."""
+    allow(
+        request,
+        person,
+        DEEDS[switch.kind],
+        hands.lines_of(switch),
+        audit=hands.board.audit,
+        act="undo",
+        subject=str(switch),
+        reason="",
+    )
+    unknown = hands.board.names.fault(switch)
+    if unknown is not None:
+        return problem(HTTPStatus.NOT_FOUND, unknown)
+    version = None if form.seen is None else Version(form.seen)
+    return _told(switch, await hands.board.undo(switch, actor_of(request, person), seen=version))
+
+
+def _told(switch: Switch, result: Result) -> Response | ActAnswer:
+    """Return what came of an act on a switch."""
+    setting = result.setting
+    if result.outcome is ActOutcome.CONFLICT:
+        now_set = None if setting is None else setting_status(setting).model_dump(mode="json")
+        who = "somebody" if setting is None else setting.by.who
+        text = f"{switch}: {who} was first; look at it again, and send its version as `seen`"
+        return problem(HTTPStatus.CONFLICT, text, setting=now_set)
+    stand = "" if setting is None else f": {setting.stand.value}"
+    return answer(
+        result.outcome,
+        f"{switch}{stand}",
+        version=None if setting is None else setting.version,
+        pending=result.pending,
+        faults=result.faults,
+    )
+
+
+def answer(
+    outcome: ActOutcome,
+    text: str,
+    *,
+    version: int | str | None,
+    pending: Mapping[SystemName, str] | None = None,
+    faults: Sequence[str] = (),
+) -> Response | ActAnswer:
+    """Return what came of any act."""
+    match outcome:
+        case ActOutcome.DONE | ActOutcome.PENDING | ActOutcome.ALREADY:
+            told_of = {str(system): why for system, why in (pending or {}).items()}
+            return ActAnswer(outcome=outcome, text=text, version=version, pending=told_of)
+        case ActOutcome.CONFLICT:
+            return problem(HTTPStatus.CONFLICT, text)
+        case ActOutcome.REFUSED:
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(faults) or text)

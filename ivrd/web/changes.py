@@ -1,0 +1,119 @@
+"""Turns what the daemon does into changes for those who watch, a few times a second.
+
+Here: what is looked at again after which effect, and how often. Not here: the stream (events.py).
+
+A queue that changes a hundred times within CHANGES_EVERY_S is told once, as it is then. Lines and
+switches change by the clock too, so they are looked at every LINES_EVERY_S.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from ivrd.access import Deed
+from ivrd.core.effects import Effect, PublishQueueState
+from ivrd.core.ids import QueueName, SystemName
+from ivrd.web.decisions_now import LatestDecisions
+from ivrd.web.events import EventStream
+from ivrd.web.floor_people import agent_status, agents_of
+from ivrd.web.looks import Sights
+
+CHANGES_EVERY_S = 0.2
+"""As MQTT: five a second per queue are all that an eye can follow."""
+
+LINES_EVERY_S = 1.0
+
+QUEUES_PER_TURN = 50
+"""Rendered between two looks at the loop's other tasks: some 5 ms."""
+
+
+class ChangeTeller:
+    """Watches effects, and tells the stream."""
+
+    def __init__(self, stream: EventStream, sights: Sights, decisions: LatestDecisions) -> None:
+        """Tell nothing yet."""
+        self._stream = stream
+        self._sights = sights
+        self._decisions = decisions
+        self._told = 0
+        self._dirty: dict[tuple[SystemName, QueueName], None] = {}
+
+    def observe(self, effect: Effect) -> None:
+        """See an effect; never raises."""
+        self._decisions.observe(effect)
+        if isinstance(effect, PublishQueueState):
+            self._dirty[(effect.system, effect.queue)] = None
+
+    async def run(self) -> None:
+        """Tell, for ever."""
+        loop = asyncio.get_running_loop()
+        lines_at = loop.time()
+        for status in self._sights.statuses.every():
+            self._dirty[(SystemName(status.system), QueueName(status.queue))] = None
+        while True:
+            await self._tell_queues()
+            self._tell_decisions()
+            if loop.time() >= lines_at:
+                lines_at = loop.time() + LINES_EVERY_S
+                self._tell_lines()
+            await asyncio.sleep(CHANGES_EVERY_S)
+
+    async def _tell_queues(self) -> None:
+        dirty, self._dirty = list(self._dirty), {}
+        for first in range(0, len(dirty), QUEUES_PER_TURN):
+            part = dirty[first : first + QUEUES_PER_TURN]
+            for status in self._sights.statuses.some(part):
+                self._stream.publish(
+                    "queue",
+                    f"{status.system}/{status.queue}",
+                    status.model_dump_json(),
+                    deed=Deed.SEE_FLOOR,
+                    lines=self._lines_of([status.queue]),
+                )
+            await asyncio.sleep(0)
+        for system in {system for system, _ in dirty}:
+            self._tell_agents(system)
+
+    def _tell_agents(self, system: SystemName) -> None:
+        book = self._sights.people.book(system)
+        if book is None or not book.is_synced:
+            return
+        agents = agents_of(book)
+        for agent, views in agents.items():
+            self._stream.publish(
+                "agent",
+                f"{system}/{agent}",
+                agent_status(views).model_dump_json(),
+                deed=Deed.SEE_AGENTS,
+                lines=self._lines_of([view.queue for view in views]),
+            )
+        gone = (key for key in self._stream.keys("agent") if key.startswith(f"{system}/"))
+        for key in gone:
+            if key.partition("/")[2] not in agents:
+                self._stream.forget("agent", key, deed=Deed.SEE_AGENTS, lines=None)
+
+    def _tell_decisions(self) -> None:
+        new = self._decisions.count - self._told
+        self._told = self._decisions.count
+        for decision in reversed(self._decisions.newest(new)):
+            self._stream.publish(
+                "decision",
+                "",
+                decision.model_dump_json(),
+                deed=Deed.SEE_CALLS,
+                lines=self._lines_of([decision.from_queue, decision.to_queue]),
+                is_state=False,
+            )
+
+    def _tell_lines(self) -> None:
+        for line in self._sights.lines():
+            self._stream.publish(
+                "line",
+                line.line,
+                line.model_dump_json(),
+                deed=Deed.SEE_FLOOR,
+                lines=frozenset({line.line}),
+            )
+
+    def _lines_of(self, queues: Sequence[str]) -> frozenset[str]:
+        known = self._sights.queue_lines()
+        return frozenset().union(*(known.get(queue, frozenset()) for queue in queues))

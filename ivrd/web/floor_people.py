@@ -1,0 +1,197 @@
+"""What is told of people on the floor: callers who wait, agents in their queues.
+
+Here: the shapes, and how they are filled from the trackers' books. Not here: HTTP, and who may see
+which (guard.py). Numbers are masked here, always.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from ivrd.core.call_book import CallBook
+from ivrd.core.ids import SystemName
+from ivrd.core.live_view import CallerView, MemberView, callers_of, members_of
+from ivrd.core.staff import Condition
+
+Books = Mapping[SystemName, CallBook]
+
+VERSION_CHARACTERS = 12
+
+AgentState = Literal["available", "busy", "paused", "unavailable"]
+
+STATES: Mapping[Condition, AgentState] = {
+    Condition.AVAILABLE: "available",
+    Condition.BUSY: "busy",
+    Condition.PAUSED: "paused",
+    Condition.UNAVAILABLE: "unavailable",
+}
+
+
+class CallerStatus(BaseModel):
+    """One caller who waits."""
+
+    system: str
+    call_id: str
+    queue: str
+    line: str | None = Field(description="What they dialled; null when nobody knows.")
+    number: str | None = Field(description="Its last two digits; null when hidden or not known.")
+    arrived_at: datetime = Field(description="First arrival in any queue; a move restarts nothing.")
+    wait_s: float = Field(description="wait so far: now - first arrival in any queue")
+    place: int = Field(description="By first arrival among all who wait there, from 1.")
+    is_offered: bool = Field(description="An agent's phone rings for them.")
+    moving_to: str | None = Field(description="Where they are asked to move; null: nowhere.")
+
+
+class CallerList(BaseModel):
+    """Callers who wait, queue by queue, longest wait first."""
+
+    at: datetime = Field(description="By Asterisk's clock.")
+    unsynced: list[str] = Field(description="PBXs whose callers are not known now, and left out.")
+    total: int = Field(description="All of them, also those beyond `limit`.")
+    calls: list[CallerStatus]
+
+
+class MembershipStatus(BaseModel):
+    """One agent in one queue."""
+
+    queue: str
+    state: AgentState
+    pause_reason: str = Field(description="Empty when there is none.")
+    is_fixed: bool = Field(description="A member by queues.conf: cannot be logged out.")
+
+
+class AgentStatus(BaseModel):
+    """One agent, in every queue that they serve."""
+
+    system: str
+    agent: str = Field(description="The member's name.")
+    interface: str
+    state: AgentState = Field(description="The best of those in the queues.")
+    is_in_call: bool
+    queues: list[MembershipStatus]
+    version: str = Field(description="For `seen` of an act: changes when log-in or pause does.")
+
+
+class AgentList(BaseModel):
+    """Every agent who is logged in somewhere."""
+
+    at: datetime = Field(description="By Asterisk's clock.")
+    unsynced: list[str] = Field(description="PBXs whose agents are not known now, and left out.")
+    agents: list[AgentStatus]
+
+
+class PeopleBook:
+    """Callers and agents on demand."""
+
+    def __init__(self, books: Callable[[], Books], *, now: Callable[[], datetime]) -> None:
+        """Read from the trackers' books.
+
+        Args:
+            books: Each PBX's book.
+            now: Asterisk's clock, by which arrivals are stamped.
+        """
+        self._books = books
+        self._now = now
+
+    def book(self, system: SystemName) -> CallBook | None:
+        """Return one PBX's book; None when there is no such PBX."""
+        return self._books().get(system)
+
+    def callers(self, sees: Callable[[CallerView], bool], *, limit: int) -> CallerList:
+        """Return who waits, of those that somebody may see, and at most so many."""
+        books, now = self._books(), self._now()
+        found = [view for book in _synced(books) for view in callers_of(book) if sees(view)]
+        return CallerList(
+            at=now,
+            unsynced=unsynced(books),
+            total=len(found),
+            calls=[_caller(view, now) for view in found[:limit]],
+        )
+
+    def agents(self, sees: Callable[[Sequence[MemberView]], bool]) -> AgentList:
+        """Return every agent that somebody may see."""
+        books = self._books()
+        return AgentList(
+            at=self._now(),
+            unsynced=unsynced(books),
+            agents=[
+                agent_status(views)
+                for book in _synced(books)
+                for views in agents_of(book).values()
+                if sees(views)
+            ],
+        )
+
+
+def agents_of(book: CallBook) -> dict[str, list[MemberView]]:
+    """Return what each agent is in each queue, by the member's name."""
+    found: dict[str, list[MemberView]] = {}
+    for view in members_of(book):
+        found.setdefault(view.agent, []).append(view)
+    return found
+
+
+def agent_status(views: Sequence[MemberView]) -> AgentStatus:
+    """Return one agent as told; `views` are of the same agent, and at least one."""
+    first = views[0]
+    best = min((view.condition for view in views), key=list(Condition).index)
+    return AgentStatus(
+        system=first.system,
+        agent=first.agent,
+        interface=first.interface,
+        state=STATES[best],
+        is_in_call=any(view.is_in_call for view in views),
+        queues=[
+            MembershipStatus(
+                queue=view.queue,
+                state=STATES[view.condition],
+                pause_reason=view.pause_reason,
+                is_fixed=view.is_fixed,
+            )
+            for view in views
+        ],
+        version=agent_version(views),
+    )
+
+
+def agent_version(views: Iterable[MemberView]) -> str:
+    """Return a mark of what acts can change of an agent: log-ins and pauses, no more."""
+    told = sorted((view.queue, view.is_paused, view.pause_reason) for view in views)
+    return sha256(repr(told).encode()).hexdigest()[:VERSION_CHARACTERS]
+
+
+def unsynced(books: Books) -> list[str]:
+    """Return the PBXs of which nobody knows now who waits and serves."""
+    return [system for system, book in books.items() if not book.is_synced]
+
+
+def masked(number: str | None) -> str | None:
+    """Return a number cut to its last two digits.
+
+    Example:
+        >>> masked("+46701740612")
+        '***12'
+    """
+    return None if number is None else f"***{number[-2:]}"
+
+
+def _synced(books: Books) -> list[CallBook]:
+    return [book for book in books.values() if book.is_synced]
+
+
+def _caller(view: CallerView, now: datetime) -> CallerStatus:
+    return CallerStatus(
+        system=view.system,
+        call_id=view.call_id,
+        queue=view.queue,
+        line=view.line,
+        number=masked(view.number),
+        arrived_at=view.first_joined_at,
+        wait_s=round(max(0.0, (now - view.first_joined_at).total_seconds()), 3),
+        place=view.place,
+        is_offered=view.is_offered,
+        moving_to=view.moving_to,
+    )

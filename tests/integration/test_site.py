@@ -1,0 +1,314 @@
+"""The API on the whole daemon: what is seen, what is done, and what is refused to whom."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ivrd import overflow_orders
+from ivrd.access import Deed, Grant, Person, Role
+from ivrd.core.switches import ActOutcome
+from ivrd.web.events import VIEWER_EVENTS_MAX, EventStream
+from tests.integration.site import ROLES, SHIFT, Town, arrivals
+
+WITHIN_S = 10.0
+
+ACTS: list[tuple[str, dict[str, Any]]] = [
+    ("/api/lines/kommunen/close", {"until": "later"}),
+    ("/api/lines/kommunen/open", {"until": "later"}),
+    ("/api/lines/kommunen/release", {}),
+    ("/api/notices/driftstorning/on", {"until": "later"}),
+    ("/api/notices/driftstorning/off", {}),
+    ("/api/rules/vaxel-hog-last/set/off", {"until": "later"}),
+    ("/api/rules/vaxel-hog-last/release", {}),
+    ("/api/calls/move", {"call": "1700000000.1", "to_queue": "vaxel"}),
+]
+
+
+def body_of(form: dict[str, Any], **more: object) -> dict[str, Any]:
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    return {"reason": "Läcka"} | form | ({"until": later} if "until" in form else {}) | more
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    town = Town(tmp_path)
+    town.fill()
+    yield town
+    await town.daemon._store.close()
+
+
+async def act(town: Town, who: str | None, path: str, form: dict[str, Any]) -> httpx.Response:
+    async with town.client(who) as client:
+        return await client.post(path, json=form)
+
+
+async def test_every_post_and_get_of_the_api_wants_a_token(town: Town) -> None:
+    async with town.client() as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        asked = 0
+        for path, routes in paths.items():
+            if not path.startswith("/api/"):
+                continue
+            for method in routes:
+                filled = path.replace("{stand}", "off").replace("{line}", "kommunen")
+                filled = filled.replace("{system}", "pbx1").replace("{queue}", "kc")
+                answer = await client.request(method, filled, json={})
+                # Whoever has no token learns nothing, not even what a form lacks.
+                assert answer.status_code == 401, (method, path)
+                asked += 1
+        assert asked > 15
+    assert town.acts == []
+
+
+@pytest.mark.parametrize("who", ["vera", "gun", "lena"])
+async def test_viewers_and_guides_cannot_act_and_the_audit_knows_who_tried(
+    town: Town, who: str
+) -> None:
+    before = town.daemon._switches.board.state
+    for path, form in ACTS:
+        answer = await act(town, who, path, body_of(form))
+        assert answer.status_code == 403, path
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert town.daemon._switches.board.state == before
+    assert [(one.who, one.outcome) for one in town.acts] == [(who, ActOutcome.REFUSED)] * len(ACTS)
+    assert town.acts[0].reason == "Läcka"
+
+
+async def test_a_supervisor_of_one_line_touches_no_other(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overflow_orders, "LANDING_S_MAX", 0.05)
+    for path, form in ACTS:
+        assert (await act(town, "ava", path, body_of(form))).status_code == 403, path
+    answer = await act(town, "ava", "/api/lines/avfall/close", body_of({"until": ""}))
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "pending")
+    move = body_of({"call": "1700000000.2", "to_queue": "nowhere"})
+    assert (await act(town, "ava", "/api/calls/move", move)).status_code != 403
+
+
+async def test_the_shift_lead_acts_while_the_shift_lasts_and_in_its_lines(tmp_path: Path) -> None:
+    town = Town(tmp_path, shift=[SHIFT])
+    town.fill()
+    form = body_of({"until": ""})
+    assert (await act(town, "lena", "/api/lines/kommunen/close", form)).status_code == 200
+    assert (await act(town, "lena", "/api/lines/avfall/close", form)).status_code == 403
+    over = {**SHIFT, "exceptions": [{"date": datetime.now(UTC).date(), "hours": "closed"}]}
+    tomorrow = {"date": datetime.now(UTC).date() + timedelta(days=1), "hours": "closed"}
+    over["exceptions"] = [*over["exceptions"], tomorrow]  # type: ignore[misc]
+    section = town.settings.access.model_dump() | {"shift": [over]}
+    changed = type(town.settings.access).model_validate(section)
+    town.daemon._site.access.change(changed, zone="Europe/Stockholm")
+    assert (await act(town, "lena", "/api/lines/kommunen/release", body_of({}))).status_code == 403
+    await town.daemon._store.close()
+
+
+async def test_supervisors_do_all_of_it_and_each_act_is_in_the_audit(town: Town) -> None:
+    for path, form in ACTS[:-1]:
+        answer = await act(town, "sture", path, body_of(form))
+        assert answer.status_code == 200, answer.text
+    assert {one.who for one in town.acts} == {"sture"}
+    assert len(town.acts) == len(ACTS) - 1
+    async with town.client("vera") as client:
+        switches = (await client.get("/api/switches")).json()["switches"]
+        [line] = [one for one in switches if (one["kind"], one["name"]) == ("line", "kommunen")]
+        assert line["setting"]["who"] == "sture"
+        assert (await client.get("/api/lines")).status_code == 200
+
+
+async def test_of_two_who_act_at_once_the_second_is_told_of_the_first(town: Town) -> None:
+    form = body_of({"until": ""})
+    assert (await act(town, "sture", "/api/lines/kommunen/close", form)).status_code == 200
+    answer = await act(town, "adam", "/api/lines/kommunen/open", form)
+    assert answer.status_code == 409
+    setting = answer.json()["setting"]
+    assert (setting["who"], setting["stand"]) == ("sture", "closed")
+    again = body_of({"until": ""}, seen=setting["version"])
+    assert (await act(town, "adam", "/api/lines/kommunen/open", again)).status_code == 200
+    answer = await act(town, "adam", "/api/lines/kommunen/undo", {})
+    assert answer.json()["text"] == "line kommunen: closed"
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status"),
+    [
+        ("/api/lines/nowhere/release", {"reason": "x"}, 404),
+        ("/api/lines/kommunen/release", {"reason": " "}, 422),
+        ("/api/lines/kommunen/release", {"reason": "a\nb"}, 422),
+        ("/api/lines/kommunen/release", {"reason": "x" * 201}, 422),
+        ("/api/lines/kommunen/release", {"reason": "x", "untl": "x"}, 422),
+        ("/api/lines/kommunen/close", {"reason": "x", "until": "2026-01-01T10:00:00"}, 422),
+        ("/api/lines/kommunen/close", {"reason": "x", "until": "2020-01-01T10:00:00Z"}, 422),
+        ("/api/rules/vaxel-hog-last/set/open", {"reason": "x", "until": ""}, 422),
+        ("/api/calls/move", {"call": "1", "to_queue": "kc", "reason": "x"}, 404),
+        ("/api/lines/kommunen/release", {"reason": "x" * 70_000}, 413),
+    ],
+)
+async def test_what_is_wrong_is_told_as_a_problem(
+    town: Town, path: str, form: dict[str, Any], status: int
+) -> None:
+    if form.get("until") == "":
+        form = body_of(form)
+    answer = await act(town, "sture", path, form)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+
+
+async def test_only_an_administrator_reloads(town: Town) -> None:
+    assert (await act(town, "sture", "/api/reload", {})).status_code == 403
+    # The sample as it stands differs in what needs a restart.
+    assert (await act(town, "adam", "/api/reload", {})).status_code == 422
+
+
+async def test_who_waits_and_who_serves_is_told_with_masked_numbers(town: Town) -> None:
+    async with town.client("vera") as client:
+        calls = (await client.get("/api/calls")).json()
+        assert [(one["queue"], one["line"], one["number"]) for one in calls["calls"]] == [
+            ("kc", "kommunen", "***12"),
+            ("va", "avfall", "***12"),
+        ]
+        assert calls["calls"][0]["wait_s"] > 20
+        assert (await client.get("/api/calls?limit=1")).json()["total"] == 2
+        agents = (await client.get("/api/agents")).json()["agents"]
+        assert [(one["agent"], one["state"]) for one in agents] == [
+            ("PJSIP/gun", "available"),
+            ("PJSIP/vilma", "available"),
+        ]
+        assert (await client.get("/api/cases/count")).json()["counts"]
+        assert (await client.get("/api/moves")).json() == {"moves": []}
+
+
+async def test_what_is_seen_is_cut_to_the_lines(town: Town) -> None:
+    async with town.client("ava") as client:
+        calls = (await client.get("/api/calls")).json()["calls"]
+        assert [one["line"] for one in calls] == ["avfall"]
+        lines = (await client.get("/api/lines")).json()["lines"]
+        assert [one["line"] for one in lines] == ["avfall"]
+        queues = {one["queue"] for one in (await client.get("/api/queues")).json()["queues"]}
+        assert "va" in queues
+        assert "aldre" not in queues
+        assert (await client.get("/api/queues/pbx1/aldre")).status_code == 404
+
+
+# Changes as they happen.
+
+
+class Viewer:
+    """Somebody who watches, without HTTP between."""
+
+    def __init__(self, stream: EventStream, town: Town, who: str, last_id: str | None) -> None:
+        def look() -> Any:
+            return town.daemon._site.access.by_token(town.tokens[who])
+
+        self.events = stream.watch(look, last_id=last_id)
+
+    async def next(self) -> tuple[str, Any, str]:
+        """Return the next event: its kind, its data and its id."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                text = (await anext(self.events)).decode()
+                parts = dict(line.split(": ", 1) for line in text.splitlines() if line)
+                if "event" in parts:
+                    return parts["event"], json.loads(parts["data"]), parts.get("id", "")
+
+    async def until(self, kind: str) -> tuple[list[tuple[str, Any]], str]:
+        """Return what came before an event of a kind, and its id."""
+        found = []
+        while True:
+            event, told, event_id = await self.next()
+            if event == kind:
+                return found, event_id
+            found.append((event, told))
+
+
+@contextlib.asynccontextmanager
+async def telling(town: Town) -> AsyncIterator[EventStream]:
+    task = asyncio.create_task(town.daemon._site.tell())
+    try:
+        yield town.daemon._site.stream
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_viewer_gets_the_present_then_changes_and_after_a_break_what_was_missed(
+    town: Town,
+) -> None:
+    async with telling(town) as stream:
+        async with asyncio.timeout(WITHIN_S):
+            while "pbx1/kc" not in stream.keys("queue"):  # noqa: ASYNC110 - with a deadline.
+                await asyncio.sleep(0.01)
+        viewer = Viewer(stream, town, "vera", None)
+        assert (await viewer.next())[0] == "reset"
+        present, last_id = await viewer.until("present")
+        kinds = {kind for kind, _ in present}
+        assert kinds == {"queue", "line", "agent"}
+        now = datetime.now(UTC)
+        town.apply(*arrivals("kommunen", "1700000000.3", "kc", now))
+        event, told, seen_id = await viewer.next()
+        assert (event, told["queue"], told["waiting"]) == ("queue", "kc", 2)
+        await viewer.events.aclose()  # type: ignore[attr-defined]
+        again = Viewer(stream, town, "vera", last_id)
+        assert (await again.next())[2] == seen_id
+        stranger = Viewer(stream, town, "vera", "deadbeef-1")
+        assert (await stranger.next())[0] == "reset"
+        scoped = Viewer(stream, town, "ava", None)
+        present, _ = await scoped.until("present")
+        assert {told["line"] for kind, told in present if kind == "line"} == {"avfall"}
+
+
+async def test_a_viewer_who_takes_nothing_is_let_go_and_the_others_get_all() -> None:
+    stream = EventStream(start="x")
+    vera = Person(name="vera", grants=(Grant(role=Role.VIEWER),))
+    slow, quick = (stream.watch(lambda: vera, last_id=None) for _ in range(2))
+    for viewer in (slow, quick):
+        assert (await anext(viewer)).startswith(b"retry")
+        assert b"reset" in await anext(viewer)
+        assert b"present" in await anext(viewer)
+    for number in range(VIEWER_EVENTS_MAX + 1):
+        stream.publish("queue", "kc", str(number), deed=Deed.SEE_FLOOR, lines=None)
+        assert f"data: {number}\n".encode() in await anext(quick)
+    assert b"lagged" in await anext(slow)
+    assert [part async for part in slow] == []
+    assert (stream.lagged, stream.viewers) == (1, 1)
+    assert not stream.publish("queue", "kc", str(number), deed=Deed.SEE_FLOOR, lines=None)
+
+
+async def test_the_stream_is_served_and_ends_with_the_server(town: Town) -> None:
+    serving = asyncio.create_task(town.daemon._site.serve())
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await town.daemon._site.is_open.wait()
+            bearer = {"authorization": f"Bearer {town.tokens['vera']}"}
+            async with (
+                httpx.AsyncClient(base_url=town.daemon._site.place, headers=bearer) as client,
+                client.stream("GET", "/api/events") as answer,
+            ):
+                assert answer.headers["content-type"].startswith("text/event-stream")
+                assert "default-src 'none'" in answer.headers["content-security-policy"]
+                chunks = answer.aiter_bytes()
+                while b"event: present" not in await anext(chunks):
+                    pass
+                serving.cancel()
+                assert [chunk async for chunk in chunks] == []
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+def test_everybody_of_the_test_has_a_role() -> None:
+    assert {role for role, _ in ROLES.values()} == {
+        "guide",
+        "viewer",
+        "supervisor",
+        "administrator",
+    }
