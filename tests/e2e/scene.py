@@ -301,6 +301,7 @@ async def recording(
         is_unfiltered: Record what the lab's own user is told: everything.
     """
     settings = ivrd_config.load(town.config_path).pbx[0]
+    settings = settings.model_copy(update={"port": town.pbx.ami_port})  # Not by a wire.
     if is_unfiltered:
         user = {"username": town.pbx.lab_user, "secret": SecretStr(town.pbx.lab_secret)}
         settings = settings.model_copy(update=user)

@@ -1,8 +1,8 @@
-"""A wire between two ports on loopback that can be cut: what a switch or a cable does to AMI."""
+"""A wire between two ports on loopback that can be cut, or slow: what a network does to AMI."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from tests.lab.ports import LOOPBACK
 
@@ -24,6 +24,8 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Transport] = set()
         self._group = asyncio.TaskGroup()
+        self._held: list[tuple[asyncio.StreamWriter, bytes]] | None = None
+        """What has come back and is kept for now; None while all goes through."""
         self.cuts = 0
 
     @classmethod
@@ -52,6 +54,22 @@ class Wire:
         for transport in tuple(self._open):
             transport.abort()
 
+    @contextlib.contextmanager
+    def slow(self) -> Iterator[None]:
+        """Keep back what the far side says, and let it through in order when the body ends."""
+        assert self._held is None, "it is slow already"
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for writer, chunk in held:
+                writer.write(chunk)
+
+    def has_kept_back(self, text: bytes) -> bool:
+        """Return whether the far side has said something that is still kept back."""
+        return any(text in chunk for _, chunk in self._held or ())
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._target_port)
@@ -61,11 +79,20 @@ class Wire:
         ends = {writer.transport, far_writer.transport}
         self._open |= ends
         there = self._group.create_task(_pipe(reader, far_writer), name="wire there")
-        back = self._group.create_task(_pipe(far_reader, writer), name="wire back")
+        back = self._group.create_task(self._carry_back(far_reader, writer), name="wire back")
         await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
         for transport in ends:
             transport.abort()
         self._open -= ends
+
+    async def _carry_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                if self._held is not None:
+                    self._held.append((writer, chunk))
+                    continue
+                writer.write(chunk)
+                await writer.drain()
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
