@@ -21,6 +21,7 @@ from panoramisk.actions import Action as PanoramiskAction
 from ivrd.ami import actions
 from ivrd.ami.database import KeepDatabase
 from ivrd.ami.diverts import Diverts
+from ivrd.ami.moves import NEVER_SENT
 from ivrd.ami.protocol import FRAMES_MAX, AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
 from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, ReadJournal, Surroundings
@@ -299,7 +300,7 @@ class AmiClient:
         for move in session.moves.in_flight:
             self._refuse(move, "connection_lost")
         while not self._outbox.empty():
-            self._refuse(self._outbox.get_nowait(), "connection_lost")
+            self._refuse(self._outbox.get_nowait(), "not_connected")
 
     def _say_goodbye(self, protocol: AmiProtocol) -> None:
         for action in (actions.heartbeat(0), actions.LOGOFF):
@@ -314,6 +315,7 @@ class AmiClient:
                 system=self.system,
                 call_id=move.call_id,
                 reason=reason,
+                was_sent=reason not in NEVER_SENT,
             )
         )
 

@@ -14,6 +14,11 @@ from ivrd.clock import AsteriskClock
 from ivrd.core.effects import MoveCaller
 from ivrd.errors import PeerError, PeerTimedOut, PeerUnreachable
 
+NEVER_SENT = frozenset({"not_connected", "too_late"})
+"""Why a move was refused that never left us. Others that were not sent, because the outbox is full,
+the PBX cannot withdraw or the channel's name is unfit, would be refused again at once, for ever:
+they count as asked for."""
+
 MOVES_AT_ONCE = 64
 """Asked before the first of them is answered. An answer takes a millisecond, and ten when a whole
 queue moves, for Asterisk writes events in between: with one at a time the last of 500 callers was

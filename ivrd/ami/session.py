@@ -21,7 +21,7 @@ from ivrd.ami.database import AsteriskDatabase, KeepDatabase
 from ivrd.ami.diverts import Diverts, DivertWriter
 from ivrd.ami.filters import asterisk_version
 from ivrd.ami.headers import NO_STAMP, MessageRefused, stamp
-from ivrd.ami.moves import MOVES_AT_ONCE, MoveAsker
+from ivrd.ami.moves import MOVES_AT_ONCE, NEVER_SENT, MoveAsker
 from ivrd.ami.parse import parse
 from ivrd.ami.protocol import AmiCounters, AmiProtocol, ReceivedFrame
 from ivrd.ami.record import Masker
@@ -471,6 +471,7 @@ class AmiSession:
                     system=self._system,
                     call_id=move.call_id,
                     reason=reason,
+                    was_sent=reason not in NEVER_SENT,
                 )
             )
         except asyncio.QueueFull:

@@ -39,6 +39,7 @@ from ivrd.core.events import (
     CaseSaved,
     Event,
     MemberChanged,
+    MoveRefused,
     QueueExited,
 )
 from ivrd.core.expected_wait import Pace
@@ -61,6 +62,10 @@ def device_of(interface: str) -> str:
     'Local/anna@mobiles'
     """
     return interface.removesuffix("/n")
+
+
+def _is_moving(state: EntryState) -> bool:
+    return isinstance(state, Waiting) and state.move is not None
 
 
 def _forget_in(index: dict[_Key, CallId], key: _Key, call_id: CallId) -> None:
@@ -229,6 +234,10 @@ class CallBook:
             call = self.with_entry(call, old, step.state)
             if isinstance(event, AgentRingEnded):
                 self.touch(old.stay.queue)  # The caller may be moved again.
+            if isinstance(event, MoveRefused) and not event.was_sent and _is_moving(old):
+                call = replace(call, moves_asked=call.moves_asked - 1)
+                self.keep(call)
+                self.touch(old.stay.queue)
         self.emit_of(call, step.effects)
         return call
 

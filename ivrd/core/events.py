@@ -364,6 +364,8 @@ class MoveRefused:
     system: SystemName
     call_id: CallId
     reason: str
+    was_sent: bool
+    """False when Asterisk has never seen it: then the caller may be asked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,7 +158,9 @@ async def test_row_2_an_unanswered_move_is_not_sent_again_after_a_reconnect() ->
         await ami.until(lambda: len(run.of(SnapshotTaken)) == 2)
         await ami.until(lambda: len(ami.asked("Ping")) > 4)
         assert len(ami.asked("QueueWithdrawCaller")) == 1
-        assert [each.reason for each in run.of(MoveRefused)] == ["connection_lost"]
+        assert [(each.reason, each.was_sent) for each in run.of(MoveRefused)] == [
+            ("connection_lost", True)
+        ]
 
 
 async def test_row_2_an_unanswered_move_is_given_up_at_its_deadline() -> None:
@@ -480,7 +482,9 @@ async def test_a_late_move_is_dropped() -> None:
         await run.until_connected()
         run.client.withdraw(move(not_after=AT - timedelta(seconds=1)))
         await ami.until(lambda: bool(run.of(MoveRefused)))
-        assert [each.reason for each in run.of(MoveRefused)] == ["too_late"]
+        assert [(each.reason, each.was_sent) for each in run.of(MoveRefused)] == [
+            ("too_late", False)
+        ]
         assert not ami.asked("QueueWithdrawCaller")
 
 

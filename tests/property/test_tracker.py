@@ -422,15 +422,15 @@ class AnyLife(RuleBasedStateMachine):
             if doubled and kind not in {"ChoiceMade"}:
                 self.takes(event)
 
-    @rule(number=numbers)
-    def refuse_a_move(self, number: int) -> None:
+    @rule(number=numbers, was_sent=st.booleans())
+    def refuse_a_move(self, number: int, was_sent: bool) -> None:
         if caller := self.pbx.pick(number, "waiting"):
-            [lost] = read(f"{self.pbx.now} lost")
-            self.takes(
-                MoveRefused(
-                    at=lost.at, system=lost.system, call_id=CallId(cid(caller.name)), reason="test"
-                )
-            )
+            sent = "yes" if was_sent else "no"
+            [refused] = read(f"{self.pbx.now} move_refused {caller.name} sent={sent}")
+            assert isinstance(refused, MoveRefused)
+            # One that was never sent does not count; of two in one moment only the first ends it.
+            self.asked[refused.call_id] -= not was_sent and self.open_moves[refused.call_id] > 0
+            self.takes(refused)
 
     @rule(
         name=st.sampled_from(["c0", "c1", "c2", "a1", "a2", "zz"]),

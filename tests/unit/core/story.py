@@ -340,8 +340,13 @@ def _passed(when: datetime, words: Words, named: Named) -> on.Event:
 
 
 def _move_refused(when: datetime, words: Words, named: Named) -> on.Event:
+    was_sent = named.get("sent") != "no"
     return on.MoveRefused(
-        at=when, system=SYSTEM, call_id=CallId(cid(words[0])), reason="no_such_caller"
+        at=when,
+        system=SYSTEM,
+        call_id=CallId(cid(words[0])),
+        reason="no_such_caller" if was_sent else "not_connected",
+        was_sent=was_sent,
     )
 
 

@@ -13,6 +13,7 @@ from ivrd.core.hours import Interval, Schedule
 from ivrd.core.ids import CallId, QueueName
 from ivrd.core.mover import MOVES_PER_PLAN
 from ivrd.core.overflow_rules import Condition, Figure, OverflowRule
+from ivrd.core.service_level import Counts
 from ivrd.core.tracker import Tracker
 from tests.unit.core.story import (
     GUIDES,
@@ -109,6 +110,21 @@ def test_caller_who_is_offered_to_an_agent_is_moved_only_after_the_ringing() -> 
         """,
         overflow_rule(start=2, stop=0),
     )
+
+
+def test_a_move_that_was_never_sent_may_be_asked_for_again_and_one_that_was_may_not() -> None:
+    story = """
+        0    snapshot      members=guides:anna:1
+        1    joined        c1  switchboard
+        2    joined        c2  switchboard
+        3    move_refused  c1  {sent}
+        4    joined        c3  switchboard
+        5    move_refused  c1
+        6    joined        c4  switchboard
+        """
+    rule = overflow_rule(start=2, stop=1)
+    assert tell(story.format(sent="sent=yes"), rule).count("move c1") == 1
+    assert tell(story.format(sent="sent=no"), rule).count("move c1") == 2
 
 
 def test_two_rules_that_want_the_same_caller_ask_once() -> None:
@@ -228,6 +244,27 @@ def test_a_closing_is_seen_in_time_and_a_day_has_its_own_service_level() -> None
     ]
     # Open from 8 to 10 o'clock; the story begins at 9, and the second day's call at 9 again.
     assert changes == [("level", True, 99.0), ("level", False, 15 * 3600.0)], "until midnight"
+
+
+def test_what_today_came_to_before_a_restart_counts_until_midnight() -> None:
+    """See counts_today.py: the day's counts come from what is stored, some time after the start."""
+    rule = timed(
+        Condition(figure=Figure.SERVICE_LEVEL, start=Fraction(1, 2), stop=Fraction(3, 4)),
+        name="level",
+    )
+    tracker = Tracker(system=SYSTEM, rules=replace(floor_rules(rule), zone=UTC))
+    told = play(tracker, read("0 snapshot members=guides:anna:1\n1 joined c1 switchboard"))
+    assert not [one for one in told if isinstance(one, MoveCaller | TellRuleChange)]
+    before = Counts(joined=9, answered=9, answered_within=4)
+    tracker.count_on({SWITCHBOARD: before}, START - timedelta(hours=9))
+    told = play(tracker, read("2 joined c2 guides\n9 hung_up c1\n9 hung_up c2\n86400 passed"))
+    assert [one.call_id for one in told if isinstance(one, MoveCaller)] == [cid("c1")]
+    changes = [one for one in told if isinstance(one, TellRuleChange)]
+    assert [(one.change.is_active, one.at) for one in changes] == [
+        (True, at(2)),
+        (False, at(15 * 3600)),
+    ]
+    assert changes[0].change.held[0].level == Fraction(4, 9)
 
 
 def test_a_rule_that_diverts_sees_the_closing_with_nobody_waiting() -> None:
