@@ -123,6 +123,9 @@ def check(
         typer.echo(json.dumps(config.json_schema(), indent=2, ensure_ascii=False))
         return
     settings = config.load(config_path)
+    if settings.price_list is not None:
+        departments = [each.code for each in settings.department]
+        config.load_prices(config_path.parent / settings.price_list, departments=departments)
     typer.echo(
         f"{config_path}: in order ({len(settings.lines)} lines, {len(settings.menus)} menus, "
         f"{len(settings.queues)} queues, {len(settings.overflow)} overflow rules)"

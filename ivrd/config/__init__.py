@@ -34,6 +34,7 @@ from ivrd.config.handover import (
 from ivrd.config.labels import DepartmentConfig, LabelsConfig, SubjectConfig
 from ivrd.config.loading import check, json_schema, load, load_for_reports
 from ivrd.config.overflow import OverflowConfig
+from ivrd.config.prices import load_prices
 from ivrd.config.privacy import PrivacyConfig, RetentionConfig
 from ivrd.config.supervision import Supervision, supervision
 from ivrd.config.way_in import LineConfig, MenuConfig, NoticeConfig, TargetConfig
@@ -76,5 +77,6 @@ __all__ = [
     "json_schema",
     "load",
     "load_for_reports",
+    "load_prices",
     "supervision",
 ]

@@ -64,6 +64,9 @@ class Config(Section):
         default=(), description="What cases can be about, and who owns it."
     )
     labels: LabelsConfig = LabelsConfig()
+    price_list: Path | None = Field(
+        default=None, description="What departments pay; relative to this file."
+    )
     privacy: PrivacyConfig = PrivacyConfig()
     retention: RetentionConfig = RetentionConfig()
     handover: tuple[HandoverConfig, ...] = ()

@@ -84,6 +84,7 @@ class _Tally:
     talks_unknown: int = 0
     hand_overs: list[timedelta] = field(default_factory=list)
     guided: int = 0
+    ended_known: int = 0
     solved: int = 0
     classes: Counter[CaseClass] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -99,6 +100,7 @@ class _Tally:
             talk=Talk(total=self.talk, stays=self.talks, unknown=self.talks_unknown),
             hand_overs=sorted(self.hand_overs),
             guided=self.guided,
+            ended_known=self.ended_known,
             solved=self.solved,
             classes=dict(self.classes),
             outcomes=dict(self.outcomes),
@@ -242,6 +244,7 @@ class PeriodBook:
         tally = self._departments.setdefault(department_part, _Tally())
         for each in (self._queues[queue_part], tally):
             each.guided += 1
+            each.ended_known += call.outcome is not Outcome.UNKNOWN
             each.note_caller(call)
             if call.case is not None:
                 if call.case.is_case:

@@ -82,6 +82,8 @@ class Figures:
     """Of the switchboard: answer to hand-over, in ascending order."""
     guided: int = 0
     """Calls that a guide answered, by whose guide answered last."""
+    ended_known: int = 0
+    """Of those, whose end is known."""
     solved: int = 0
     """Of those, solved at first contact."""
     classes: Mapping[CaseClass, int] = field(default_factory=dict)
@@ -121,6 +123,7 @@ def merged(parts: Iterable[Figures]) -> Figures:
         ),
         hand_overs=sorted(time for each in every for time in each.hand_overs),
         guided=sum(each.guided for each in every),
+        ended_known=sum(each.ended_known for each in every),
         solved=sum(each.solved for each in every),
         classes=_summed(each.classes for each in every),
         outcomes=_summed(each.outcomes for each in every),
@@ -328,7 +331,7 @@ FIGURES = (
         name="fcr",
         unit=Unit.SHARE,
         kinds=GUIDED,
-        of=lambda figures: _ratio(figures.solved, figures.guided),
+        of=lambda figures: _ratio(figures.solved, figures.ended_known),
     ),
     Figure(
         name="repeat_rate",

@@ -46,7 +46,7 @@ class StoredCase:
     is_case: bool
     """Counts, and is paid for, as a case; a contact does not."""
     is_solved: bool
-    """Resolved, and no call back was promised: solved at first contact."""
+    """At first contact: resolved, no repeat of an open case, and no call back was promised."""
     label: str | None
     department: str | None
     """Of the label; before there is one, of the queue; None when neither says."""

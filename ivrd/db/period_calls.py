@@ -162,6 +162,7 @@ async def _cases(
             CaseRow.case_class,
             CaseRow.is_case,
             CaseRow.deadline,
+            CaseRow.linked_case_id,
             CaseRow.label,
             CaseRow.department,
         )
@@ -173,14 +174,21 @@ async def _cases(
         call_id: StoredCase(
             case_class=CaseClass(case_class),
             is_case=is_case,
-            # A promise to call back says that this contact did not solve it.
-            is_solved=is_case and case_class == CaseClass.RESOLVED and deadline is None,
+            is_solved=(
+                is_case and case_class == CaseClass.RESOLVED and deadline is None and linked is None
+            ),
             label=label,
             department=department,
         )
-        for call_id, case_class, is_case, deadline, label, department in await session.execute(
-            query
-        )
+        for (
+            call_id,
+            case_class,
+            is_case,
+            deadline,
+            linked,
+            label,
+            department,
+        ) in await session.execute(query)
     }
 
 

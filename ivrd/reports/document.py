@@ -11,6 +11,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+from ivrd.sheets import Sheet
+
 Language = Literal["sv", "en"]
 
 Value = int | Fraction | timedelta | Decimal | str | None
@@ -115,3 +117,5 @@ class Document:
     blocks: Sequence[Block | Heading]
     data: Sequence[Datum]
     formulas: Sequence[tuple[str, str]] = field(default=())
+    listing: Sheet | None = None
+    """What the data rest on, one a row; None when nobody asked for it."""

@@ -5,8 +5,8 @@ of 1, money is kronor; no value is empty, in JSON null.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -21,8 +21,8 @@ FORMS = {"share": "0.0%", "s": "0.0", "kr": "#,##0.00", "count": "#,##0"}
 
 
 def csv_of(document: Document) -> bytes:
-    """Return all numbers as one table."""
-    return as_csv(_sheet(document.data, "data"))
+    """Return all numbers as one table; what they rest on instead, where that was asked for."""
+    return as_csv(document.listing or _sheet(document.data, "data"))
 
 
 def xlsx_of(document: Document) -> bytes:
@@ -39,7 +39,8 @@ def xlsx_of(document: Document) -> bytes:
         rows=[list(pair) for pair in document.formulas],
     )
     numbers = _sheet(document.data, "Siffror" if document.language == "sv" else "Numbers")
-    return as_xlsx([facts, *map(_grid, grids), numbers, formulas])
+    listing = [] if document.listing is None else [document.listing]
+    return as_xlsx([facts, *map(_grid, grids), *listing, numbers, formulas])
 
 
 def json_of(document: Document) -> str:
@@ -63,6 +64,7 @@ def json_of(document: Document) -> str:
                     }
                     for datum in document.data
                 ],
+                **({} if document.listing is None else {"calls": list(_listed(document.listing))}),
             },
             ensure_ascii=False,
             indent=1,
@@ -71,13 +73,30 @@ def json_of(document: Document) -> str:
     )
 
 
+def _listed(listing: Sheet) -> Iterator[Mapping[str, object]]:
+    for row in listing.rows:
+        yield {name: _told(cell) for name, cell in zip(listing.head, row, strict=True)}
+
+
+def _told(cell: Cell) -> object:
+    value = cell.value if isinstance(cell, Shown) else cell
+    match value:
+        case Decimal():
+            return float(value)
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
 def _sheet(data: Sequence[Datum], title: str) -> Sheet:
     return Sheet(title=title, head=HEAD, rows=list(_rows(data)))
 
 
 def _rows(data: Sequence[Datum]) -> Iterator[Sequence[Cell]]:
     for datum in data:
-        value = _plain(datum.value)
+        # Kronor keep their two decimals.
+        value = datum.value if isinstance(datum.value, Decimal) else _plain(datum.value)
         shown: Cell = value
         if isinstance(value, int | float | Decimal) and datum.unit in FORMS:
             shown = Shown(value=value, form=FORMS[datum.unit])

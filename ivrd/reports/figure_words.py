@@ -267,8 +267,8 @@ WORDS: Mapping[str, Words] = {
     "fcr": _words(
         "Lösningsgrad",
         "First-contact resolution",
-        "lösta vid första kontakten / samtal med vägledare",
-        "solved at first contact / calls by guides",
+        "lösta vid första kontakten / samtal med vägledare vars slut är känt",
+        "solved at first contact / calls by guides whose end is known",
     ),
     "repeat_rate": _words(
         "Återkom inom 7 dagar",

@@ -9,7 +9,8 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
 
 from ivrd.errors import ConfigError
 from ivrd.reports.document import Document
@@ -18,8 +19,8 @@ from ivrd.reports.html import as_html
 from ivrd.reports.pdf import as_pdf
 from ivrd.reports.text import as_text
 
-WIDTH_MIN = 110
-"""Narrower tables cannot be read; a pipe says nothing of its width."""
+WIDTH_MIN, WIDTH_MAX = 100, 250
+"""Characters of a line in a file or a pipe."""
 
 
 class Format(StrEnum):
@@ -64,9 +65,11 @@ def write(document: Document, form: Format, path: Path | None) -> None:
     """
     if form is Format.TABLE and path is None:
         console = Console()
-        if console.width < WIDTH_MIN:
-            console = Console(width=WIDTH_MIN)
-        console.print(as_text(document))
+        text = as_text(document)
+        if not console.is_terminal:
+            # A pipe says nothing of its width; numbers are not to be cut for that.
+            console = Console(width=_width(text))
+        console.print(text)
         return
     made = _bytes(document, form)
     if path is None:
@@ -83,12 +86,23 @@ def write(document: Document, form: Format, path: Path | None) -> None:
         beside.unlink(missing_ok=True)
 
 
+def _width(text: RenderableType) -> int:
+    """Return how wide a text must be for its widest table."""
+    wide = Console(width=WIDTH_MAX)
+    measured = [
+        wide.measure(part).maximum
+        for part in (text.renderables if isinstance(text, Group) else ())
+        if isinstance(part, Table)
+    ]
+    return max([WIDTH_MIN, *measured])
+
+
 def _bytes(document: Document, form: Format) -> bytes:
     match form:
         case Format.TABLE:
-            text = io.StringIO()
-            Console(width=WIDTH_MIN, file=text).print(as_text(document))
-            return text.getvalue().encode()
+            text, made = as_text(document), io.StringIO()
+            Console(width=_width(text), file=made).print(text)
+            return made.getvalue().encode()
         case Format.CSV:
             return csv_of(document)
         case Format.XLSX:

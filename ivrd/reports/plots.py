@@ -32,6 +32,9 @@ WEEKDAYS = (
 OFFICE_HOURS = (8, 17)
 """Shown also when nobody rang."""
 
+NAME_PX = 8
+"""A character of a name at most, on average; of 13 pixels' height."""
+
 LIMITS_S = (5, 10, 25, 60, 120, 180, 300, 600)
 """Upper ends of the bars, inclusive; each goal is one."""
 
@@ -157,7 +160,8 @@ def waits(
 def bars(rows: Sequence[tuple[str, int, str]], title: str) -> Plot:
     """Return one bar for each row: its name, how long, and what is written behind it."""
     most = max((size for _, size, _ in rows), default=1) or 1
-    high, text_wide = 28, 190
+    high = 28
+    text_wide = 16 + max((len(name) for name, _, _ in rows), default=0) * NAME_PX
     body = []
     for number, (name, size, words) in enumerate(rows):
         y = number * high

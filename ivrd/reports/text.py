@@ -50,7 +50,7 @@ def _table(grid: Grid) -> Table:
         table.add_column("", style="dim", no_wrap=True)
     for column in grid.columns:
         note = f"\n{column.note}" if column.note else ""
-        table.add_column(escape(column.title + note), justify="right")
+        table.add_column(escape(column.title + note), justify="right", no_wrap=True)
     for row in grid.rows:
         formula = [escape(row.formula)] if has_formulas else []
         style = "bold" if row.is_total or row.is_main else None

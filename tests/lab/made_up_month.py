@@ -10,13 +10,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
+from ivrd.core.actors import Origin
 from ivrd.core.effects import (
+    CallActKind,
     Disposition,
     MoveEnd,
     OpenCase,
     Outcome,
     Reach,
     RecordCall,
+    RecordCallAct,
+    RecordContact,
     RecordEntry,
     RecordMove,
 )
@@ -34,6 +38,18 @@ SHARE_CLOSED = 0.03
 NUMBERS = 5_000
 """Callers, by names instead of numbers: no phone has them."""
 
+SHARE_LABELLED = 0.95
+
+SUBJECTS = (
+    ("utbildning", "forskola"),
+    ("stadsbyggnad", "bygglov"),
+    ("teknisk", "vatten-avlopp"),
+    ("social", "ekonomiskt-bistand"),
+    ("kultur-fritid", "bibliotek"),
+    ("miljo", "livsmedel"),
+)
+SUBJECT_WEIGHTS = (30, 20, 20, 15, 10, 5)
+
 MENU_ENDS = (
     (0.05, Outcome.MENU_HANGUP),
     (0.09, Outcome.INFORMED),
@@ -48,7 +64,8 @@ class Told:
     call: RecordCall
     entries: tuple[RecordEntry, ...]
     move: RecordMove | None
-    case: OpenCase | None
+    case: OpenCase | RecordContact | None
+    label: RecordCallAct | None = None
 
     def all(self) -> Iterator[Storable]:
         """Yield them in the order in which the tracker tells them."""
@@ -56,6 +73,8 @@ class Told:
         if self.move is not None:
             yield self.move
         yield self.call
+        if self.label is not None:
+            yield self.label
         if self.case is not None:
             yield self.case
 
@@ -167,8 +186,9 @@ def _queued(
         entries=tuple(entries),
         transfers=int(is_handed),
     )
-    case = _case(chance, call, stay) if outcome is Outcome.RESOLVED else None
-    return Told(call=call, entries=tuple(entries), move=move, case=case)
+    case = _case(call, stay) if is_guide else None
+    label = _label(chance, call, stay) if outcome is Outcome.RESOLVED else None
+    return Told(call=call, entries=tuple(entries), move=move, case=case, label=label)
 
 
 def _entry(
@@ -238,13 +258,11 @@ def _record(
     )
 
 
-def _case(chance: Random, call: RecordCall, stay: RecordEntry) -> OpenCase:
+def _case(call: RecordCall, stay: RecordEntry) -> OpenCase | RecordContact:
     assert stay.interface is not None
     assert stay.answered_at is not None
-    department = "aldre" if stay.queue == "aldre" else None
-    if department is None and chance.random() < 0.9:
-        department = chance.choice(("teknisk", "utbildning", "social", "bygg", "kultur"))
-    return OpenCase(
+    kind = OpenCase if call.outcome is Outcome.RESOLVED else RecordContact
+    return kind(
         at=call.at,
         system=PBX,
         call_id=call.call_id,
@@ -253,8 +271,27 @@ def _case(chance: Random, call: RecordCall, stay: RecordEntry) -> OpenCase:
         queue=stay.queue,
         agent=stay.agent or stay.interface,
         interface=stay.interface,
-        department=department,
+        department="aldre" if stay.queue == "aldre" else None,
         answered_at=stay.answered_at,
+    )
+
+
+def _label(chance: Random, call: RecordCall, stay: RecordEntry) -> RecordCallAct | None:
+    """Return what the guide pressed; none at all on some calls."""
+    if stay.queue == "aldre" or chance.random() > SHARE_LABELLED:
+        return None
+    department, subject = chance.choices(SUBJECTS, weights=SUBJECT_WEIGHTS)[0]
+    return RecordCallAct(
+        act_id=f"act-{call.call_id}",
+        at=call.at,
+        system=PBX,
+        call_id=call.call_id,
+        agent=stay.agent or "",
+        what=CallActKind.LABEL,
+        value=subject,
+        department=department,
+        who=stay.agent or "",
+        from_where=Origin.PHONE,
     )
 
 

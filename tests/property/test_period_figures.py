@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivrd.core.case_record import CaseClass
@@ -75,6 +75,7 @@ def plain(figures: Figures) -> Figures:
     return merged([figures, Figures()])
 
 
+@settings(deadline=None)
 @given(st.lists(calls, max_size=12))
 def test_parts_add_up_to_the_whole(told: list[StoredCall]) -> None:
     book = PeriodBook(HOUSE)
@@ -91,6 +92,7 @@ def test_parts_add_up_to_the_whole(told: list[StoredCall]) -> None:
         assert plain(merged(by_day)) == plain(whole)
 
 
+@settings(deadline=None)
 @given(st.lists(calls, max_size=12))
 def test_a_guides_call_is_in_one_department_and_on_one_queue(told: list[StoredCall]) -> None:
     book = PeriodBook(HOUSE)
@@ -102,6 +104,7 @@ def test_a_guides_call_is_in_one_department_and_on_one_queue(told: list[StoredCa
     assert book.lines(lambda _: True).calls == len(told)
 
 
+@settings(deadline=None)
 @given(st.lists(calls, max_size=12))
 def test_the_order_of_calls_does_not_matter(told: list[StoredCall]) -> None:
     one, other = PeriodBook(HOUSE), PeriodBook(HOUSE)
