@@ -24,6 +24,7 @@ from rich.table import Table
 from ivrd import (
     __version__,
     cli_access,
+    cli_cases,
     cli_dialplan,
     cli_handover,
     cli_menu,
@@ -69,6 +70,7 @@ cli = typer.Typer(
 )
 
 cli.add_typer(cli_prompts.cli, name="prompts")
+cli.add_typer(cli_cases.cli, name="cases")
 cli.add_typer(cli_dialplan.cli, name="dialplan")
 cli.add_typer(cli_menu.cli, name="menu")
 cli.add_typer(cli_overflow.cli, name="overflow")

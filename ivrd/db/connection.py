@@ -3,8 +3,10 @@
 Here: the engine, and which errors are the database's doing. Not here: statements.
 """
 
+import contextlib
 import os
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -73,6 +75,23 @@ def open_engine(config: DatabaseConfig) -> AsyncEngine:
             "server_settings": {"application_name": "ivrd", "timezone": "UTC"},
         },
     )
+
+
+@contextlib.asynccontextmanager
+async def reading(config: DatabaseConfig) -> AsyncIterator[AsyncEngine]:
+    """Lend the configured database to a command that reads it.
+
+    Raises:
+        DatabaseError: It cannot be read.
+    """
+    engine = open_engine(config)
+    check_place(engine.url)
+    try:
+        yield engine
+    except DATABASE_ERRORS as error:
+        raise DatabaseError(f"database: {reason_of(error)}") from error
+    finally:
+        await engine.dispose()
 
 
 def check_place(url: URL) -> None:
