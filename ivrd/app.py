@@ -24,9 +24,9 @@ from ivrd.case_desk import CaseDesk
 from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
-from ivrd.core.case_record import CaseChanged
-from ivrd.core.effects import DivertCallers, MoveCaller
-from ivrd.core.events import Event, JournalRead
+from ivrd.core.case_record import LABELLED, CaseChanged
+from ivrd.core.effects import DivertCallers, MoveCaller, PauseMember
+from ivrd.core.events import CaseLabelled, Event, JournalRead
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.rules import FloorRules
 from ivrd.core.switches import Actor, Origin
@@ -77,6 +77,10 @@ class PbxLink:
     def divert(self, effect: DivertCallers) -> None:
         """Let the dialplan send callers on at a queue's door."""
         self._client.divert(effect)
+
+    def pause(self, effect: PauseMember) -> None:
+        """Pause a member of a queue, or let them take calls again."""
+        self._client.pause(effect)
 
     def seconds_until(self, at: datetime) -> float:
         """Return how long until this PBX's clock says `at`."""
@@ -167,6 +171,7 @@ class App:
             labels=label_tree(config.department),
             record=self._outbox.put_nowait,
         )
+        desk.listen(self._note_label)
         return desk, HandoverOffice(config, store=self._store, cases=desk)
 
     def _wire_agi(self, config: Config) -> AgiServer:
@@ -379,6 +384,14 @@ class App:
             self._engine.submit(event)
         except asyncio.QueueFull:
             log.error("event_dropped", asterisk=event.system, event_type=type(event).__name__)
+
+    def _note_label(self, changed: CaseChanged) -> None:
+        """Let the core know that a case has its label: a guide may be held for it."""
+        if changed.change.what == LABELLED:
+            case = changed.case
+            self._report(
+                CaseLabelled(at=changed.change.at, system=case.system, call_id=case.call_id)
+            )
 
     def _tell_case(self, changed: CaseChanged) -> None:
         self._desk.tell(changed)

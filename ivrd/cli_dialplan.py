@@ -22,7 +22,8 @@ from ivrd.dialplan_apply import Aim, Applied, Applier, aim_of
 from ivrd.dialplan_apply import diff as diff_of
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.generations import NAME, Generations
-from ivrd.rendering import dialplan_files
+from ivrd.labels import label_tree
+from ivrd.rendering import dialplan_files, pauses_members
 
 cli = typer.Typer(help="Render the dialplan, and bring it into use.")
 
@@ -55,6 +56,9 @@ def render_dialplan(
     queues: Annotated[
         bool, typer.Option("--queues", help="Print templates for queues.conf instead.")
     ] = False,
+    features: Annotated[
+        bool, typer.Option("--features", help="Print our part of features.conf instead.")
+    ] = False,
     first_year: Year = None,
     pbx: Annotated[str | None, typer.Option(help="With --manager: the PBX's name.")] = None,
     asterisk: Annotated[
@@ -71,10 +75,19 @@ def render_dialplan(
         if len(version) < 2:
             raise ConfigError([f"--asterisk: {asterisk!r} is not a version such as 22.10"])
         lines = event_filter_lines(version)
-        typer.echo(dialplan.render_manager(pbx_of(settings, pbx), event_filters=lines), nl=False)
+        typer.echo(
+            dialplan.render_manager(
+                pbx_of(settings, pbx), event_filters=lines, pauses_members=pauses_members(settings)
+            ),
+            nl=False,
+        )
         return
     if queues:
         typer.echo(dialplan.render_queues(settings.queues), nl=False)
+        return
+    if features:
+        tree = label_tree(settings.department)
+        typer.echo(dialplan.render_features(tree, settings.labels), nl=False)
         return
     files = dialplan_files(settings, first_year=first_year or datetime.now(UTC).year)
     if output is None:

@@ -29,6 +29,9 @@ from ivrd.dialplan.targets import NUMBERS, SITE_NUMBERS
 from ivrd.errors import IvrdError, PeerError
 from ivrd.generations import Generations
 
+LABEL_MODULES = ("app_playtones",)
+"""Where the tones of codes by telephone come from."""
+
 Files = Mapping[str, str]
 
 ZONE_PROBE = 1_814_443_200
@@ -77,6 +80,8 @@ class Aim:
     rings_numbers: bool = False
     """A menu names a number, which the site's own context must ring."""
     queues: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    """More than every dialplan of ours needs."""
 
 
 def aim_of(config: Config, files: Files) -> Aim:
@@ -93,6 +98,7 @@ def aim_of(config: Config, files: Files) -> Aim:
         zone=ZoneInfo(config.time_zone),
         rings_numbers=any(one is not None and isinstance(one.target, ToNumber) for one in targets),
         queues=tuple(queue.name for queue in config.queues),
+        modules=LABEL_MODULES if any(queue.labels_by_phone for queue in config.queues) else (),
     )
 
 
@@ -173,7 +179,7 @@ class Applier:
         """See, before anything is changed, that Asterisk has what the dialplan needs."""
         faults = [
             f"Asterisk has not loaded {module}.so, which the dialplan needs"
-            for module in await running.missing_modules()
+            for module in await running.missing_modules(aim.modules)
         ]
         if aim.zone is not None:
             right = f"{datetime.fromtimestamp(ZONE_PROBE, aim.zone):%H%M}"

@@ -33,9 +33,11 @@ from ivrd.core.effects import (
     Effect,
     MoveCaller,
     OpenCase,
+    PauseMember,
     PublishCase,
     PublishQueueState,
     RecordCall,
+    RecordCallAct,
     RecordContact,
     RecordEntry,
     RecordMove,
@@ -69,7 +71,15 @@ LATE_S = 0.25
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-Stored = RecordEntry | RecordCall | RecordMove | OpenCase | RecordContact | RecordDecision
+Stored = (
+    RecordEntry
+    | RecordCall
+    | RecordMove
+    | OpenCase
+    | RecordContact
+    | RecordCallAct
+    | RecordDecision
+)
 
 
 class Counters(Protocol):
@@ -111,6 +121,9 @@ class Pbx(Protocol):
 
     def divert(self, effect: DivertCallers) -> None:
         """Let the dialplan send callers on at a queue's door, from now on."""
+
+    def pause(self, effect: PauseMember) -> None:
+        """Pause a member, or let them take calls again; only events tell that it is so."""
 
     def seconds_until(self, at: datetime) -> float:
         """Return how long until this PBX's clock says `at`; negative when it is past."""
@@ -295,7 +308,7 @@ class Engine:
             case RecordEntry():
                 self._counters.record_entry(effect)
                 self._keep(effect)
-            case RecordContact():
+            case RecordContact() | RecordCallAct():
                 self._keep(effect)
             case RecordCall():
                 self._counters.record_call(effect)
@@ -313,6 +326,8 @@ class Engine:
                     self._publisher.publish_case(effect)
             case MoveCaller():
                 self._move(effect)
+            case PauseMember():
+                self._pause(effect)
             case DivertCallers():
                 self._divert(effect)
                 self._tell(effect)
@@ -356,6 +371,11 @@ class Engine:
         if pbx is not None:
             pbx.move(effect)
         # Without a PBX this is a replay: the recording tells what came of the move.
+
+    def _pause(self, effect: PauseMember) -> None:
+        pbx = self._pbxes.get(effect.system)
+        if pbx is not None:
+            pbx.pause(effect)
 
     def _divert(self, effect: DivertCallers) -> None:
         pbx = self._pbxes.get(effect.system)

@@ -10,12 +10,18 @@ from zoneinfo import ZoneInfo
 
 from ivrd import dialplan
 from ivrd.config import Config
+from ivrd.labels import label_tree
 from ivrd.red_days import marks
 from ivrd.schedules import schedules
 
 YEARS = 3
 """Rendered at once: this year and two to come. From then on red days would be forgotten, and the
 dialplan says so at its top."""
+
+
+def pauses_members(config: Config) -> bool:
+    """Return whether our AMI user must be allowed to pause members."""
+    return any(queue.hold_until_labelled_s for queue in config.queues)
 
 
 def dialplan_files(config: Config, *, first_year: int) -> Mapping[str, str]:
@@ -31,4 +37,4 @@ def dialplan_files(config: Config, *, first_year: int) -> Mapping[str, str]:
         name: dialplan.render_hours(schedule, days, first=first, last=last, zone=zone)
         for name, schedule in schedules(config.hours).items()
     }
-    return dialplan.render(config, hours=hours)
+    return dialplan.render(config, hours=hours, tree=label_tree(config.department))

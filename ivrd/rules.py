@@ -54,6 +54,7 @@ def floor_rules(config: Config) -> FloorRules:
             service_level_threshold=timedelta(seconds=queue.service_level_threshold_s),
             short_abandon=timedelta(seconds=queue.short_abandon_s),
             department=queue.department,
+            hold=timedelta(seconds=queue.hold_until_labelled_s),
         )
         for queue in config.queues
     )
@@ -62,6 +63,11 @@ def floor_rules(config: Config) -> FloorRules:
         queues={queue.name: queue for queue in queues},
         overflow=tuple(overflow_rule(rule, hours) for rule in config.overflow),
         case_rule=config.cases.rule,
+        labels={
+            subject.code: department.code
+            for department in config.department
+            for subject in department.subject
+        },
         hours={
             QueueName(queue.name): hours[queue.hours]
             for queue in config.queues

@@ -249,6 +249,7 @@ AMI_COUNTERS = {
     "snapshots": "Snapshots taken.",
     "moves_asked": "Withdraws asked for.",
     "moves_refused": "Withdraws refused, or not sent in time.",
+    "pauses_refused": "Pauses for a missing label, or their ends, that Asterisk refused.",
 }
 """Help text of each number of `AmiCounters`; a test compares them."""
 

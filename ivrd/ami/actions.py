@@ -6,7 +6,7 @@ Here: plain values. Not here: sending them (protocol.py) and when (client.py).
 import re
 from dataclasses import dataclass, field
 
-from ivrd.core.effects import MoveCaller
+from ivrd.core.effects import MoveCaller, PauseMember
 from ivrd.core.exits import MOVE_MARK
 from ivrd.core.ids import QueueName
 from ivrd.errors import PeerRefused
@@ -175,6 +175,21 @@ def delete_entry(family: str, key: str) -> AmiAction:
         PeerRefused: A name is not fit to be sent.
     """
     return _action("DBDel", Family=family, Key=key)
+
+
+def pause(pause: PauseMember) -> AmiAction:
+    """Return the request to pause a member of one queue, or to let them take calls again.
+
+    Raises:
+        PeerRefused: A name is not fit to be sent.
+    """
+    return _action(
+        "QueuePause",
+        Queue=pause.queue,
+        Interface=pause.interface,
+        Paused="true" if pause.is_paused else "false",
+        Reason=pause.reason if pause.is_paused else "",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

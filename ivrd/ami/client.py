@@ -22,11 +22,12 @@ from ivrd.ami import actions
 from ivrd.ami.database import KeepDatabase
 from ivrd.ami.diverts import Diverts
 from ivrd.ami.moves import NEVER_SENT
+from ivrd.ami.pauses import Pauses
 from ivrd.ami.protocol import FRAMES_MAX, AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
 from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, ReadJournal, Surroundings
 from ivrd.clock import AsteriskClock
-from ivrd.core.effects import DivertCallers, MoveCaller
+from ivrd.core.effects import DivertCallers, MoveCaller, PauseMember
 from ivrd.core.events import Event, MoveRefused
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.errors import (
@@ -113,6 +114,7 @@ class AmiClient:
         self._outbox: asyncio.Queue[MoveCaller] = asyncio.Queue(maxsize=MOVES_MAX)
         self._diverts = Diverts(queues)
         self.counters = AmiCounters()
+        self._pauses = Pauses(self.counters)
         self._around = Surroundings(
             settings=settings,
             clock=clock,
@@ -124,6 +126,7 @@ class AmiClient:
             read_journal=read_journal,
             keep_database=keep_database,
             diverts=self._diverts,
+            pauses=self._pauses,
             monotonic=monotonic,
         )
         self._session: AmiSession | None = None
@@ -189,6 +192,11 @@ class AmiClient:
     def divert(self, divert: DivertCallers) -> None:
         """Let the dialplan send callers on at a queue's door, now or when connected again."""
         self._diverts.put(divert)
+
+    def pause(self, pause: PauseMember) -> None:
+        """Ask for a pause of a member, or its end, at once and without waiting."""
+        if self._session is not None:
+            self._pauses.put(pause)
 
     def expect_queues(self, queues: Iterable[QueueName]) -> None:
         """Let callers in at the doors of these queues, unless something else was said."""
@@ -283,6 +291,7 @@ class AmiClient:
     def _end(self, protocol: AmiProtocol, errors: list[PeerError]) -> None:
         """Close up, however it ended: hand on the rest, tell of the loss, refuse open moves."""
         session, self._session = self._session, None
+        self._pauses.forget()
         if not errors:
             # We are being stopped: tell the dialplan now, not when the heartbeat has aged.
             if session is not None and not self._around.is_observer:

@@ -5,16 +5,17 @@ Here: a function per event of ours. Not here: Asterisk's own events (parse.py).
 
 from collections.abc import Callable, Mapping
 
-from ivrd.ami.headers import CHANNEL, QUEUE, Frame, caller_number
+from ivrd.ami.headers import CHANNEL, QUEUE, Frame, caller_number, from_epoch
 from ivrd.core.events import (
     CallArrived,
     ChoiceMade,
     Event,
+    LabelPressed,
     LineClosed,
     NoticeTold,
     QueueExited,
 )
-from ivrd.core.ids import CallId, LineName, MenuName, QueueName
+from ivrd.core.ids import CallId, LineName, MenuName, QueueName, channel_id
 
 
 def user_event(frame: Frame) -> Event | None:
@@ -88,10 +89,26 @@ def _queue_exit(frame: Frame) -> Event:
     )
 
 
+def _label(frame: Frame) -> Event:
+    return LabelPressed(
+        at=frame.at,
+        system=frame.system,
+        call_id=CallId(channel_id(frame.system, frame.last(b"\r\nCall: "))),
+        queue=QueueName(frame.last(QUEUE)),
+        label=frame.last(b"\r\nLabel: "),
+        is_half=frame.last(b"\r\nClass: ") == "half",
+        is_after=frame.last(b"\r\nWhen: ") == "after",
+        pressed_at=from_epoch(frame.last(b"\r\nPressed: ").encode()),
+        channel_id=frame.channel_id(),
+        channel=frame.first(CHANNEL),
+    )
+
+
 _USER_EVENTS: Mapping[str, Callable[[Frame], Event]] = {
     "IvrdArrived": _arrived,
     "IvrdChoice": _choice,
     "IvrdClosed": _line_closed,
+    "IvrdLabel": _label,
     "IvrdNotice": _notice_told,
     "IvrdQueueExit": _queue_exit,
 }

@@ -65,6 +65,7 @@ class AmiCounters:
     snapshots: int = 0
     moves_asked: int = 0
     moves_refused: int = 0
+    pauses_refused: int = 0
 
 
 class ReceivedFrame(NamedTuple):

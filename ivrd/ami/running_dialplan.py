@@ -98,10 +98,10 @@ class RunningDialplan:
                 for name in missing
             )
 
-    async def missing_modules(self) -> list[str]:
-        """Return the modules that the dialplan needs, and that are not loaded."""
+    async def missing_modules(self, more: Iterable[str] = ()) -> list[str]:
+        """Return the modules that the dialplan needs, and more, that are not loaded."""
         missing = []
-        for module in MODULES:
+        for module in (*MODULES, *more):
             answer = await self._request(actions.check_module(module), within_s=ASK_S_MAX)
             if not answer.is_success:
                 missing.append(module)

@@ -23,6 +23,7 @@ from ivrd.ami.filters import asterisk_version
 from ivrd.ami.headers import NO_STAMP, MessageRefused, stamp
 from ivrd.ami.moves import MOVES_AT_ONCE, NEVER_SENT, MoveAsker
 from ivrd.ami.parse import parse
+from ivrd.ami.pauses import Pauses
 from ivrd.ami.protocol import AmiCounters, AmiProtocol, ReceivedFrame
 from ivrd.ami.record import Masker
 from ivrd.ami.replies import Reply, command_names, ping_stamp, value
@@ -129,6 +130,8 @@ class Surroundings:
     """Works on Asterisk's own database; None when nobody does."""
     diverts: Diverts = field(default_factory=Diverts)
     """Where callers at each queue's door are to go."""
+    pauses: Pauses | None = None
+    """Members to be paused; None when nobody asks for that."""
 
 
 class AmiSession:
@@ -268,6 +271,10 @@ class AmiSession:
                     asking = self.moves.run(can_withdraw=self.can_withdraw)
                     group.create_task(asking, name=f"ami-moves-{name}-{number}")
                 group.create_task(self._diverts.run(), name=f"ami-diverts-{name}")
+                if (pauses := self._around.pauses) is not None:
+                    within_s = self._around.deadlines.action_s
+                    asking = pauses.run(self._request, within_s=within_s)
+                    group.create_task(asking, name=f"ami-pauses-{name}")
                 if self._around.keep_database is not None:
                     keeping = self._keep_database(self._around.keep_database)
                     group.create_task(keeping, name=f"ami-database-{name}")

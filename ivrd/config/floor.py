@@ -55,6 +55,12 @@ class QueueConfig(Section):
     group: Name | None = Field(
         default=None, description="Answer group that serves it; none: a group of its own."
     )
+    hold_until_labelled_s: int = Field(
+        default=0,
+        ge=0,
+        le=600,
+        description="A guide is paused until the case has a label, at most so long; 0 never.",
+    )
     options: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{0,12}$")] = Field(
         default="t", description="Asterisk's Queue() options; t lets the agent transfer by keys."
     )

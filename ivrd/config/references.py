@@ -79,7 +79,7 @@ def _label_faults(config: Config) -> Iterator[str]:
         if departments and queue.department is not None and queue.department not in departments:
             fault = f"no department has the code {queue.department!r}"
             yield f"{place}.department: {fault}{_suggest(queue.department, departments)}"
-        for key in ("labels_by_phone",):
+        for key in ("labels_by_phone", "hold_until_labelled_s"):
             if getattr(queue, key) and queue.role != "guide":
                 yield f"{place}.{key}: only guides have cases; the role here is {queue.role}"
             elif getattr(queue, key) and not departments:

@@ -230,11 +230,15 @@ OPENED = "opened"
 LINKED = "linked"
 
 
+LABELLED = "label"
+"""The word of the act that every other waits for."""
+
+
 def word_of(act: CaseAct) -> str:
     """Return the act's word in a history."""
     match act:
         case Label():
-            return "label"
+            return LABELLED
         case Note():
             return "note"
         case SetClass():

@@ -6,7 +6,7 @@ Here: from the rows of queue_log to the events that we missed. Not here: reading
 The rules
     1. Rows of a call are walked in order, and matched with the entries that we know: what we have
        seen ourselves is told no second time, since our stamps are finer than the journal's seconds.
-    2. A call that we have finished is not opened again.
+    2. A call that we have finished is not opened again; a label may still come of it.
     3. A call whose beginning is in no row is left to the snapshot: half a story is none. An agent
        who asks in a queue is known by IVRDENTER (consultation.py), as by the event's Linkedid.
     4. ABANDON is written for an AMI Redirect too (ASTERISK.md §A1). It was a hang-up if the
@@ -56,6 +56,7 @@ from ivrd.core.ids import (
     channel_id,
 )
 from ivrd.core.journal import JournalRow
+from ivrd.core.labelling import label_after, label_pressed
 from ivrd.core.stay import Closed, Talking
 
 ABANDON_END = timedelta(seconds=2)
@@ -108,6 +109,8 @@ def catch_up(
     events: list[Event] = []
     owners = journal.TalkOwners()
     for row in map(owners.owned, rows):
+        if row.call_id in finished:
+            events.extend(label_after(row))
         if row.call_id in finished or told_twice(row):
             continue
         reader = readers.get(row.call_id)
@@ -260,6 +263,8 @@ class _Reader:
                 yield from self._line_closed(row)
             case journal.NOTICE:
                 yield from self._notice(row)
+            case journal.LABEL:
+                yield from label_pressed(row)
             case journal.ENTER:
                 self._enter(row)
             case journal.EXIT:

@@ -30,7 +30,13 @@ from ivrd.core import entry as entries
 from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook, device_of
 from ivrd.core.effects import Reach
-from ivrd.core.events import AttendedTransferred, CallerJoined, QueueExited, SnapshotTaken
+from ivrd.core.events import (
+    AttendedTransferred,
+    CallerJoined,
+    ChannelHungUp,
+    QueueExited,
+    SnapshotTaken,
+)
 from ivrd.core.ids import CallId
 from ivrd.core.stay import Closed, EntryState, Leaving, Talking, Waiting, legs_of
 
@@ -167,6 +173,16 @@ def _adopted(call: Call, asking: Call, last: EntryState) -> EntryState:
         agent_leg=last.agent_leg,
         former_legs=last.former_legs,
     )
+
+
+def hang_up(book: CallBook, event: ChannelHungUp) -> None:
+    """End the wait of a channel that stood for a caller; a talk ends with its agent."""
+    channel = CallId(event.channel_id)
+    call = book.calls.get(book.aliases.get(channel, CallId("")))
+    if call is None or channel not in call.stand_ins:
+        return
+    if isinstance(call.entries[-1], Waiting | Leaving):
+        book.step(call, call.entries[-1], event)
 
 
 def renamed(book: CallBook, event: SnapshotTaken) -> SnapshotTaken:

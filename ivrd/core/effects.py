@@ -333,6 +333,19 @@ class DivertCallers:
     """The rule's name; "" when they are let in."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseMember:
+    """Ask the PBX to pause one member of one queue, or to let them take calls again."""
+
+    at: datetime
+    system: SystemName
+    queue: QueueName
+    interface: Interface
+    is_paused: bool
+    reason: str
+    """Marks the pause as ours."""
+
+
 class MoveEnd(StrEnum):
     """How a requested move ended."""
 
@@ -404,6 +417,7 @@ Effect = (
     | RecordCall
     | OpenCase
     | RecordContact
+    | RecordCallAct
     | PublishCase
     | PublishQueueState
     | MoveCaller
@@ -411,6 +425,7 @@ Effect = (
     | TellDecision
     | TellNotMoved
     | DivertCallers
+    | PauseMember
     | RecordMove
     | CountChoice
     | CountNotice

@@ -84,6 +84,27 @@ class NoticeTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPressed:
+    """A code came from a guide's telephone, during a call or after it (dialplan's UserEvent)."""
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+    """The call that rang the telephone, as the queue named it."""
+    queue: QueueName
+    label: str
+    is_half: bool
+    """The caller was helped with a part."""
+    is_after: bool
+    """After the caller had hung up, on a channel that only an agent of the queue can have."""
+    pressed_at: datetime
+    """Cut to the whole second: the same in the event and in the journal."""
+    channel_id: ChannelId
+    channel: str
+    """Of the telephone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallerJoined:
     """A caller entered a queue (AMI QueueCallerJoin)."""
 
@@ -380,6 +401,15 @@ class CaseSaved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseLabelled:
+    """The database holds a case's label, however it was set."""
+
+    at: datetime
+    system: SystemName
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderGiven:
     """A person said something about overflow, or what was said has ended."""
 
@@ -393,6 +423,7 @@ Event = (
     | LineClosed
     | NoticeTold
     | ChoiceMade
+    | LabelPressed
     | CallerJoined
     | CallerLeft
     | CallerAbandonNoted
@@ -415,8 +446,9 @@ Event = (
     | DeadlinePassed
     | MoveRefused
     | CaseSaved
+    | CaseLabelled
     | OrderGiven
 )
 
-OwnReport = CaseSaved | MoveRefused | DeadlinePassed | OrderGiven
+OwnReport = CaseSaved | CaseLabelled | MoveRefused | DeadlinePassed | OrderGiven
 """What our own side tells: its stamp may be older than what Asterisk has told meanwhile."""

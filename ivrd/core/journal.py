@@ -14,6 +14,8 @@ otherwise silent on how a call came, what it chose, why it was refused, and when
     IVRDEXIT     QUEUESTATUS of a Queue() that ended without an agent, in the row's queue; KEY; or
                  CLOSED for a queue that was closed, CLOSING for a caller whose line closed
     IVRDEND      nothing: the caller's channel is gone
+    IVRDLABEL    label, whole or half, during or after the call, second, the agent's channel and its
+                 Uniqueid: a code on a guide's telephone
 """
 
 from dataclasses import dataclass, replace
@@ -28,6 +30,7 @@ CHOICE = "IVRDCHOICE"
 ENTER = "IVRDENTER"
 EXIT = "IVRDEXIT"
 END = "IVRDEND"
+LABEL = "IVRDLABEL"
 
 QUEUE_START = "QUEUESTART"
 """Asterisk has started: all calls open until here have ended, nobody knows how. The one row that is

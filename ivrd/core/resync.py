@@ -1,6 +1,6 @@
 """Comparing what we believe with what the PBX says is there, after a gap.
 
-Here: the comparison, as values. Not here: acting on it (tracker.py).
+Here: the comparison, as values, and who is new. Not here: acting on the rest (tracker.py).
 
 The rules
     1. The call is gone: close all of it as unknown, with no invented wait or talk time.
@@ -13,8 +13,10 @@ The rules
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ivrd.core.call import Call
+from ivrd.core.call_book import CallBook
 from ivrd.core.entry import doubt
 from ivrd.core.events import MemberChanged, SnapshotTaken, WaitingCaller
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName
@@ -83,6 +85,15 @@ def compare(calls: Mapping[CallId, Call], snapshot: SnapshotTaken) -> Difference
         kept_entries=tuple(kept_entries),
         new_callers=tuple(_new_callers(calls, place, snapshot)),
     )
+
+
+def open_seen(book: CallBook, new: NewCaller, at: datetime) -> None:
+    """Let a caller wait whom a snapshot shows, and whom we did not know there."""
+    joined_at = at - new.caller.wait
+    call = book.get_or_open(new.caller.call_id, at=joined_at, channel=new.caller.channel)
+    is_move = book.land(call, new.queue, at)
+    call = replace(book.calls[call.call_id], channel=new.caller.channel)
+    book.open_entry(call, new.queue, joined_at, is_move=is_move)
 
 
 def _kept(

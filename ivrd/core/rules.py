@@ -33,6 +33,8 @@ class QueueRules:
     """Abandoned before this, boundary excluded, counts as neither hit nor miss."""
     department: str | None
     """The department that a case from this queue is for; None when it must be labelled by hand."""
+    hold: timedelta = timedelta(0)
+    """So long at most a guide is kept from the next call until the case has a label; zero never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class FloorRules:
     """In order of priority."""
     case_rule: str
     """Name of the case rule, part of the key that keeps a case from being opened twice."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The department of each label."""
     hours: Mapping[QueueName, Schedule] = field(default_factory=dict)
     """Of queues that are not always open."""
     days: Days = field(default_factory=dict)

@@ -40,6 +40,7 @@ from ivrd.core.events import (
     CallerAbandonNoted,
     CallerJoined,
     CallerLeft,
+    CaseLabelled,
     CaseSaved,
     ChannelHungUp,
     ChoiceMade,
@@ -48,6 +49,7 @@ from ivrd.core.events import (
     Event,
     HangupRequested,
     JournalRead,
+    LabelPressed,
     LineClosed,
     MemberChanged,
     MemberRemoved,
@@ -62,11 +64,12 @@ from ivrd.core.events import (
 from ivrd.core.exits import REFUSALS, is_refused
 from ivrd.core.floor import Prospect, QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
+from ivrd.core.labelling import Labelling
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
 from ivrd.core.service_level import Counts
 from ivrd.core.staff import Staff
-from ivrd.core.stay import Closed, Leaving, Talking, Waiting
+from ivrd.core.stay import Closed, Talking, Waiting
 from ivrd.core.tracker_state import TrackerState
 
 JOURNAL_RESOLUTION = timedelta(seconds=1)
@@ -83,6 +86,7 @@ class Tracker:
         self.system = system
         self._book = CallBook(system=system, rules=rules)
         self._mover = Mover(self._book)
+        self._labelling = Labelling(self._book)
         self._last_at: datetime | None = None
         self._counted_since: datetime | None = None
         self._can_move = False
@@ -146,7 +150,8 @@ class Tracker:
 
     def next_deadline(self) -> datetime | None:
         """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
-        moments = (self.next_call_deadline(), self._mover.wake_at)
+        holds = self._labelling.holds
+        moments = (self.next_call_deadline(), self._mover.wake_at, holds.next_release)
         return min((moment for moment in moments if moment is not None), default=None)
 
     @property
@@ -263,6 +268,8 @@ class Tracker:
             _, call_id = heapq.heappop(self._book.deadlines)
             self._due = call_id
             self._pass_deadline(at, call_id)
+        elif self._labelling.holds.next_release == at:
+            self._labelling.holds.pass_due(at)
         else:
             self._mover.wake(at)
         self._settle(at)
@@ -282,6 +289,7 @@ class Tracker:
         match event:
             case MemberChanged():
                 self._book.change_member(event)
+                self._labelling.holds.see(event)
             case AgentRang() | AgentRingEnded() | CallerLeft() | CallerAbandonNoted():
                 self._route_to_queue(event)
             case AgentConnected() | AgentCompleted():
@@ -298,6 +306,8 @@ class Tracker:
                 way_in.hear(self._book, event)
             case ChoiceMade():
                 way_in.choose(self._book, event, is_told=self._is_told)
+            case LabelPressed():
+                self._labelling.press(event, finished=self._finished)
             case CallerJoined():
                 self._join(event)
             case QueueExited():
@@ -324,6 +334,8 @@ class Tracker:
                 self._book.touched.update(dict.fromkeys(self._book.queues))
             case CaseSaved():
                 self._book.publish_case(event)
+            case CaseLabelled():
+                self._labelling.holds.label(event.call_id, event.at)
             case OrderGiven():
                 self._mover.obey(event, can_move=self._can_move)
             case _:
@@ -402,7 +414,7 @@ class Tracker:
 
     def _hang_up(self, event: ChannelHungUp) -> None:
         hand_over.leg_gone(self._book, event.channel_id, event.at)
-        self._hang_up_alias(event)
+        consultation.hang_up(self._book, event)
         if (call_id := self._book.legs.get(event.channel_id)) is not None:
             call = self._book.calls[call_id]
             for stay in call.entries:
@@ -418,15 +430,7 @@ class Tracker:
             ended = self._book.end_landing(ended, event.at, MoveEnd.HUNG_UP_FIRST)
         self._book.calls[ended.call_id] = replace(ended, hung_up_at=event.at)
         self._book.set_deadline(event.at + ENDING_GRACE, ended.call_id)
-
-    def _hang_up_alias(self, event: ChannelHungUp) -> None:
-        """End the wait of a channel that stood for a caller; a talk ends with its agent."""
-        channel = CallId(event.channel_id)
-        call = self._book.calls.get(self._book.aliases.get(channel, CallId("")))
-        if call is None or channel not in call.stand_ins:
-            return
-        if isinstance(call.entries[-1], Waiting | Leaving):
-            self._book.step(call, call.entries[-1], event)
+        self._labelling.holds.begin(ended, event.at)
 
     def _pass_deadline(self, at: datetime, call_id: CallId) -> None:
         call = self._book.calls.get(call_id)
@@ -450,6 +454,7 @@ class Tracker:
         record = record_of(call, at, self._book.rules.queues, is_from_journal=is_from_journal)
         self._book.effects.append(record)
         settle_case(self._book, record, call)
+        self._labelling.finish(call, record)
         self._book.forget(call)
         self._remember(call.call_id)
 
@@ -480,18 +485,12 @@ class Tracker:
             call = self._book.calls[kept.call_id]
             self._book.with_entry(call, call.entries[-1], kept.state)
         for new in differences.new_callers:
-            self._open_seen(new, event.at)
+            resync.open_seen(self._book, new, event.at)
         members = {queue.queue: queue.members for queue in event.queues}
         for queue in {**self._book.queues, **members}:
             floor = self._book.floor(queue)
             floor.members = Staff(members.get(queue, ()))
             self._book.touch(queue)
+        self._labelling.holds.see_all()
         self._book.is_synced = True
         self._can_move = event.can_withdraw
-
-    def _open_seen(self, new: resync.NewCaller, at: datetime) -> None:
-        joined_at = at - new.caller.wait
-        call = self._book.get_or_open(new.caller.call_id, at=joined_at, channel=new.caller.channel)
-        is_move = self._book.land(call, new.queue, at)
-        call = replace(self._book.calls[call.call_id], channel=new.caller.channel)
-        self._book.open_entry(call, new.queue, joined_at, is_move=is_move)

@@ -26,9 +26,11 @@ What the dialplan must keep true
 from collections.abc import Mapping
 
 from ivrd.config import Config, MenuConfig
+from ivrd.core.labels import LabelTree
 from ivrd.core.targets import Target, ToMenu, ToQueue
 from ivrd.dialplan.ami_user import render_manager
 from ivrd.dialplan.hours import context_name, render_hours
+from ivrd.dialplan.labels import LABEL, label_context, render_features
 from ivrd.dialplan.lines import end, line_context, lines, notices_context
 from ivrd.dialplan.menus import menu_contexts
 from ivrd.dialplan.overflow import moved_context
@@ -36,13 +38,14 @@ from ivrd.dialplan.queues import queue_context, render_queues
 from ivrd.dialplan.targets import numbers_context
 from ivrd.dialplan.text import head
 
-__all__ = ["render", "render_hours", "render_manager", "render_queues"]
+__all__ = ["render", "render_features", "render_hours", "render_manager", "render_queues"]
 
 
-def render(config: Config, *, hours: Mapping[str, str]) -> dict[str, str]:
+def render(config: Config, *, hours: Mapping[str, str], tree: LabelTree) -> dict[str, str]:
     """Return the dialplan's files by name; `ivrd.conf` includes all the others.
 
     Args:
+        tree: What cases can be about.
         hours: The context of each table of hours, by its name; see `render_hours`.
     """
     files = {
@@ -61,6 +64,8 @@ def render(config: Config, *, hours: Mapping[str, str]) -> dict[str, str]:
         )
     for queue in config.queues:
         files[f"ivrd-queue-{queue.name}.conf"] = queue_context(queue, config.agi)
+    if any(queue.labels_by_phone for queue in config.queues):
+        files[f"{LABEL}.conf"] = label_context(tree, config.labels)
     includes = "".join(f"#include ivrd/{name}\n" for name in sorted(files))
     top = head(
         "Includes every context of ivrd. Put `#include ivrd/ivrd.conf` into extensions.conf, and",

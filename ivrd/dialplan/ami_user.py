@@ -9,10 +9,13 @@ from ivrd.config import PbxConfig
 from ivrd.dialplan.text import head
 
 
-def render_manager(pbx: PbxConfig, *, event_filters: Sequence[str]) -> str:
+def render_manager(
+    pbx: PbxConfig, *, event_filters: Sequence[str], pauses_members: bool = False
+) -> str:
     """Return the section of manager.conf for our AMI user, without its secret.
 
     Args:
+        pauses_members: Guides are held until their case has a label.
         event_filters: Lines that let through only the events that we use (ami/filters.py).
     """
     top = head(
@@ -24,7 +27,8 @@ def render_manager(pbx: PbxConfig, *, event_filters: Sequence[str]) -> str:
         "read = system,call,agent,user",
         "; system: live switches are kept in Asterisk's own database (DBPut, DBDel), and",
         "; `ivrd dialplan apply` lets Asterisk read its dialplan anew (Reload).",
-        "write = system,call,reporting",
+        *(["; agent: guides are held until their case has a label (QueuePause)."] * pauses_members),
+        "write = system,call,reporting" + (",agent" if pauses_members else ""),
         "; Events are cut off in the middle when a full socket is not read for so many ms.",
         "writetimeout = 5000",
         "deny = 0.0.0.0/0.0.0.0",

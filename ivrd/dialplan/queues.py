@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ivrd.config import AgiConfig, QueueConfig
 from ivrd.config.base import UNAVAILABLE_PROMPT, sound
 from ivrd.core import journal
-from ivrd.dialplan import overflow
+from ivrd.dialplan import labels, overflow
 from ivrd.dialplan.menus import ANSWER_S_MAX, heartbeat_is_old
 from ivrd.dialplan.targets import in_queue
 from ivrd.dialplan.text import context, extension, head
@@ -87,13 +87,13 @@ def _waiting(queue: QueueConfig) -> str:
         "Set(IVRD_ENTERED=1)",
         "Gosub(spoken,1)" if queue.speaks_wait else "NoOp()",
         "Set(QUEUESTATUS=)",
-        "Set(QUEUE_WITHDRAW_INFO=)",
+        labels.queue_step(queue),
         "; As long as the queue allows, and not beyond the line's closing when that ends the wait.",
         "Set(IVRD_REST=${IF($[0${IVRD_LEAVES_AT} > 0]?$[${IVRD_LEAVES_AT} - ${EPOCH}]:)})",
         'Set(IVRD_REST=${IF($["${IVRD_REST}" != "" & 0${IVRD_REST} < 1]?1:${IVRD_REST})})',
         f"QueueLog({queue.name},${{UNIQUEID}},NONE,{journal.ENTER},"
         "${CHANNEL(linkedid)}|${CHANNEL})",
-        f"Queue({queue.name},{queue.options},,,{_timeout(queue)})",
+        f"Queue({queue.name},{labels.queue_options(queue)},,,{_timeout(queue)})",
         overflow.joined_step(),
         "Set(IVRD_STATUS=${QUEUESTATUS})",
         'GosubIf($["${QUEUESTATUS}" = "TIMEOUT" & "${IVRD_LEAVES_AT}" != ""]?timed-out,1)',
@@ -262,6 +262,8 @@ def _template(queue: QueueConfig) -> str:
         "announce-frequency = 0",
         "reportholdtime = no",
     ]
+    if queue.hold_until_labelled_s:
+        lines += ["; Time for ivrd to pause who has no label yet.", "wrapuptime = 2"]
     if queue.exit_keys:
         lines.append(f"context = {keys_context(queue)}")
     if queue.offer_prompt is not None:

@@ -366,7 +366,8 @@ def as_json(facts: CallFacts) -> Json:
             "rule": case.rule,
             "queue": case.queue,
             "agent": case.agent,
-            "department": case.department,
+            # A label's department comes after the call, by an act that no recording holds.
+            "department": None if case.label else case.department,
         },
         **({"path": facts.path} if PATH_MARK in facts.path else {}),
     }

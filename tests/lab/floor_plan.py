@@ -94,6 +94,8 @@ class FloorPlan:
     """What the wall clock of the PBX says when it starts; None for the machine's time."""
     local_members: Mapping[str, str] = field(default_factory=dict)
     """Desks that the queue reaches through a Local channel, as on a mobile: name to "n" or ""."""
+    labels: str = ""
+    """Departments and their subjects, as TOML; "" for none."""
     way_in: str = ""
     """Lines, menus, notices and hours of its own, as TOML; "" for one line with one menu."""
     queue_keys: Mapping[str, str] = field(default_factory=dict)
@@ -146,8 +148,11 @@ def site_dialplan(plan: FloorPlan) -> str:
 
 
 def features_conf(plan: FloorPlan) -> str:
-    """Return features.conf: no feature code unless the plan has one."""
-    return f"[general]\n[featuremap]\n{plan.features}"
+    """Return features.conf: no feature code unless the plan has one; ivrd's own come after."""
+    return (
+        f"[general]\nfeaturedigittimeout = 2000\n[featuremap]\n{plan.features}\n"
+        "[applicationmap]\n#include ivrd-features.conf\n"
+    )
 
 
 def _interface(plan: FloorPlan, desk: Desk) -> str:
@@ -226,6 +231,7 @@ service_level_threshold_s = 60
 {more_queues}
 {plan.way_in or _usual_way_in(plan)}
 {overflow}
+{plan.labels}
 """
 
 

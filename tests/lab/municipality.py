@@ -24,9 +24,10 @@ from ivrd.core.journal_story import Story, stories_of_journal
 from ivrd.core.reconcile import Difference, differences
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import CallFacts, facts_of
+from ivrd.labels import label_tree
 from ivrd.privacy.sealing import new_key_line
 from ivrd.reconciliation import History, story_of
-from ivrd.rendering import dialplan_files
+from ivrd.rendering import dialplan_files, pauses_members
 from tests.lab import floor_plan
 from tests.lab.directories import instance_directory, keep_logs, temporary_parent
 from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
@@ -306,7 +307,9 @@ def _pbx_plan(
     asterisk: Asterisk,
 ) -> PbxPlan:
     files = dialplan_files(settings, first_year=(plan.starts_at or datetime.now(UTC)).year)
-    manager = dialplan.render_manager(settings.pbx[0], event_filters=_filters(asterisk))
+    manager = dialplan.render_manager(
+        settings.pbx[0], event_filters=_filters(asterisk), pauses_members=pauses_members(settings)
+    )
     return PbxPlan(
         system_name=SYSTEM,
         manager_text=f"{manager}secret = {secret}\n",
@@ -317,6 +320,9 @@ def _pbx_plan(
         queues_text=dialplan.render_queues(settings.queues) + floor_plan.queues_conf(plan),
         more_files={
             "features.conf": floor_plan.features_conf(plan),
+            "ivrd-features.conf": dialplan.render_features(
+                label_tree(settings.department), settings.labels
+            ),
             **{f"ivrd/{name}": text for name, text in files.items()},
         },
         log_verbose=plan.is_verbose,

@@ -18,6 +18,7 @@ CITIZEN_CONTEXT = "from-citizens"
 REQUIRED_MODULES = (
     "app_dial",
     "app_playback",
+    "app_playtones",
     "app_queue",
     "app_read",
     "app_stack",

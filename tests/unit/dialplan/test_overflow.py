@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 from ivrd import config, dialplan
+from ivrd.labels import label_tree
 
 SAMPLE = Path(__file__).resolve().parents[3] / "config" / "ivrd.toml"
 
@@ -14,7 +15,7 @@ def rendered(**changes: object) -> dict[str, str]:
     document = tomllib.loads(SAMPLE.read_text(encoding="utf-8"))
     document["overflow"][0] |= changes
     settings = config.check(document)
-    return dialplan.render(settings, hours={})
+    return dialplan.render(settings, hours={}, tree=label_tree(settings.department))
 
 
 def steps(text: str) -> list[str]:
