@@ -161,6 +161,7 @@ class App:
             metrics=self._metrics,
             readiness=self._faults,
             now=self._now,
+            handover=self._handover,
         )
         self._engine.observe(self._site.observe)
 

@@ -28,7 +28,7 @@ from ivrd.config import Config
 from ivrd.core.case_messages import OPEN_STATES, MessageState
 from ivrd.core.switches import Actor, Origin
 from ivrd.db.case_message_desk import MessageDesk, MessageLine
-from ivrd.db.connection import DATABASE_ERRORS, open_engine, reason_of
+from ivrd.db.connection import open_engine
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.handover.signing import new_secret
 
@@ -163,15 +163,13 @@ def _ask(settings: Config, question: Callable[[MessageDesk], Awaitable[Result]])
     """Return what the database says.
 
     Raises:
-        IvrdError: It cannot be used.
+        DatabaseError: It cannot be used.
     """
 
     async def asked() -> Result:
         desk = MessageDesk(open_engine(settings.database))
         try:
             return await question(desk)
-        except DATABASE_ERRORS as error:
-            raise IvrdError(f"database: {reason_of(error)}") from error
         finally:
             await desk.close()
 

@@ -25,6 +25,7 @@ from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.db.decisions import calls_named, decisions_about
 from ivrd.db.store import Store
 from ivrd.errors import PeerUnreachable
+from ivrd.handover.office import HandoverOffice
 from ivrd.live_switches import LiveSwitches
 from ivrd.menu_graph import graph
 from ivrd.metrics import Metrics
@@ -36,6 +37,7 @@ from ivrd.web.decisions_now import DecisionStatus, LatestDecisions, decision_sta
 from ivrd.web.events import EventStream
 from ivrd.web.floor_people import PeopleBook
 from ivrd.web.guard import Guard
+from ivrd.web.handover import handover_router
 from ivrd.web.lines import Lines
 from ivrd.web.looks import Sights, looks_router
 from ivrd.web.pages import create_app
@@ -66,6 +68,7 @@ class Site:
         metrics: Metrics,
         readiness: Callable[[], Sequence[str]],
         now: Callable[[], datetime],
+        handover: HandoverOffice,
     ) -> None:
         """Build every part; nothing is listened on yet.
 
@@ -79,6 +82,7 @@ class Site:
             metrics: The registry to show, and where our own figures stand.
             readiness: A sentence for each thing that keeps us from working.
             now: The PBXs' time.
+            handover: Takes statuses of case systems; holds the messages to them.
         """
         self.place = ""
         self.is_open = asyncio.Event()
@@ -107,6 +111,7 @@ class Site:
                 looks_router(self._sights),
                 stream_router(self.stream),
                 acts_router(self._hands()),
+                handover_router(handover.statuses, handover.desk),
             ],
         )
         self._show(metrics)

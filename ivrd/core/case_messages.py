@@ -95,6 +95,23 @@ class Refused:
 Delivery = Accepted | NotNow | Refused
 
 
+class StatusFaultKind(StrEnum):
+    """Why a status that a case system sends back is not taken."""
+
+    UNKNOWN = "unknown"
+    """No such destination, or it was not told of that case."""
+    UNSIGNED = "unsigned"
+    MISUNDERSTOOD = "misunderstood"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusFault:
+    """A status that is not taken."""
+
+    kind: StatusFaultKind
+    because: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Which cases a destination takes."""

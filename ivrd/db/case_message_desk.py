@@ -5,8 +5,9 @@ Here: statements, each act with its row in `acts` in the same transaction. Not h
 """
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ivrd.core.case_messages import OPEN_STATES, MessageState
 from ivrd.core.switches import Actor, ActOutcome
 from ivrd.db.case_messages import TRANSACTION_S_MAX
-from ivrd.db.connection import READ_ONLY
+from ivrd.db.connection import DATABASE_ERRORS, READ_ONLY, DatabaseError, reason_of
 from ivrd.db.models import ActRow, CaseMessageRow
 
 LIST_MAX = 1_000
@@ -45,7 +46,7 @@ class MessageLine:
 
 
 class MessageDesk:
-    """The messages of one database, for people."""
+    """The messages of one database, for people; DatabaseError when that cannot be used."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Use an engine made by `ivrd.db.connection.open_engine`."""
@@ -80,7 +81,7 @@ class MessageDesk:
             conditions.append(CaseMessageRow.case_id == case_id)
         query = select(*_LINE).where(*conditions).order_by(CaseMessageRow.id)
         reader = self._engine.execution_options(**{READ_ONLY: True})
-        async with asyncio.timeout(TRANSACTION_S_MAX), reader.connect() as connection:
+        async with _peer(), reader.connect() as connection:
             found = await connection.execute(query.limit(min(limit, LIST_MAX)))
             return [
                 MessageLine(**{**row, "state": MessageState(row["state"])})
@@ -91,7 +92,7 @@ class MessageDesk:
         """Return one message with its payload; None when there is none of that number."""
         query = select(*_LINE, CaseMessageRow.payload).where(CaseMessageRow.id == message_id)
         reader = self._engine.execution_options(**{READ_ONLY: True})
-        async with asyncio.timeout(TRANSACTION_S_MAX), reader.connect() as connection:
+        async with _peer(), reader.connect() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             return None
@@ -157,11 +158,21 @@ class MessageDesk:
             .values(values)
             .returning(CaseMessageRow.id)
         )
-        async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
+        async with _peer(), self._engine.begin() as connection:
             done = sorted(await connection.scalars(statement))
             for message_id in done:
                 await _note(connection, message_id, *act)
         return done
+
+
+@contextlib.asynccontextmanager
+async def _peer() -> AsyncIterator[None]:
+    """Raise DatabaseError for all that the database, or the way to it, may raise."""
+    try:
+        async with asyncio.timeout(TRANSACTION_S_MAX):
+            yield
+    except DATABASE_ERRORS as error:
+        raise DatabaseError(f"database: {reason_of(error)}") from error
 
 
 async def _note(

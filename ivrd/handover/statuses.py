@@ -13,7 +13,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from typing import Protocol
 
 import structlog
@@ -21,14 +20,13 @@ import structlog
 from ivrd.case_desk import CaseDesk, CaseError
 from ivrd.config import HandoverConfig, SupportManagementConfig
 from ivrd.core.actors import Actor, Origin
+from ivrd.core.case_messages import StatusFault, StatusFaultKind
 from ivrd.core.case_record import CaseState
 from ivrd.db.case_messages import ToldCase
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
-from ivrd.errors import PeerError
+from ivrd.errors import PeerError, PeerUnreachable
 from ivrd.handover.signing import SignatureRefused, verify
 from ivrd.handover.support_management import Errand, SupportManagement
-
-BODY_BYTES_MAX = 65_536
 
 TEXT_CHARACTERS_MAX = 200
 """Of a status, and of what they call a case."""
@@ -44,15 +42,11 @@ PAGE_ERRANDS, PAGES_MAX = 50, 200
 log = structlog.get_logger(__name__)
 
 
-class StatusRefused(Exception):
-    """A status was not taken; the text tells why.
+class _Refused(Exception):
+    """A status is not taken."""
 
-    Attributes:
-        status: The HTTP status to say so with.
-    """
-
-    def __init__(self, status: HTTPStatus, because: str) -> None:
-        self.status = status
+    def __init__(self, kind: StatusFaultKind, because: str) -> None:
+        self.fault = StatusFault(kind=kind, because=because)
         super().__init__(because)
 
 
@@ -92,8 +86,8 @@ class Statuses:
 
     async def take(
         self, destination: str, headers: Mapping[str, str], body: bytes, *, now: datetime
-    ) -> None:
-        """Take one signed status.
+    ) -> StatusFault | None:
+        """Take one signed status, or return why not.
 
         Args:
             destination: Who says it is speaking.
@@ -102,18 +96,21 @@ class Statuses:
             now: The machine's time, aware.
 
         Raises:
-            StatusRefused: It is not theirs to say, or cannot be understood.
+            PeerUnreachable: The database does not answer; they may say it again.
         """
         try:
             message_id, told = self._checked(destination, headers, body, now)
             case = await self._book.told_case(destination, told.case)
             if case is None:
-                raise StatusRefused(HTTPStatus.NOT_FOUND, "no such case was handed over to you")
-        except StatusRefused as refused:
+                raise _Refused(StatusFaultKind.UNKNOWN, "no such case was handed over to you")
+            await self.tell(destination, case, told, act_id=f"{destination}/{message_id}")
+        except _Refused as refused:
             self.refused += 1
             log.warning("status_refused", destination=destination, because=str(refused))
-            raise
-        await self.tell(destination, case, told, act_id=f"{destination}/{message_id}")
+            return refused.fault
+        except DATABASE_ERRORS as error:
+            raise PeerUnreachable(f"database: {reason_of(error)}") from error
+        return None
 
     async def tell(self, destination: str, case: ToldCase, told: Told, *, act_id: str) -> None:
         """Keep a status, and close the case if it means that; nothing when it is so already.
@@ -145,13 +142,11 @@ class Statuses:
     ) -> tuple[str, Told]:
         keys = self._secrets.get(destination)
         if not keys:
-            raise StatusRefused(HTTPStatus.NOT_FOUND, "no statuses are taken from there")
-        if len(body) > BODY_BYTES_MAX:
-            raise StatusRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+            raise _Refused(StatusFaultKind.UNKNOWN, "no statuses are taken from there")
         try:
             message_id = verify(headers, body, keys, now=now)
         except SignatureRefused as error:
-            raise StatusRefused(HTTPStatus.UNAUTHORIZED, str(error)) from error
+            raise _Refused(StatusFaultKind.UNSIGNED, str(error)) from error
         return message_id[:TEXT_CHARACTERS_MAX], _told_in(body)
 
 
@@ -224,7 +219,7 @@ def _told_in(body: bytes) -> Told:
     """Return what a body says.
 
     Raises:
-        StatusRefused: It is not of the known form.
+        _Refused: It is not of the known form.
     """
     try:
         found = json.loads(body)
@@ -263,5 +258,5 @@ def _text(value: object) -> str | None:
     return value if is_line and isinstance(value, str) and value.isprintable() else None
 
 
-def _misunderstood(because: str) -> StatusRefused:
-    return StatusRefused(HTTPStatus.UNPROCESSABLE_ENTITY, because)
+def _misunderstood(because: str) -> _Refused:
+    return _Refused(StatusFaultKind.MISUNDERSTOOD, because)
