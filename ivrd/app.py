@@ -360,7 +360,13 @@ class App:
             for line in config.lines
             if line.goal_within_s is not None
         }
-        self._metrics.use_rules(self._clocks, queues=floor_rules.queues, line_limits=limits)
+        self._metrics.use_rules(
+            self._clocks,
+            floor=floor_rules,
+            lines=[line.name for line in config.lines],
+            line_limits=limits,
+            menu_keys={menu.name: tuple(menu.choices) for menu in config.menus},
+        )
 
     async def _restore_day(self) -> None:
         """Let boards go on with what today has come to."""

@@ -14,6 +14,7 @@ call or an agent. A label whose values come from the wire is bounded by LABEL_SE
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -29,6 +30,7 @@ from ivrd.core.effects import (
     Disposition,
     MoveEnd,
     OpenCase,
+    Outcome,
     RecordCall,
     RecordEntry,
     RecordMove,
@@ -37,7 +39,9 @@ from ivrd.core.effects import (
 from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
-from ivrd.core.rules import QueueRules
+from ivrd.core.menu import MenuOutcome
+from ivrd.core.overflow_rules import OverflowRule
+from ivrd.core.rules import FloorRules, QueueRules, Role
 from ivrd.counts_file import CALL_KEY, Step
 from ivrd.errors import IvrdBug
 from ivrd.metric_families import (
@@ -249,21 +253,35 @@ class Metrics(Collector):
         self,
         systems: Iterable[SystemName],
         *,
-        queues: Mapping[QueueName, QueueRules],
+        floor: FloorRules,
+        lines: Iterable[str],
         line_limits: Mapping[str, timedelta],
+        menu_keys: Mapping[str, Iterable[str]],
     ) -> None:
-        """Judge waits by these rules from now on, and show zeros for each queue from the start.
+        """Judge waits by these rules from now on, and show zeros for all they name from the start.
 
         Args:
             systems: Every PBX.
-            queues: Every configured queue.
+            floor: Every configured queue, and the overflow rules between them.
+            lines: Every configured line.
             line_limits: Within which each line is to answer, of those with a goal.
+            menu_keys: What each menu takes.
         """
-        self._queues = queues
+        self._queues = floor.queues
         self._line_limits = line_limits
         for system in systems:
-            for queue in queues:
+            for queue, each in floor.queues.items():
                 self._expect(system, queue)
+                if each.role is Role.GUIDE:
+                    case = (system, queue, floor.case_rule, each.department or "")
+                    self._lasting[CASES].expect(case)
+            for rule in floor.overflow:
+                self._expect_moves(system, rule)
+            for menu, keys in menu_keys.items():
+                self._expect_choices(system, menu, keys)
+            for line in lines:
+                for outcome in Outcome:
+                    self._lasting[CALLS].expect((system, line, outcome.value))
             for line in line_limits:
                 for result in RESULTS:
                     self._lasting[LINE_SERVICE].expect((system, line, result))
@@ -281,6 +299,22 @@ class Metrics(Collector):
         for model in WaitModel:
             for told in ("too_long", "too_short"):
                 self._lasting[WAIT_ERRORS].expect((*queue_only, model.value, told))
+
+    def _expect_choices(self, system: SystemName, menu: str, keys: Iterable[str]) -> None:
+        ends = [
+            *((MenuOutcome.CHOSEN, key) for key in keys),
+            (MenuOutcome.STAYED, ""),
+            (MenuOutcome.GAVE_UP, ""),
+        ]
+        for (outcome, key), runner in product(ends, ("daemon", "dialplan")):
+            self._lasting[CHOICES].expect((system, menu, outcome.value, key, runner))
+
+    def _expect_moves(self, system: SystemName, rule: OverflowRule) -> None:
+        for way in product((system,), rule.from_queues, rule.to_queues, (rule.name,)):
+            self._lasting[MOVES].expect(way)
+            for end in MoveEnd:
+                if end is not MoveEnd.LANDED:
+                    self._lasting[MOVE_FAILURES].expect((*way, end.value))
 
     def watch_floor(self, floor: Floor, *, now: Callable[[], datetime]) -> None:
         """Read the queues at each scrape.

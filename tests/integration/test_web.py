@@ -21,7 +21,7 @@ from ivrd.config import AccessConfig, WebConfig
 from ivrd.core.effects import CountChoice, CountEntry, Disposition
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, MenuName, QueueName, SystemName
-from ivrd.core.rules import QueueRules, Role
+from ivrd.core.rules import FloorRules, QueueRules, Role
 from ivrd.core.service_level import Counts
 from ivrd.errors import PeerError
 from ivrd.metric_live import AmiState
@@ -263,7 +263,13 @@ def busy(metrics: Metrics) -> None:
         short_abandon=timedelta(seconds=5),
         department=None,
     )
-    metrics.use_rules([PBX], queues={KC: rules}, line_limits={"kommunen": timedelta(seconds=60)})
+    metrics.use_rules(
+        [PBX],
+        floor=FloorRules(queues={KC: rules}, overflow=(), case_rule="resolved"),
+        lines=["kommunen"],
+        line_limits={"kommunen": timedelta(seconds=60)},
+        menu_keys={"main": ("1",)},
+    )
     metrics.watch_ami(PBX, lambda: AmiState(is_connected=True, last_event_at=AT))
     metrics.register_counter_source(
         "ivrd_ami_guards_total", "What a guard caught.", ("guard",), lambda: {("no_at",): 1}

@@ -218,6 +218,23 @@ def test_metrics_names_every_metric_and_no_other(metric_names: set[str]) -> None
     assert set().union(*map(metrics_in, pages)) == metric_names
 
 
+def test_rules_and_dashboards_name_no_metric_that_is_not_there(metric_names: set[str]) -> None:
+    files = [*(REPOSITORY / "prometheus").glob("*.yml"), *(REPOSITORY / "grafana").rglob("*.json")]
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        named = {
+            re.sub(r"_(bucket|sum|count)$", "", name)
+            for name in re.findall(r"\bivrd_[a-z_]+", text)
+        }
+        assert named <= metric_names, file.name
+
+
+def test_alerts_names_every_alert_and_no_other() -> None:
+    rules = re.findall(r"- alert: (\w+)", text_of("prometheus/ivrd.rules.yml"))
+    named = re.findall(r"`(Ivrd\w+)`", text_of("docs/alerts.md"))
+    assert set(named) == set(rules)
+
+
 def test_no_page_names_a_metric_that_is_not_there(metric_names: set[str]) -> None:
     for page in PAGES:
         assert metrics_in(page) <= metric_names, page.name

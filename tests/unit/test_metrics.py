@@ -24,7 +24,7 @@ from ivrd.core.effects import (
 from ivrd.core.expected_wait import Expectation, WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, SystemName
-from ivrd.core.rules import QueueRules, Role
+from ivrd.core.rules import FloorRules, QueueRules, Role
 from ivrd.core.service_level import Counts
 from ivrd.errors import IvrdBug
 from ivrd.metric_live import AmiState
@@ -102,7 +102,10 @@ def judge(metrics: Metrics, *, threshold_s: float = 20, goal_s: float = 60) -> N
         department=None,
     )
     goals = {"main": timedelta(seconds=goal_s)}
-    metrics.use_rules([PBX], queues={KC: rules}, line_limits=goals)
+    floor = FloorRules(queues={KC: rules}, overflow=(), case_rule="resolved")
+    metrics.use_rules(
+        [PBX], floor=floor, lines=["main"], line_limits=goals, menu_keys={"main": ("1",)}
+    )
 
 
 class AFloor:
