@@ -79,6 +79,10 @@ class Subjects:
         """Take what was counted."""
         self._queues = {QueueName(queue.name): queue for queue in settings.queues}
         self._lines = {LineName(line.name): line for line in settings.lines}
+        self._departments = {
+            each.code: each.name_sv if language == "sv" else each.name_en
+            for each in settings.department
+        }
         self._book = book
         self._language = language
 
@@ -93,6 +97,7 @@ class Subjects:
             ("--queue", wanted.queue, [str(name) for name in self._queues]),
             ("--line", wanted.line, [str(name) for name in self._lines]),
             ("--group", wanted.group, sorted(groups)),
+            ("--department", wanted.department, self._known_departments()),
         ):
             if name is not None and name not in known:
                 close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -275,7 +280,8 @@ class Subjects:
             title = self._say("Alla", "All")
             subjects.append(Subject(table="all", name="", title=title, figures=figures))
         for name in names if wanted is None else [wanted]:
-            title = name or self._say("utan etikett", "unlabelled")
+            unlabelled = self._say("utan etikett", "unlabelled")
+            title = self._departments.get(name, name) or unlabelled
             subjects.append(
                 Subject(
                     table="department",
@@ -287,6 +293,11 @@ class Subjects:
         if subjects:
             title = self._say("Förvaltningar", "Departments")
             yield Section(title=title, kind=Kind.DEPARTMENT, subjects=subjects)
+
+    def _known_departments(self) -> list[str]:
+        """Return those of the configuration, and older ones that still have calls."""
+        counted = {part.department for part in self._book.department_parts if part.department}
+        return [*self._departments, *sorted(counted - set(self._departments))]
 
     def _department(self, name: str) -> Figures:
         return self._book.departments(

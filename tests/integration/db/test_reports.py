@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from axe_playwright_python.sync_playwright import Axe
 from openpyxl import load_workbook
+from playwright.sync_api import sync_playwright
 from pypdf import PdfReader
 from typer.testing import CliRunner
 
@@ -115,12 +117,26 @@ async def test_a_week_says_what_was_stored(
     assert found["calls/line", "internt", "internal", "calls"] == str(inside)
 
 
+def faults_of(page: Path) -> list[str]:
+    """Return what axe finds on a page, and what the page's own policy had to forbid."""
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        # The page forbids all scripts, and so axe's.
+        shown = browser.new_context(bypass_csp=True).new_page()
+        shown.on("console", lambda message: said.append(message.text))
+        shown.goto(page.as_uri())
+        found = Axe().run(shown).response["violations"]
+        browser.close()
+    return [*said, *(f"{one['id']}: {one['nodes'][0]['html']}" for one in found)]
+
+
 async def test_every_kind_of_file_holds_the_same_month(config_path: Path, tmp_path: Path) -> None:
-    files = {kind: tmp_path / f"month.{kind}" for kind in ("csv", "json", "xlsx", "html", "pdf")}
-    for kind, path in files.items():
-        # Nine pages of a PDF take as long as everything else together.
-        only = ("--queue", "kc") if kind == "pdf" else ()
-        await in_thread(config_path, "month", "--date", "2026-10", *only, "-o", str(path))
+    files = {kind: tmp_path / f"month.{kind}" for kind in ("csv", "json", "xlsx")}
+    for path in files.values():
+        await in_thread(config_path, "month", "--date", "2026-10", "-o", str(path))
     found = numbers(files["csv"])
     whole = found["calls/all", "", "external", "calls"]
     told = json.loads(files["json"].read_text(encoding="utf-8"))
@@ -134,11 +150,20 @@ async def test_every_kind_of_file_holds_the_same_month(config_path: Path, tmp_pa
     assert {"Samtal per linje", "Vägledning", "Växel", "Siffror", "Formler"} <= set(book.sheetnames)
     rows = book["Siffror"].iter_rows(values_only=True)
     assert int(whole) in [row[6] for row in rows if row[1] == "calls/all" and row[4] == "calls"]
-    page = files["html"].read_text(encoding="utf-8")
-    assert "sön 2026-10-25 (25 h)" in page
-    printed = PdfReader(files["pdf"])
-    assert "Månadsrapport 2026-10" in printed.pages[0].extract_text()
-    assert printed.pages[0].mediabox.width < printed.pages[0].mediabox.height, "A4, upright"
+
+
+@pytest.mark.parametrize("config_path", ["sqlite"], indirect=True)
+async def test_a_page_can_be_read_by_everybody_and_printed(
+    config_path: Path, tmp_path: Path
+) -> None:
+    page, printed = tmp_path / "month.html", tmp_path / "queue.pdf"
+    await in_thread(config_path, "month", "--date", "2026-10", "-o", str(page))
+    await in_thread(config_path, "month", "--date", "2026-10", "--queue", "kc", "-o", str(printed))
+    assert "sön 2026-10-25 (25 h)" in page.read_text(encoding="utf-8")
+    assert await asyncio.to_thread(faults_of, page) == []
+    first = PdfReader(printed).pages[0]
+    assert "Månadsrapport 2026-10" in first.extract_text()
+    assert first.mediabox.width < first.mediabox.height, "A4, upright"
 
 
 def listed(path: Path) -> Sequence[Mapping[str, str]]:

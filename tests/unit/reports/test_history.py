@@ -143,7 +143,8 @@ def test_queues_of_one_answer_group_stand_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", [Wanted(queue="kx"), Wanted(line="komunen"), Wanted(group="torg")]
+    "wanted",
+    [Wanted(queue="kx"), Wanted(line="komunen"), Wanted(group="torg"), Wanted(department="tekn")],
 )
 def test_an_unknown_name_is_refused_with_the_way_out(wanted: Wanted) -> None:
     with pytest.raises(ConfigError, match=r"did you mean|known:"):
