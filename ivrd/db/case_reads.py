@@ -71,15 +71,6 @@ async def answered_by_department(
     return counts
 
 
-async def unlabelled_by_department(engine: AsyncEngine) -> dict[tuple[str, str], int]:
-    """Return how many cases wait for their label, by PBX and department; "" where none is known."""
-    columns = CASES.c.system, CASES.c.department
-    query = select(*columns, func.count()).where(text(IS_UNLABELLED)).group_by(*columns)
-    async with asyncio.timeout(READ_S_MAX), _reader(engine) as connection:
-        rows = (await connection.execute(query)).all()
-    return {(system, department or ""): count for system, department, count in rows}
-
-
 async def case_of(
     engine: AsyncEngine, case_id: int, *, scope: Scope = EVERYTHING
 ) -> CaseHistory | None:
