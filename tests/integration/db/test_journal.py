@@ -16,9 +16,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ivrd.config import DatabaseConfig
+from ivrd.core.case_record import CaseChanged
+from ivrd.core.case_search import CaseFilter
 from ivrd.core.events import CaseSaved, Event
+from ivrd.db.case_reads import all_of
 from ivrd.db.migrate import migrate
-from ivrd.db.models import ActRow, Base, CallRow, CaseRow, EntryRow, MoveRow
+from ivrd.db.models import ActRow, Base, CallRow, CaseChangeRow, CaseRow, EntryRow, MoveRow
 from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Storable, Store
 from ivrd.journal.codec import decode
@@ -27,6 +30,7 @@ from tests.integration.db.samples import (
     REPOSITORY,
     WITHIN_S,
     Database,
+    a_call_act,
     a_call_id,
     a_case,
     a_move,
@@ -145,6 +149,40 @@ async def test_a_daemon_that_dies_in_the_middle_leaves_all_to_the_next(
     journal.close()
     assert await counts(engine) == [500] * 4
     assert store.conflicts == 0
+
+
+async def test_what_guides_keyed_in_is_on_their_cases_whenever_the_daemon_dies(
+    engine: AsyncEngine, tmp_path: Path
+) -> None:
+    dice = random.Random(11)
+    put: list[Storable] = []
+    for number in range(40):
+        during, after = a_call_act(2 * number, call=number), a_case(number)
+        late = a_call_act(2 * number + 1, call=number, value="va.avgift", seconds=120)
+        put += [during, after, late]
+    told: list[CaseChanged] = []
+    for start in range(0, len(put), 30):
+        journal = a_journal(tmp_path)
+        outbox = StoreOutbox(
+            Store(engine), report=lambda _: None, changed=told.append, journal=journal
+        )
+        async with running(outbox):
+            for fact in put[start : start + 30]:
+                outbox.put_nowait(fact)
+            if dice.random() < 0.5:
+                await something_saved(outbox)
+            die(journal)
+    journal = a_journal(tmp_path)
+    outbox = StoreOutbox(Store(engine), report=lambda _: None, journal=journal)
+    async with running(outbox):
+        await all_saved(outbox)
+    journal.close()
+    assert await rows_in(engine, CaseRow) == 40
+    assert await rows_in(engine, CaseChangeRow) == 120, "opened, labelled, labelled anew: each once"
+    async for case in all_of(engine, CaseFilter()):
+        assert (case.label, case.version) == ("va.avgift", 3)
+    keys = [(one.case.case_id, one.change.version) for one in told]
+    assert len(keys) == len(set(keys)), "nobody is told twice"
 
 
 async def test_a_database_that_is_away_for_a_restart_gets_all_when_it_is_back(
