@@ -30,6 +30,7 @@ SAFE_KEYS = frozenset(
         "linked_id",
         "channel_id",
         "agent_leg",
+        "message_key",
         "at",
         "timestamp",
         "level",

@@ -57,6 +57,8 @@ def reference_faults(config: Config) -> Iterator[str]:
     for number, one in enumerate(config.handover):
         if one.kind == "mqtt" and config.mqtt is None:
             yield f"handover[{number}].kind: there is no table [mqtt] that names the broker"
+        if one.includes_number and config.privacy.key_file is None:
+            yield f"handover[{number}].includes_number: none is kept without privacy.key_file"
     yield from _queue_circles(config)
     yield from _silent_circles(config)
     yield from _label_faults(config)

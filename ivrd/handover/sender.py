@@ -132,7 +132,8 @@ class Sender:
         self._look_every = look_every
         self._on_accepted = on_accepted
         self._owner = uuid4().hex
-        self._is_database_away = False
+        self._has_database: bool | None = None
+        """None until it was first reached: it may be migrated just now."""
         self._lines = {
             one.name: _Line(
                 one,
@@ -277,9 +278,12 @@ class Sender:
         line.tally.trouble = None
 
     def _note_database(self, reason: str | None) -> None:
-        if reason is not None and not self._is_database_away:
+        if reason is not None and self._has_database:
             log.warning("handover_stopped", reason=reason)
-        self._is_database_away = reason is not None
+        if reason is None and self._has_database is False:
+            log.info("handover_resumed")
+        if reason is None or self._has_database:
+            self._has_database = reason is None
 
 
 def _wished(delivery: NotNow) -> timedelta:
@@ -294,6 +298,6 @@ def _facts(message: CaseMessage) -> dict[str, object]:
         "case_id": message.case_id,
         "version": message.version,
         "kind": message.kind,
-        "key": message.key,
+        "message_key": message.key,
         "attempts": message.attempts,
     }

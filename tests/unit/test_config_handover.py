@@ -47,6 +47,7 @@ def faults_of(*handover: Mapping[str, object]) -> list[str]:
         ({**WEBHOOK, "secrets": ["x"]}, "handover[0].secrets: secrets do not belong here"),
         ({**WEBHOOK, "secret_files": []}, "handover[0].secret_files: Tuple should have at least"),
         ({**ERRANDS, "client_id": "ivrd"}, "handover[0]: token_url, client_id and client_secret"),
+        ({**WEBHOOK, "includes_number": True}, "handover[0].includes_number: none is kept without"),
         ({"name": "a", "kind": "mqtt"}, "handover[0].kind: there is no table [mqtt]"),
     ],
 )
