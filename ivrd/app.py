@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from ivrd import counts_today, live_switches, rules, wiring
+from ivrd import counts_today, live_switches, personal_data, rules, wiring
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
 from ivrd.case_desk import CaseDesk
@@ -115,13 +115,7 @@ class App:
         self._journal = FactsJournal(
             config.journal.directory, bytes_max=config.journal.size_mb_max * 1_000_000
         )
-        self._outbox = StoreOutbox(
-            self._store,
-            report=self._report,
-            changed=self._tell_case,
-            journal=self._journal,
-            before_own=self._restore_day,
-        )
+        self._outbox = self._wire_outbox(config)
         self._desk, self._handover = self._wire_cases(config)
         self._menu_counts = MenuCounts()
         self._speaker = QueueSpeaker(self._trackers, sheet=config.sheet)
@@ -164,6 +158,17 @@ class App:
             handover=self._handover,
         )
         self._engine.observe(self._site.observe)
+
+    def _wire_outbox(self, config: Config) -> StoreOutbox:
+        self._personal = personal_data.wire(config)
+        return StoreOutbox(
+            self._store,
+            report=self._report,
+            changed=self._tell_case,
+            journal=self._journal,
+            callers=self._personal.callers,
+            before_own=self._restore_day,
+        )
 
     def _wire_cases(self, config: Config) -> tuple[CaseDesk, HandoverOffice]:
         desk = CaseDesk(
@@ -259,6 +264,7 @@ class App:
     async def _announce(self) -> None:
         await self._agi.started.wait()
         await self._site.is_open.wait()
+        self._personal.note_start()
         log.info("ivrd_started", web=self._site.place, agi_port=self._agi.port)
         self._notifier.ready()
 
@@ -307,7 +313,7 @@ class App:
         self._gaps[system] = gap
         client = AmiClient(
             pbx,
-            self._engine.submit,
+            self._personal.recordings.tap(self._engine.submit),
             clock,
             read_journal=partial(self._read_journal, system, gap),
             keep_database=self._switches.keeper(system),
@@ -421,6 +427,7 @@ class App:
         wiring.show_counts(metrics, self._counts)
         self._figures.register_metrics(metrics)
         self._switches.register_metrics(metrics)
+        self._personal.register_metrics(metrics)
         metrics.register_counter_source(
             "ivrd_reloads_refused_total",
             "Configurations that were not taken, because something in them was wrong.",

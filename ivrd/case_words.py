@@ -76,7 +76,8 @@ FIELDS: Mapping[str, Words] = {
     "version": {"sv": "Version", "en": "Version"},
     "updated_at": {"sv": "Ändrat", "en": "Changed"},
 }
-"""What is shown and exported of a case, in this order. Not the caller's key: it is a person's."""
+"""What is shown and exported of a case, in this order. Not the caller's key, which is a person's,
+nor whether their identity is protected."""
 
 
 def said(value: object, language: Language) -> str:

@@ -10,6 +10,7 @@ Units: HoldTime, TalkTime and RingTime are not read at all; differences of our o
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ivrd.ami.headers import (
     CALLER,
@@ -45,6 +46,7 @@ from ivrd.core.events import (
     HangupRequested,
     MemberChanged,
     MemberRemoved,
+    RecordingChanged,
 )
 from ivrd.core.ids import (
     CallId,
@@ -231,6 +233,26 @@ def _leg_replaced(frame: Frame) -> Event | None:
     )
 
 
+def _recording_began(frame: Frame) -> RecordingChanged:
+    """Return the event.
+
+    Source:
+        stasis_channels.c, `mixmonitor_start_to_ami`: the recorded channel's block. Also when a
+        queue or a feature code records: all of them use MixMonitor. In 16.28.0 and 22.10.1.
+    """
+    return RecordingChanged(
+        at=frame.at,
+        system=frame.system,
+        channel_id=frame.channel_id(),
+        linked_id=frame.linked_id(),
+        is_on=True,
+    )
+
+
+def _recording_ended(frame: Frame) -> Event:
+    return replace(_recording_began(frame), is_on=False)
+
+
 def _member_changed(frame: Frame) -> Event:
     return MemberChanged(
         at=frame.at,
@@ -271,6 +293,8 @@ WANTED: Mapping[bytes, Callable[[Frame], Event | None]] = {
     b"AttendedTransfer": _attended_transferred,
     b"DialEnd": _dial_ended,
     b"BridgeEnter": _leg_replaced,
+    b"MixMonitorStart": _recording_began,
+    b"MixMonitorStop": _recording_ended,
     b"QueueMemberAdded": _member_changed,
     b"QueueMemberStatus": _member_changed,
     b"QueueMemberPause": _member_changed,

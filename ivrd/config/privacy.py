@@ -5,9 +5,9 @@ is done with it (ivrd/privacy, ivrd/retention.py).
 """
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from ivrd.config.base import Name, Section
@@ -25,24 +25,12 @@ class PrivacyConfig(Section):
     country_code: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,2}$")] = Field(
         default="46", description="Of numbers that come without one."
     )
-    repeat_days: int = Field(
-        default=7, ge=1, le=90, description="A call so soon after another is a repeat."
-    )
     key_period_days: int = Field(
-        default=30, ge=1, le=400, description="Caller keys change after so many days."
+        default=30, ge=7, le=400, description="Caller keys change after so many days."
     )
     protected_lines: tuple[Name, ...] = Field(
         default=(), description="Lines whose callers' numbers never come to ivrd."
     )
-
-    @model_validator(mode="after")
-    def _check_period(self) -> Self:
-        if self.key_period_days < self.repeat_days:
-            raise ValueError(
-                f"key_period_days must be at least repeat_days ({self.repeat_days}): a repeat is "
-                "looked for in this period and the one before"
-            )
-        return self
 
 
 class RetentionConfig(Section):

@@ -34,9 +34,7 @@ def reference_faults(config: Config) -> Iterator[str]:
     for place, name in _menu_references(config):
         if name not in menus:
             yield f"{place}: no menu is named {name!r}{_suggest(name, menus)}"
-    days, least = config.retention.caller_key_days, config.privacy.repeat_days
-    if days < least:
-        yield f"retention.caller_key_days: {days} is less than privacy.repeat_days, {least}"
+    yield from _key_faults(config)
     lines = [line.name for line in config.lines]
     for place, name in _line_references(config):
         if name not in lines:
@@ -114,6 +112,20 @@ def _menu_references(config: Config) -> Iterator[tuple[str, str]]:
     for place, target in _targets(config):
         if target.menu is not None:
             yield place, target.menu
+
+
+def _key_faults(config: Config) -> Iterator[str]:
+    """Yield a fault for each span that is too short to find a repeat in."""
+    least = config.cases.repeat_days
+    days = config.retention.caller_key_days
+    if days < least:
+        yield f"retention.caller_key_days: {days} is less than cases.repeat_days, {least}"
+    days = config.privacy.key_period_days
+    if days < least:
+        yield (
+            f"privacy.key_period_days: {days} is less than cases.repeat_days, {least}: a repeat is "
+            "looked for in this period and the one before"
+        )
 
 
 def _line_references(config: Config) -> Iterator[tuple[str, str]]:

@@ -106,6 +106,8 @@ class Case:
     version: int
     """From 1; one more with each change."""
     updated_at: datetime
+    is_protected: bool = False
+    """The caller's identity is protected: nothing is written down about them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +263,8 @@ def word_of(act: CaseAct) -> str:
 
 def apply(case: Case, act: CaseAct, *, rules: CaseRules, at: datetime) -> Case | Refusal:
     """Return the case after an act, with its version as it was; or why it cannot be done."""
+    if case.is_protected and isinstance(act, Note | Feedback) and act.text:
+        return Refusal(because="the caller's identity is protected: nothing is written down")
     match act:
         case Label():
             return _label(case, act)

@@ -90,6 +90,7 @@ def case_for(
         department=None if rules is None else rules.department,
         answered_at=answered.answered_at,
         is_from_journal=record.is_from_journal,
+        caller_number=call.caller_number,
     )
 
 

@@ -156,6 +156,7 @@ class RecordCall:
     line: LineName | None
     """None when the call began while we were not looking."""
     caller_number: str | None
+    """In clear, and in memory only: journal and database take what it is sealed to, below."""
     arrived_at: datetime
     choice: str | None
     """None when no choice was made (hung up in the menu) or it was not seen."""
@@ -179,6 +180,15 @@ class RecordCall:
     """Every choice in order: "huvudmeny:2>va:1"; a menu's name alone where the caller stayed."""
     language: str = ""
     """The caller's language after the last choice; "" when none was told."""
+    caller_sealed: str | None = None
+    """The number, sealed on its way to the journal (privacy/callers.py); None as rules 2 and 3
+    there say."""
+    caller_key: str | None = None
+    """A keyed hash of the number; None as for `caller_sealed`."""
+    caller_key_before: str | None = None
+    """The caller's key of the period before, when a repeat may lie across its end; else None."""
+    is_protected: bool = False
+    """The caller's identity is protected: nothing that leads to them is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +210,13 @@ class OpenCase:
     """As in RecordCall."""
     caller_key: str | None = None
     """A keyed hash of the caller's number; None when there is none, or nobody makes one."""
+    caller_number: str | None = None
+    """As in RecordCall: in memory only."""
+    earlier_keys: str = ""
+    """Caller keys that an earlier call of this caller may have, besides `caller_key`; blanks
+    between them. Not kept in the database."""
+    is_protected: bool = False
+    """As in RecordCall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +239,9 @@ class RecordContact:
     answered_at: datetime
     is_from_journal: bool = False
     caller_key: str | None = None
+    caller_number: str | None = None
+    earlier_keys: str = ""
+    is_protected: bool = False
     """These all as in OpenCase."""
 
 

@@ -358,6 +358,18 @@ class JournalRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingChanged:
+    """Asterisk began, or ended, to record a channel; of no meaning to a call, but an alarm."""
+
+    at: datetime
+    system: SystemName
+    channel_id: ChannelId
+    linked_id: ChannelId
+    """The caller's channel, when an agent's is recorded."""
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PeerLost:
     """The AMI connection is gone, or events were lost: what we know is no longer sure."""
 
@@ -438,6 +450,7 @@ Event = (
     | AttendedTransferred
     | DialEnded
     | AgentLegReplaced
+    | RecordingChanged
     | MemberChanged
     | MemberRemoved
     | SnapshotTaken

@@ -59,6 +59,7 @@ from ivrd.core.events import (
     OwnReport,
     PeerLost,
     QueueExited,
+    RecordingChanged,
     SnapshotTaken,
 )
 from ivrd.core.exits import REFUSALS, is_refused
@@ -322,7 +323,7 @@ class Tracker:
                 hand_over.replace_leg(self._book, event)
             case MoveRefused():
                 self._step_last(event.call_id, event)
-            case JournalRead() | DeadlinePassed():
+            case JournalRead() | DeadlinePassed() | RecordingChanged():
                 pass  # Its events come one by one (`catch_up`); deadlines pass before any event.
             case MemberRemoved():
                 self._book.floor(event.queue).members.remove(event.interface)

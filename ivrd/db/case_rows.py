@@ -63,6 +63,7 @@ def opening_values(effect: OpenCase | RecordContact) -> RowValues:
         "is_case": not is_contact,
         "state": (CaseState.CLOSED if is_contact else CaseState.DRAFT).value,
         "caller_key": effect.caller_key,
+        "is_protected": effect.is_protected,
         "version": 1,
         "updated_at": effect.at,
     }
@@ -101,6 +102,7 @@ def case_of_row(row: Row[tuple[object, ...]]) -> Case:
         external_status=found["external_status"],
         version=found["version"],
         updated_at=found["updated_at"],
+        is_protected=found["is_protected"],
     )
 
 

@@ -71,12 +71,14 @@ async def open_cases(
     statement = _insert_or_leave(connection, CASES).returning(CASES.c.id)
     rows = [opening_values(effect) for effect in effects]
     new_ids = [row.id for row in await connection.execute(statement, rows)]
+    earlier = {(each.call_id, each.rule): each.earlier_keys.split() for each in effects}
     opened: list[CaseChanged] = []
     for start in range(0, len(new_ids), IDS_PER_QUERY):
         ids = new_ids[start : start + IDS_PER_QUERY]
         query = select(CASES).where(CASES.c.id.in_(ids)).order_by(CASES.c.id)
         for row in (await connection.execute(query)).all():
-            case = await _linked(connection, case_of_row(row), rules)
+            case = case_of_row(row)
+            case = await _linked(connection, case, earlier[(case.call_id, case.rule)], rules)
             opened.append(CaseChanged(case=case, change=_opening(case)))
     await _keep_changes(connection, [one.change for one in opened])
     return opened
@@ -250,14 +252,19 @@ async def _is_done(connection: AsyncConnection, case_id: int, act_id: str) -> bo
     return (await connection.execute(mine.limit(1))).one_or_none() is not None
 
 
-async def _linked(connection: AsyncConnection, case: Case, rules: CaseRules) -> Case:
-    """Return a new case with the caller's last one that is not closed linked to it."""
+async def _linked(
+    connection: AsyncConnection, case: Case, earlier_keys: Sequence[str], rules: CaseRules
+) -> Case:
+    """Return a new case with the caller's last one that is not closed linked to it.
+
+    Caller keys change with time, so those of the period before count too.
+    """
     if case.caller_key is None or not case.is_case or not rules.repeat:
         return case
     earlier = (
         select(CASES.c.id)
         .where(
-            CASES.c.caller_key == case.caller_key,
+            CASES.c.caller_key.in_([case.caller_key, *earlier_keys]),
             CASES.c.opened_at >= case.opened_at - rules.repeat,
             CASES.c.opened_at <= case.opened_at,
             CASES.c.id != case.case_id,

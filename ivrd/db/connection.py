@@ -56,8 +56,13 @@ class DatabaseError(PeerError):
     """The database cannot be used; the message says which, why, and the way out."""
 
 
-def open_engine(config: DatabaseConfig) -> AsyncEngine:
-    """Return the engine for the configured database; nothing is connected yet."""
+def open_engine(config: DatabaseConfig, *, statement_s_max: float = STATEMENT_S_MAX) -> AsyncEngine:
+    """Return the engine for the configured database; nothing is connected yet.
+
+    Args:
+        config: Where it is.
+        statement_s_max: Longer for a command that may rewrite whole tables.
+    """
     url = make_url(config.url)
     if config.password is not None:
         url = url.set(password=config.password.get_secret_value())
@@ -71,7 +76,7 @@ def open_engine(config: DatabaseConfig) -> AsyncEngine:
         pool_pre_ping=True,
         connect_args={
             "timeout": CONNECT_S_MAX,
-            "command_timeout": STATEMENT_S_MAX,
+            "command_timeout": statement_s_max,
             "server_settings": {"application_name": "ivrd", "timezone": "UTC"},
         },
     )
@@ -148,6 +153,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # What is purged or erased is overwritten with zeros, and not only forgotten.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
 
 

@@ -101,14 +101,26 @@ class CallRow(Base):
     """One ended call."""
 
     __tablename__ = "calls"
-    __table_args__ = (UniqueConstraint("call_id"), Index(None, "system", "arrived_at"))
+    __table_args__ = (
+        UniqueConstraint("call_id"),
+        Index(None, "system", "arrived_at"),
+        partial_index(
+            "ix_calls_caller", "caller_key", "arrived_at", where="caller_key IS NOT NULL"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     system: Mapped[str]
     call_id: Mapped[str]
     line: Mapped[str | None]
-    caller_number: Mapped[str | None]
-    """In clear for now; never logged."""
+    caller_sealed: Mapped[str | None]
+    """The caller's number, which only the key file opens (privacy/sealing.py)."""
+    caller_key: Mapped[str | None]
+    """A keyed hash of it, for repeat calls; another one in each period."""
+    caller_key_before: Mapped[str | None]
+    """Their key of the period before, in the first days of a period only."""
+    is_protected: Mapped[bool] = mapped_column(server_default=false())
+    """The caller's identity is protected: nothing that leads to them is kept."""
     arrived_at: Mapped[datetime]
     ended_at: Mapped[datetime]
     choice: Mapped[str | None]
@@ -237,6 +249,8 @@ class CaseRow(Base):
     external_status: Mapped[str | None]
     version: Mapped[int] = mapped_column(server_default="1")
     updated_at: Mapped[datetime]
+    is_protected: Mapped[bool] = mapped_column(server_default=false())
+    """As of the call: no note is taken, and no key leads to earlier cases."""
 
 
 class CaseChangeRow(Base):
@@ -370,3 +384,23 @@ class CaseMessageRow(Base):
     """What the destination calls the case."""
     settled_why: Mapped[str | None]
     """Why a person dropped it."""
+
+
+class NumberReadRow(Base):
+    """One time that somebody read a caller's number in clear, or asked for all of a person's."""
+
+    __tablename__ = "number_reads"
+    __table_args__ = (UniqueConstraint("read_id"), Index(None, "at"), Index(None, "call_id"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    read_id: Mapped[str]
+    at: Mapped[datetime]
+    who: Mapped[str]
+    role: Mapped[str]
+    """By which right."""
+    call_id: Mapped[str]
+    """Whose number; "" when a person's whole file was made or erased."""
+    what: Mapped[str]
+    """read, export or erase."""
+    why: Mapped[str]
+    """In the reader's words, without any number."""

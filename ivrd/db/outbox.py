@@ -23,6 +23,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from ivrd.core.case_record import CaseChanged
 from ivrd.core.effects import OpenCase
 from ivrd.core.events import CaseSaved, Event
+from ivrd.db.callers import Callers
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.db.migrate import migrate
 from ivrd.db.store import Storable, Store, id_of
@@ -76,6 +77,7 @@ class StoreOutbox:
         changed: Callable[[CaseChanged], None] = lambda changed: None,
         journal: FactsJournal | None = None,
         before_own: Callable[[], Awaitable[None]] | None = None,
+        callers: Callers | None = None,
         bound: int = MEMORY_EFFECTS_MAX,
     ) -> None:
         """Make an outbox.
@@ -87,6 +89,7 @@ class StoreOutbox:
             journal: Where they wait, opened by whoever made it. None keeps them in memory only.
             before_own: Awaited once, when the database holds all that earlier processes have left
                 in the journal, and nothing yet of this one. Must not raise.
+            callers: Seals callers' numbers. None: they are left out, here as in journal and table.
             bound: Effects held in memory at most; more are dropped, counted and logged.
         """
         self._store = store
@@ -94,6 +97,7 @@ class StoreOutbox:
         self._changed = changed
         self._journal = journal
         self._before_own = before_own
+        self._callers = callers
         self._memory_max = bound
         self.overflowed = 0
         """Effects lost because there was no room, or no line could hold them."""
@@ -134,6 +138,8 @@ class StoreOutbox:
 
     def put_nowait(self, effect: Storable) -> None:
         """Take an effect. Never waits for a peer and never raises; drops the effect when full."""
+        if self._callers is not None:
+            effect = self._callers.closed(effect)
         kept = Kept.FAILED if self._journal is None else self._journal.append(effect)
         if kept is Kept.FAILED and len(self._memory) < self._memory_max:
             self._memory.append(effect)
@@ -196,7 +202,7 @@ class StoreOutbox:
                 self._memory.popleft()
 
     async def _migrate(self) -> None:
-        await _uncut(migrate(self._store.engine))
+        await _uncut(migrate(self._store.engine, callers=self._callers))
 
     async def _wait_for_work(self) -> None:
         try:
@@ -262,6 +268,9 @@ class StoreOutbox:
 
     async def _save(self, items: Sequence[Item]) -> None:
         batch = [item.fact for item in items if item.fact is not None]
+        if self._callers is not None:
+            # A journal of before 0007 still holds numbers in clear.
+            batch = [self._callers.closed(fact) for fact in batch]
         saved = await self._store.save_batch(batch)
         self._remove(items)
         self.saved += len(batch)

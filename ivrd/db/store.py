@@ -287,7 +287,8 @@ def _differing(row: Row, stored: Mapping[str, object], dialect: Dialect) -> Iter
 
 def _is_told_again(name: str, value: object, stored: object) -> bool:
     """Return whether values differ only as queue_log, which tells a gap, differs from AMI."""
-    if name == "is_from_journal":
+    # Sealed anew a number looks different, and what is purged or erased comes back from nowhere.
+    if name in ("is_from_journal", "caller_sealed", "caller_key", "caller_key_before"):
         return True
     if isinstance(value, datetime) and isinstance(stored, datetime):
         return abs(value - stored) <= JOURNAL_TOLERANCE
@@ -362,7 +363,10 @@ def _call_row(call: RecordCall) -> Row:
         "system": call.system,
         "call_id": call.call_id,
         "line": call.line,
-        "caller_number": call.caller_number,
+        "caller_sealed": call.caller_sealed,
+        "caller_key": call.caller_key,
+        "caller_key_before": call.caller_key_before,
+        "is_protected": call.is_protected,
         "arrived_at": call.arrived_at,
         "ended_at": call.at,
         "choice": call.choice,

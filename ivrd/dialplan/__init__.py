@@ -57,7 +57,9 @@ def render(config: Config, *, hours: Mapping[str, str], tree: LabelTree) -> dict
     }
     files.update({f"{context_name(name)}.conf": text for name, text in hours.items()})
     for line in config.lines:
-        files[f"ivrd-line-{line.name}.conf"] = line_context(line, config.notices)
+        files[f"ivrd-line-{line.name}.conf"] = line_context(
+            line, config.notices, is_protected=line.name in config.privacy.protected_lines
+        )
     for menu in config.menus:
         files[f"ivrd-menu-{menu.name}.conf"] = menu_contexts(
             menu, config.agi, last_resort=last_resort(menu, config)

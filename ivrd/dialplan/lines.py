@@ -34,8 +34,16 @@ def lines(lines: Sequence[LineConfig]) -> str:
     return f"{top}[ivrd-lines]\n{extensions}"
 
 
-def line_context(line: LineConfig, notices: Sequence[NoticeConfig]) -> str:
-    """Return the context of one line: in, open or closed, notices."""
+def line_context(
+    line: LineConfig, notices: Sequence[NoticeConfig], *, is_protected: bool = False
+) -> str:
+    """Return the context of one line: in, open or closed, notices.
+
+    Args:
+        line: The line.
+        notices: Those that may be heard there.
+        is_protected: Callers' identities are protected: nothing behind learns a number.
+    """
     top = head(
         f"Line {line.name}: answers, tells that a call came, and goes to its menu when open.",
         "Tells: UserEvent IvrdArrived and IvrdClosed, read by ivrd/ami/parse.py; rows IVRDARRIVED",
@@ -44,7 +52,7 @@ def line_context(line: LineConfig, notices: Sequence[NoticeConfig]) -> str:
     )
     return top + context(
         f"ivrd-line-{line.name}",
-        _arrival(line),
+        _arrival(line, is_protected=is_protected),
         _closed(line),
         _opening(line),
         _heard_here(line, notices, "before_menu"),
@@ -52,12 +60,26 @@ def line_context(line: LineConfig, notices: Sequence[NoticeConfig]) -> str:
     )
 
 
-def _arrival(line: LineConfig) -> str:
+CLEANED = (
+    "; A number may hold %0D%0A by SIP, and Asterisk writes it into events as it is.",
+    f"Set(CALLERID(num)=${{FILTER({NUMBER_CHARACTERS},${{CALLERID(num)}})}})",
+    f"Set(CALLERID(name)=${{FILTER({NAME_CHARACTERS},${{CALLERID(name)}})}})",
+)
+
+TAKEN_AWAY = (
+    "; Protected identity: neither queue_log, events nor any agent's telephone learn who rings.",
+    "Set(CALLERID(num)=)",
+    "Set(CALLERID(name)=)",
+    "Set(CALLERID(ani)=)",
+    "Set(CALLERID(num-pres)=prohib)",
+    "Set(CALLERID(name-pres)=prohib)",
+)
+
+
+def _arrival(line: LineConfig, *, is_protected: bool) -> str:
     return extension(
         "s",
-        "; A number may hold %0D%0A by SIP, and Asterisk writes it into events as it is.",
-        f"Set(CALLERID(num)=${{FILTER({NUMBER_CHARACTERS},${{CALLERID(num)}})}})",
-        f"Set(CALLERID(name)=${{FILTER({NAME_CHARACTERS},${{CALLERID(name)}})}})",
+        *(TAKEN_AWAY if is_protected else CLEANED),
         "Set(CHANNEL(hangup_handler_push)=ivrd-end,s,1)",
         "; Told before Answer(), which waits for sound: who hangs up meanwhile has rung us.",
         f"UserEvent(IvrdArrived,Line: {line.name})",

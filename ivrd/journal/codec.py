@@ -6,7 +6,7 @@ A line is JSON by itself: {"v":1,"crc":"0f1e2d3c","fact":{"kind":"call","at":...
 the CRC-32 of the bytes of the inner object, so that a line half written or half overwritten is
 known for what it is. A moment is ISO 8601 with its offset, a duration whole microseconds. Text is
 UTF-8 that lets lone surrogates through ("surrogatepass"): what a phone has sent comes back as it
-was, and what a database cannot hold is the database's to say.
+was, and what a database cannot hold is the database's to say. A caller's number is not written.
 
 Strict: an unknown field, a missing one, or a value of another type makes the line a broken one.
 Only a field that has a default in core/effects.py may be missing, as in a line that was written
@@ -36,6 +36,9 @@ from ivrd.core.effects import (
 )
 from ivrd.core.switches import RecordAct
 from ivrd.errors import IvrdBug, PeerError
+
+UNWRITTEN = frozenset({"caller_number"})
+"""Fields that never come to the disk. Lines of before may hold them, and are still read."""
 
 FORMAT_VERSION = 1
 """Written in each line; a segment that begins with a higher one is refused whole."""
@@ -126,8 +129,11 @@ def _fact(document: object) -> Fact:
     if not isinstance(document, dict):
         raise ValueError("not an object")
     make, fields = _READ[document.pop("kind")]
+    values = {name: fields[name](value) for name, value in document.items()}
+    for name in UNWRITTEN & fields.keys():
+        values.setdefault(name, None)
     # One that is missing without a default is a TypeError of `make`.
-    return make(**{name: fields[name](value) for name, value in document.items()})
+    return make(**values)
 
 
 Parse = Callable[[object], object]
@@ -194,12 +200,18 @@ def _names(made: type[Fact]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(made))
 
 
+def _written(made: type[Fact]) -> tuple[str, ...]:
+    return tuple(name for name in _names(made) if name not in UNWRITTEN)
+
+
 def _parsers(made: type[Fact]) -> Mapping[str, Parse]:
     hints = typing.get_type_hints(made)
     return {name: _parser(hints[name]) for name in _names(made)}
 
 
-_WRITTEN = {made: (kind, _names(made), attrgetter(*_names(made))) for kind, made in KINDS.items()}
+_WRITTEN = {
+    made: (kind, _written(made), attrgetter(*_written(made))) for kind, made in KINDS.items()
+}
 
 _READ: Mapping[str, tuple[Callable[..., Fact], Mapping[str, Parse]]] = {
     kind: (made, _parsers(made)) for kind, made in KINDS.items()

@@ -20,8 +20,9 @@ import contextlib
 import enum
 import errno
 import os
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,10 @@ NEARLY_FULL, WELL_AGAIN = 0.8, 0.7
 FACT_BYTES = 350
 """A usual fact as a line, measured: 200 (a move) to 390 (a call)."""
 
+DONE_S_MAX = 60.0
+"""And however small it is, it goes when it is so old: what is purged or erased from the database
+must not stand in a file beside it for hours."""
+
 FLUSH_S = 1.0
 """How often what waits for the database is flushed to the disk."""
 
@@ -103,13 +108,19 @@ class Segment:
 class FactsJournal:
     """The journal of one daemon."""
 
-    def __init__(self, directory: Path, *, bytes_max: int) -> None:
+    def __init__(
+        self, directory: Path, *, bytes_max: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Only remember where; `open` comes before all else.
 
         Args:
             directory: Made when only its last part is missing.
             bytes_max: Its files together take at most this much, next to some small ones.
+            monotonic: Seconds that never step.
         """
+        self._monotonic = monotonic
+        self._began_s = 0.0
+        """When the active segment was made."""
         self.directory = directory
         self.bytes_max = bytes_max
         self.bytes = 0
@@ -278,6 +289,10 @@ class FactsJournal:
         if self._fault is not None:
             await self._mend()
             return
+        active = self._active
+        if active is not None and active.size and not active.waiting:
+            if self._monotonic() - self._began_s >= DONE_S_MAX:
+                self._retire()
         due = [(s, s.size) for s in self._segments if s.waiting and s.flushed < s.size]
         if not due:
             return
@@ -354,6 +369,7 @@ class FactsJournal:
         segment = Segment(self._next_number, segment_path(self.directory, self._next_number))
         self._next_number += 1
         self._descriptor = create_segment(segment.path)
+        self._began_s = self._monotonic()
         self._active = segment
         self._segments.append(segment)
         return segment

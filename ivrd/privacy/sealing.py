@@ -134,6 +134,17 @@ class Sealer:
         """Return the caller key to store with a call of that moment."""
         return self._written(self._newest, self._period_of(at), number)
 
+    def key_before(self, number: str, at: datetime, *, within: timedelta) -> str | None:
+        """Return the caller's key of the period before, when that ended so shortly ago.
+
+        Stored beside the key, it lets a report find a repeat across the end of a period without any
+        secret. Later in a period it would only link what need not be linked.
+        """
+        now = self._period_of(at)
+        if at - (_EPOCH + now * self.period) > within:
+            return None
+        return self._written(self._newest, now - 1, number)
+
     def earlier_keys(self, number: str, at: datetime) -> tuple[str, ...]:
         """Return the other keys of a call of this caller at most one period earlier.
 

@@ -29,10 +29,10 @@ def test_every_value_and_act_has_words_in_both_languages() -> None:
         assert all(words["sv"] and words["en"] for words in table.values())
 
 
-def test_all_of_a_case_is_shown_but_the_callers_key() -> None:
+def test_all_of_a_case_is_shown_but_what_says_who_rang() -> None:
     shown = set(FIELDS) | {"system", "call_id", "rule", "interface", "answered_at"}
     shown |= {"is_from_journal", "is_handed_on"}
-    assert set(Case.__dataclass_fields__) - shown == {"caller_key"}
+    assert set(Case.__dataclass_fields__) - shown == {"caller_key", "is_protected"}
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])

@@ -91,7 +91,7 @@ async def test_a_file_that_is_away_is_told(desk: Desk, name: str) -> None:
         ),
         ('state_directory = "/var/lib/ivrd"', 'state_directory = "/srv"', "state_directory"),
         ("[log]", "[mqtt]\n[log]", "mqtt"),
-        ("repeat_days = 7", "repeat_days = 8", "privacy"),
+        ("key_period_days = 30", "key_period_days = 31", "privacy"),
     ],
 )
 async def test_what_needs_a_restart_is_refused_by_its_name_with_all_the_rest(

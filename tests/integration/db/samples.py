@@ -75,13 +75,15 @@ def an_entry(number: int = 1, *, call: int = 1) -> RecordEntry:
     )
 
 
-def a_recorded_call(call: int = 1, *, arrived_at: datetime = AT) -> RecordCall:
+def a_recorded_call(
+    call: int = 1, *, arrived_at: datetime = AT, number: str | None = None
+) -> RecordCall:
     return RecordCall(
         at=arrived_at + timedelta(seconds=95),
         system=PBX,
         call_id=a_call_id(call),
         line=LineName("main"),
-        caller_number="+46701740612",
+        caller_number=number,
         arrived_at=arrived_at,
         choice="kc",
         digit=None,

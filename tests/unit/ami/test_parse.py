@@ -28,6 +28,7 @@ from ivrd.core.events import (
     MemberChanged,
     MemberRemoved,
     QueueExited,
+    RecordingChanged,
 )
 from ivrd.core.ids import SystemName
 from tests.integration.scripted_ami import block, event
@@ -255,6 +256,15 @@ EXAMPLES = [
         {"BridgeUniqueid": "b", **CALLER, "SwapUniqueid": "a.7"},
         AgentLegReplaced,
         {**COMMON, "old_id": "pbx1/a.7", "new_id": "pbx1/a.1"},
+    ),
+    *(
+        (
+            name,
+            CALLER,
+            RecordingChanged,
+            {**COMMON, "channel_id": "pbx1/a.1", "linked_id": "pbx1/a.1", "is_on": is_on},
+        )
+        for name, is_on in (("MixMonitorStart", True), ("MixMonitorStop", False))
     ),
     *(
         (

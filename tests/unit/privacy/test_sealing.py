@@ -104,3 +104,13 @@ def test_a_new_key_line_is_one() -> None:
     [secret] = secrets_of([new_key_line(AT)])
     assert (secret.id, len(secret.data)) == ("k20260302", 32)
     assert "data" not in repr(secret)
+
+
+def test_the_key_before_is_told_in_the_first_days_of_a_period_only() -> None:
+    sealer = a_sealer()
+    week = timedelta(days=7)
+    begins = datetime(1970, 1, 1, tzinfo=UTC) + 700 * PERIOD
+    before = sealer.caller_key(NUMBER, begins - timedelta(microseconds=1))
+    assert sealer.key_before(NUMBER, begins, within=week) == before
+    assert sealer.key_before(NUMBER, begins + week, within=week) == before
+    assert sealer.key_before(NUMBER, begins + week + timedelta(seconds=1), within=week) is None
