@@ -21,6 +21,7 @@ from ivrd import counts_today, live_switches, personal_data, rules, wiring
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
 from ivrd.case_desk import CaseDesk
+from ivrd.case_suggestions import CaseSuggestions
 from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
@@ -55,6 +56,7 @@ from ivrd.reconciliation import ResultFile
 from ivrd.reload import Reloader
 from ivrd.site import Site
 from ivrd.speaking import QueueSpeaker
+from ivrd.web.cases import CasePages
 from ivrd.web.status import QueueTitle, StatusBook
 
 DRAIN_S_MAX = 10.0
@@ -154,6 +156,7 @@ class App:
             store=self._store,
             metrics=self._metrics,
             readiness=self._faults,
+            cases=self._wire_case_pages(),
             now=self._now,
             handover=self._handover,
         )
@@ -179,6 +182,11 @@ class App:
         )
         desk.listen(self._note_label)
         return desk, HandoverOffice(config, store=self._store, cases=desk)
+
+    def _wire_case_pages(self) -> CasePages:
+        pages = CasePages(self._desk, CaseSuggestions(self._store, self._desk), now=self._now)
+        self._desk.listen(pages.tell)
+        return pages
 
     def _wire_agi(self, config: Config) -> AgiServer:
         return AgiServer(

@@ -30,8 +30,10 @@ from ivrd.live_switches import LiveSwitches
 from ivrd.menu_graph import graph
 from ivrd.metrics import Metrics
 from ivrd.overflow_orders import MoveResult, Wish
+from ivrd.web import guide_page
 from ivrd.web.act_forms import MoveForm
 from ivrd.web.acts import Hands, acts_router
+from ivrd.web.cases import CasePages
 from ivrd.web.changes import ChangeTeller
 from ivrd.web.decisions_now import DecisionStatus, LatestDecisions, decision_status
 from ivrd.web.events import EventStream
@@ -40,7 +42,7 @@ from ivrd.web.guard import Guard
 from ivrd.web.handover import handover_router
 from ivrd.web.lines import Lines
 from ivrd.web.looks import Sights, looks_router
-from ivrd.web.pages import create_app
+from ivrd.web.pages import Router, create_app
 from ivrd.web.server import serve
 from ivrd.web.status import StatusBook
 from ivrd.web.stream import stream_router
@@ -67,6 +69,7 @@ class Site:
         store: Store,
         metrics: Metrics,
         readiness: Callable[[], Sequence[str]],
+        cases: CasePages,
         now: Callable[[], datetime],
         handover: HandoverOffice,
     ) -> None:
@@ -81,6 +84,7 @@ class Site:
             store: Where decisions about a call are read.
             metrics: The registry to show, and where our own figures stand.
             readiness: A sentence for each thing that keeps us from working.
+            cases: Where cases are read and acted on.
             now: The PBXs' time.
             handover: Takes statuses of case systems; holds the messages to them.
         """
@@ -102,19 +106,26 @@ class Site:
         )
         self._teller = ChangeTeller(self.stream, self._sights, self._decisions)
         self._guard = Guard(self.access, Sessions(session_key(config.state_directory)))
+        self._cases = cases
+        self._handover = handover
         self._use(config)
         self._app = create_app(
             registry=metrics.registry,
             readiness=readiness,
             guard=self._guard,
-            routers=[
-                looks_router(self._sights),
-                stream_router(self.stream),
-                acts_router(self._hands()),
-                handover_router(handover.statuses, handover.desk),
-            ],
+            routers=self._routers(),
         )
         self._show(metrics)
+
+    def _routers(self) -> list[Router]:
+        return [
+            looks_router(self._sights),
+            stream_router(self.stream),
+            acts_router(self._hands()),
+            handover_router(self._handover.statuses, self._handover.desk),
+            self._cases.router,
+            guide_page.router,
+        ]
 
     def change(self, config: Config) -> None:
         """Follow another configuration."""
@@ -140,7 +151,11 @@ class Site:
             self.place = f"http://{host}:{port}"
             self.is_open.set()
 
-        await serve(self._app, self._web, on_listening=note, on_stopping=self.stream.close)
+        await serve(self._app, self._web, on_listening=note, on_stopping=self._close_streams)
+
+    def _close_streams(self) -> None:
+        self.stream.close()
+        self._cases.close()
 
     # What the routes ask for.
 

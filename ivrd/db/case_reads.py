@@ -19,9 +19,10 @@ from ivrd.case_errors import CaseRefused
 from ivrd.core.case_record import Case, CaseClass, CaseState
 from ivrd.core.case_search import EVERYTHING, CaseFilter, CaseHistory, Page, Place, Scope
 from ivrd.core.first_contact import AnsweredCalls, counted
+from ivrd.core.ids import CallId
 from ivrd.db.case_rows import CASES, case_of_row, change_of_row
 from ivrd.db.connection import READ_ONLY
-from ivrd.db.models import IS_NOT_CLOSED, IS_UNLABELLED, CaseChangeRow
+from ivrd.db.models import IS_NOT_CLOSED, IS_UNLABELLED, CallRow, CaseChangeRow
 
 READ_S_MAX = 30.0
 """A person waits for it."""
@@ -42,6 +43,16 @@ async def drafts_of(
     """Return an agent's cases that wait for their label, newest first."""
     wanted = CaseFilter(agent=agent, is_unlabelled=True)
     return (await search(engine, wanted, count_max=count_max)).cases
+
+
+async def paths_of(engine: AsyncEngine, call_ids: Sequence[CallId]) -> Mapping[CallId, str]:
+    """Return which way calls came through the menus; calls that are not stored are left out."""
+    query = select(CallRow.call_id, CallRow.path).where(
+        CallRow.call_id.in_(call_ids[:PAGE_CASES_MAX])
+    )
+    async with asyncio.timeout(READ_S_MAX), _reader(engine) as connection:
+        rows = (await connection.execute(query)).all()
+    return {CallId(call_id): path for call_id, path in rows}
 
 
 async def unlabelled(engine: AsyncEngine) -> Mapping[tuple[str, str], int]:

@@ -26,6 +26,10 @@ Readiness = Callable[[], Sequence[str]]
 """Returns a sentence for each thing that keeps us from working; empty when ready."""
 
 
+Router = APIRouter
+"""For whoever puts routes together and need not know of FastAPI."""
+
+
 class Health(BaseModel):
     """The process is alive and its event loop turns, or there would be no answer."""
 
