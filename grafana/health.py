@@ -67,6 +67,28 @@ HEALTH = Board(
             ),
         ),
         Row(
+            title="Ärendesystem / Case systems",
+            panels=(
+                gauge(
+                    "Ärendemeddelanden / Messages of cases",
+                    "ivrd_handover_messages",
+                    "{{destination}} {{state}}",
+                    "Not yet sent: waiting, or dead, which a person must look at.",
+                ),
+                gauge(
+                    "Nås / Reached",
+                    "ivrd_handover_reached",
+                    "{{destination}}",
+                    "0 while a case system is in trouble.",
+                    kind=Kind.STAT,
+                    warn=1,
+                    alarm=1,
+                    is_low_bad=True,
+                    no_value="inget / none",
+                ),
+            ),
+        ),
+        Row(
             title="Processen / The process",
             panels=(
                 gauge("Längsta varv / Longest turn", "ivrd_loop_stall_seconds_max", "{{clock}}",

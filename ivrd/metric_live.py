@@ -84,7 +84,9 @@ def floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metric
         in_call = view.members_busy - view.members_ringing
         members[(view.system, view.queue, "ringing")] = view.members_ringing
         members[(view.system, view.queue, "in_call")] = in_call
-        members[(view.system, view.queue, "paused")] = view.members_paused
+        members[(view.system, view.queue, "wrap_up")] = view.members_wrapping_up
+        paused = view.members_paused - view.members_wrapping_up
+        members[(view.system, view.queue, "paused")] = paused
         members[(view.system, view.queue, "unavailable")] = view.members_unavailable
     yield gauge("ivrd_queue_members", "Members of the queue by state.", (*queue, "state"), members)
 

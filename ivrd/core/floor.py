@@ -47,5 +47,7 @@ class QueueView:
     go on, the first moment of the day."""
     members_ringing: int = 0
     """Of the busy, those whose phone rings and who are in no call."""
+    members_wrapping_up: int = 0
+    """Of the paused, those who are held until their case has a label."""
     expected: Expectation | None = None
     """The wait of a caller who enters now; None when nobody can tell."""

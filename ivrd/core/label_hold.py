@@ -22,9 +22,7 @@ from ivrd.core.effects import PauseMember
 from ivrd.core.events import MemberChanged
 from ivrd.core.ids import CallId, Interface, QueueName
 from ivrd.core.rules import Role
-
-REASON = "ivrd: label"
-"""Why a member is paused, in Asterisk; nobody else is to use it."""
+from ivrd.core.staff import HOLD_REASON as REASON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

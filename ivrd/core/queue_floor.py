@@ -103,6 +103,7 @@ class QueueFloor:
             members_available=staff.count(Condition.AVAILABLE),
             members_busy=staff.count(Condition.BUSY),
             members_ringing=staff.ringing,
+            members_wrapping_up=staff.wrapping_up,
             members_paused=staff.count(Condition.PAUSED),
             members_unavailable=staff.count(Condition.UNAVAILABLE),
             counts=self.counts,

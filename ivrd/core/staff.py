@@ -21,6 +21,10 @@ UNREACHABLE = frozenset({4, 5})
 """Invalid and unavailable: no phone there. Unknown (0) is what a queue takes for reachable."""
 
 
+HOLD_REASON = "ivrd: label"
+"""Why a member is paused who is held in wrap-up (label_hold.py); nobody else is to use it."""
+
+
 class Condition(Enum):
     """What a member can do now."""
 
@@ -44,13 +48,14 @@ def condition_of(member: MemberChanged) -> Condition:
 class Staff:
     """Members by interface, in the order in which they came."""
 
-    __slots__ = ("_counts", "_members", "_ringing")
+    __slots__ = ("_counts", "_members", "_ringing", "_wrapping_up")
 
     def __init__(self, members: Iterable[MemberChanged] = ()) -> None:
         """Let members stand there; the last word about each holds."""
         self._members: dict[Interface, MemberChanged] = {}
         self._counts: Counter[Condition] = Counter()
         self._ringing = 0
+        self._wrapping_up = 0
         for member in members:
             self.put(member)
 
@@ -80,6 +85,8 @@ class Staff:
         self._counts[condition] += by
         if condition is Condition.BUSY and member.device_state == RINGING:
             self._ringing += by
+        if condition is Condition.PAUSED and member.pause_reason == HOLD_REASON:
+            self._wrapping_up += by
 
     def count(self, condition: Condition) -> int:
         """Return how many can do so."""
@@ -89,6 +96,11 @@ class Staff:
     def ringing(self) -> int:
         """How many of the busy only have a ringing phone."""
         return self._ringing
+
+    @property
+    def wrapping_up(self) -> int:
+        """How many of the paused are held until their case has a label."""
+        return self._wrapping_up
 
     @property
     def serving(self) -> int:

@@ -8,8 +8,10 @@ this project's machines have no package of.
 import asyncio
 import contextlib
 import json
+import os
 import re
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from math import isnan
@@ -51,8 +53,19 @@ goal_percent = 85
 goal_within_s = 1
 """
 
+HANDOVER = Path(tempfile.gettempdir()) / f"ivrd-handover-{os.getpid()}"
+"""Where cases would be dropped for a case system: without a label, none is sent."""
+
+CASE_SYSTEM = f"""
+[[handover]]
+name = "arkiv"
+kind = "file"
+directory = "{HANDOVER}"
+slowest_s = 1
+"""
+
 town = town_fixture(
-    FloorPlan(desks=(GUIDE, OPERATOR), start_waiting=2, stop_waiting=1, way_in=WAY_IN)
+    FloorPlan(desks=(GUIDE, OPERATOR), start_waiting=2, stop_waiting=1, way_in=WAY_IN + CASE_SYSTEM)
 )
 
 SHORTER = {

@@ -132,6 +132,23 @@ CASES: Mapping[str, Case] = {
         fires_at_m=2200,
         clears_at_m=2350,
     ),
+    "IvrdHandoverDead": Case(
+        series={
+            'ivrd_handover_messages{destination="tekniska",state="dead"}': "0x3 2x5 0x5",
+            'ivrd_handover_messages{destination="tekniska",state="waiting"}': "9x20",
+        },
+        quiet_at_m=2,
+        fires_at_m=6,
+        clears_at_m=11,
+    ),
+    "IvrdHandoverLate": Case(
+        series={
+            'ivrd_handover_oldest_seconds{destination="tekniska"}': "0+60x70 _x20",
+        },
+        quiet_at_m=60,
+        fires_at_m=65,
+        clears_at_m=78,
+    ),
     "IvrdDown": Case(
         series={'up{job="ivrd",instance="a"}': "1 0x5 1x5"},
         quiet_at_m=1,

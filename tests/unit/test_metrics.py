@@ -86,7 +86,8 @@ def a_view(*, is_synced: bool = True, oldest_arrival_at: datetime | None = None)
         members_available=1,
         members_busy=2,
         members_ringing=1,
-        members_paused=0,
+        members_paused=3,
+        members_wrapping_up=2,
         members_unavailable=4,
         counts=Counts(joined=9),
         counted_since=AT,
@@ -323,6 +324,8 @@ def test_live_figures_come_from_the_floor_at_each_scrape() -> None:
     assert samples["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 90
     assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=in_call}"] == 1
     assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=ringing}"] == 1
+    assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=paused}"] == 1
+    assert samples["ivrd_queue_members{system=pbx1,queue=kc,state=wrap_up}"] == 2
     floor.views = (a_view(oldest_arrival_at=None),)
     assert shown(metrics)["ivrd_queue_longest_wait_seconds{system=pbx1,queue=kc}"] == 0
 
