@@ -127,7 +127,11 @@ class Subjects:
             )
         if kind is Kind.DEPARTMENT:
             return self._book.departments(
-                lambda part: part.day == day and (part.department or "") == wanted.department
+                lambda part: (
+                    part.day == day
+                    and (part.department or "") == wanted.department
+                    and self._is_line(part.line, None)
+                )
             )
         is_queue = self._queue_test(wanted, kind)
         return self._book.queues(
@@ -141,7 +145,7 @@ class Subjects:
         if kind is Kind.CALLS:
             return self._book.lines(lambda part: self._is_line(part.line, wanted.line))
         if kind is Kind.DEPARTMENT:
-            return self._book.departments(lambda part: (part.department or "") == wanted.department)
+            return self._department(wanted.department or "")
         is_queue = self._queue_test(wanted, kind)
         return self._book.queues(
             lambda part: is_queue(part.queue) and self._is_line(part.line, wanted.line)

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
@@ -155,6 +156,34 @@ def test_one_queue_alone_is_a_report_of_its_own() -> None:
     document = the_document(a_call(1), wanted=Wanted(queue="kc"))
     assert list(grids(document)) == ["Vägledning", "Vägledning, dag för dag"]
     assert {datum.subject for datum in document.data} == {"kc"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "title", "formula"),
+    [
+        (Wanted(department="teknisk"), "Dag för dag", "guided"),
+        (Wanted(queue="kc"), "Vägledning, dag för dag", "offered"),
+        (Wanted(group="kc"), "Vägledning, dag för dag", "offered"),
+        (Wanted(line="kommunen"), "Vägledning, dag för dag", "offered"),
+    ],
+)
+def test_days_and_sums_leave_out_the_staffs_own_calls_alike(
+    wanted: Wanted, title: str, formula: str
+) -> None:
+    labelled = StoredCase(
+        case_class=CaseClass.RESOLVED,
+        is_case=True,
+        is_solved=True,
+        label="avfall",
+        department="teknisk",
+    )
+    calls = [replace(a_call(1), case=labelled), replace(a_call(2, line="internt"), case=labelled)]
+    found = grids(the_document(*calls, wanted=wanted))
+    days = found.pop(title)
+    place = [each.note for each in days.columns].index(formula)
+    assert [row.cells[place] for row in days.rows] == ["1", *6 * ["0"], "1"]
+    sums = [row.cells[0] for grid in found.values() for row in grid.rows if row.formula == formula]
+    assert sums == ["1"]
 
 
 def test_what_is_not_final_yet_says_so() -> None:
