@@ -180,7 +180,7 @@ class App:
             labels=label_tree(config.department),
             record=self._outbox.put_nowait,
         )
-        desk.listen(self._note_label)
+        desk.listen(self._note_case)
         return desk, HandoverOffice(config, store=self._store, cases=desk)
 
     def _wire_case_pages(self) -> CasePages:
@@ -406,8 +406,10 @@ class App:
         except asyncio.QueueFull:
             log.error("event_dropped", asterisk=event.system, event_type=type(event).__name__)
 
-    def _note_label(self, changed: CaseChanged) -> None:
-        """Let the core know that a case has its label: a guide may be held for it."""
+    def _note_case(self, changed: CaseChanged) -> None:
+        """Publish a change; let the core know of a label, for which a guide may be held."""
+        if self._publisher is not None:
+            self._publisher.publish_case_change(changed)
         if changed.change.what == LABELLED:
             case = changed.case
             self._report(

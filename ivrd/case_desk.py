@@ -15,7 +15,8 @@ Each act is one transaction: the case, a row of its history, and what a change h
 counts whatever happened meanwhile. With an `act_id`, the same act a second time changes nothing.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -43,6 +44,7 @@ from ivrd.core.case_search import EVERYTHING, CaseFilter, CaseHistory, Page, Pla
 from ivrd.core.effects import RecordCallAct
 from ivrd.core.labels import LabelTree
 from ivrd.db import case_reads
+from ivrd.db.connection import DATABASE_ERRORS, DatabaseError, reason_of
 from ivrd.db.store import Store
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "CaseListener",
     "CaseRefused",
     "CaseUnknown",
+    "DatabaseError",
     "Page",
     "Place",
     "Scope",
@@ -132,16 +135,19 @@ class CaseDesk:
             CaseUnknown: There is no such case, or it is out of scope.
             CaseConflict: It has changed since `expected_version`; the error has it as it is now.
             CaseRefused: The act does not fit it.
+            DatabaseError: The database is away; whether it was done is not known. Try again, with
+                the same version or act id.
         """
-        case, changed = await self._store.change_case(
-            case_id,
-            act,
-            by,
-            at=self._now(),
-            expected_version=expected_version,
-            act_id=act_id,
-            may_see=scope.sees,
-        )
+        with _peer():
+            case, changed = await self._store.change_case(
+                case_id,
+                act,
+                by,
+                at=self._now(),
+                expected_version=expected_version,
+                act_id=act_id,
+                may_see=scope.sees,
+            )
         if changed is not None:
             log.info(
                 "case_changed",
@@ -312,7 +318,8 @@ class CaseDesk:
 
     async def drafts_of(self, agent: str) -> Sequence[Case]:
         """Return an agent's cases that wait for their label, newest first."""
-        return await case_reads.drafts_of(self._store.engine, agent)
+        with _peer():
+            return await case_reads.drafts_of(self._store.engine, agent)
 
     async def case(self, case_id: int, *, scope: Scope = EVERYTHING) -> CaseHistory:
         """Return a case with its history.
@@ -320,7 +327,8 @@ class CaseDesk:
         Raises:
             CaseUnknown: There is no such case, or it is out of scope.
         """
-        found = await case_reads.case_of(self._store.engine, case_id, scope=scope)
+        with _peer():
+            found = await case_reads.case_of(self._store.engine, case_id, scope=scope)
         if found is None:
             raise CaseUnknown(f"there is no case {case_id}")
         return found
@@ -333,8 +341,26 @@ class CaseDesk:
         Raises:
             CaseRefused: Nobody can seek so; the text says why.
         """
-        return await case_reads.search(self._store.engine, wanted, after=after, count_max=count_max)
+        with _peer():
+            return await case_reads.search(
+                self._store.engine, wanted, after=after, count_max=count_max
+            )
 
-    def all_of(self, wanted: CaseFilter) -> AsyncIterator[Case]:
+    async def all_of(self, wanted: CaseFilter) -> AsyncIterator[Case]:
         """Yield every case that is sought, newest first, as an export does."""
-        return case_reads.all_of(self._store.engine, wanted)
+        with _peer():
+            async for case in case_reads.all_of(self._store.engine, wanted):
+                yield case
+
+
+@contextlib.contextmanager
+def _peer() -> Iterator[None]:
+    """Say in one way that the database is away, whatever it raises.
+
+    Raises:
+        DatabaseError: It is away.
+    """
+    try:
+        yield
+    except DATABASE_ERRORS as error:
+        raise DatabaseError(f"database: {reason_of(error)}") from error

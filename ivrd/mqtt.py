@@ -7,6 +7,7 @@ writes it), nor of what is delivered.
     <prefix>/<system>/availability           online | offline; retained; also the last will
     <prefix>/<system>/queue/<queue>/status   JSON; retained; the newest per topic
     <prefix>/<system>/case                   JSON; not retained; each one
+    <prefix>/<system>/case/changed           JSON; not retained; each change of a case, or contact
     <prefix>/<system>/decision               JSON; not retained; each one (core/decisions.py)
 
 All of it at quality of service 1: a message may come twice, so none of them means "one more". A
@@ -28,6 +29,7 @@ import aiomqtt
 import structlog
 
 from ivrd.config import MqttConfig
+from ivrd.core.case_record import CaseChanged
 from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import QueueName, SystemName
@@ -97,6 +99,12 @@ class Publisher:
         if link is not None:
             link.publish_case(case)
 
+    def publish_case_change(self, changed: CaseChanged) -> None:
+        """Tell of a change of a case, without what somebody wrote; as `publish_case`."""
+        link = self._links.get(changed.case.system)
+        if link is not None:
+            link.publish_case(changed)
+
     def publish_decision(self, decision: RecordDecision) -> None:
         """Tell of a decision. Never blocks and never raises; drops the oldest when full."""
         link = self._links.get(decision.system)
@@ -143,7 +151,7 @@ class _Link:
         """Queues whose status must be sent, in the order of their first change."""
         self._sent_at: dict[QueueName, float] = {}
         """When each status was last sent, by the loop's clock."""
-        self._cases: deque[PublishCase] = deque()
+        self._cases: deque[PublishCase | CaseChanged] = deque()
         self._decisions: deque[RecordDecision] = deque()
         self._work = asyncio.Event()
         self._backoff = Backoff(random.Random().random)
@@ -164,7 +172,7 @@ class _Link:
         self._changed[queue] = None
         self._work.set()
 
-    def publish_case(self, case: PublishCase) -> None:
+    def publish_case(self, case: PublishCase | CaseChanged) -> None:
         if len(self._cases) >= CASES_MAX:
             self._cases.popleft()
             self.dropped += 1
@@ -235,7 +243,9 @@ class _Link:
     async def _send_cases(self, client: aiomqtt.Client) -> None:
         while self._cases:
             case = self._cases[0]
-            await client.publish(f"{self._root}/case", _case_json(case), qos=QOS, retain=False)
+            is_change = isinstance(case, CaseChanged)
+            topic = f"{self._root}/case/changed" if is_change else f"{self._root}/case"
+            await client.publish(topic, _case_json(case), qos=QOS, retain=False)
             # The oldest may have been dropped for a newer one while we waited for the broker.
             if self._cases and self._cases[0] is case:
                 self._cases.popleft()
@@ -363,7 +373,26 @@ async def _until_lost(client: aiomqtt.Client) -> None:
         continue
 
 
-def _case_json(case: PublishCase) -> str:
+def _case_json(case: PublishCase | CaseChanged) -> str:
+    if isinstance(case, CaseChanged):
+        now, change = case.case, case.change
+        return json.dumps(
+            {
+                "system": now.system,
+                "case_id": now.case_id,
+                "call_id": now.call_id,
+                "version": change.version,
+                "at": change.at.isoformat(),
+                "what": change.what,
+                "who": change.by.who,
+                "from_where": change.by.origin.value,
+                "class": now.case_class.value,
+                "is_case": now.is_case,
+                "state": now.state.value,
+                "label": now.label,
+                "department": now.department,
+            }
+        )
     return json.dumps(
         {
             "system": case.system,

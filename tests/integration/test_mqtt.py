@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiomqtt
@@ -14,11 +15,14 @@ import structlog
 
 from ivrd import mqtt
 from ivrd.config import MqttConfig
+from ivrd.core.actors import Actor, Origin
+from ivrd.core.case_record import CaseChanged, Change
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.mqtt import Publisher
 from tests.integration.db.samples import a_decision
 from tests.lab.mosquitto import Mosquitto
+from tests.unit.core.test_case_record import DRAFT
 
 WITHIN_S = 20.0
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -55,7 +59,9 @@ class Listener:
         return sum(heard == topic for heard, _, _ in self.heard)
 
     def cases(self) -> list[int]:
-        return [json.loads(text)["case_id"] for topic, text, _ in self.heard if "/case" in topic]
+        return [
+            json.loads(text)["case_id"] for topic, text, _ in self.heard if topic.endswith("/case")
+        ]
 
 
 @contextlib.asynccontextmanager
@@ -118,6 +124,37 @@ def a_case(case_id: int) -> PublishCase:
         rule="resolved-by-guide",
         case_id=case_id,
     )
+
+
+async def test_a_change_of_a_case_is_told_without_what_somebody_wrote(
+    broker: Mosquitto, board: Board
+) -> None:
+    publisher = a_publisher(board, broker.port)
+    case = replace(DRAFT, case_id=17, note="hemligt", feedback_text="hemligt", caller_key="5f2c")
+    by = Actor(who="anna", origin=Origin.PAGE)
+    change = Change(case_id=17, version=2, at=AT, by=by, what="note", before="{}", after="{}")
+    async with running(publisher.run()), listening(broker) as listener:
+        publisher.publish_case_change(CaseChanged(case=case, change=change))
+        topic = "ivrd/pbx1/case/changed"
+        await eventually(lambda: listener.last(topic) is not None, what="the change")
+    told = listener.last(topic) or ""
+    assert "hemligt" not in told
+    assert "5f2c" not in told
+    assert json.loads(told) == {
+        "system": "pbx1",
+        "case_id": 17,
+        "call_id": DRAFT.call_id,
+        "version": 2,
+        "at": AT.isoformat(),
+        "what": "note",
+        "who": "anna",
+        "from_where": "page",
+        "class": "resolved",
+        "is_case": True,
+        "state": "draft",
+        "label": None,
+        "department": None,
+    }
 
 
 async def test_a_status_is_retained_and_a_case_is_not(broker: Mosquitto, board: Board) -> None:

@@ -16,8 +16,10 @@ from ivrd.case_desk import (
     CaseFilter,
     CaseRefused,
     CaseUnknown,
+    DatabaseError,
     Scope,
 )
+from ivrd.config import DatabaseConfig
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_record import (
     Case,
@@ -44,6 +46,7 @@ from tests.integration.db.samples import (
     a_call_id,
     a_case,
     a_contact,
+    an_engine,
     rows_in,
 )
 
@@ -418,6 +421,22 @@ async def test_cases_without_a_label_are_counted_by_queue(engine: AsyncEngine) -
     cases = await desk.opened(a_case(1), a_case(2), other, a_contact(4))
     await desk.desk.label(cases[0].case_id, "va.lacka", ANNA)
     assert await unlabelled(engine) == {(PBX, KC): 1, (PBX, VAXEL): 1}
+
+
+async def test_a_database_that_is_away_is_told_in_one_way() -> None:
+    nowhere = DatabaseConfig(url="postgresql+asyncpg://ivrd@127.0.0.1:1/ivrd")
+    async with an_engine(nowhere) as engine:
+        desk = Desk(engine).desk
+        with pytest.raises(DatabaseError, match="database: "):
+            await desk.note(1, "x", ANNA)
+        with pytest.raises(DatabaseError):
+            await desk.case(1)
+        with pytest.raises(DatabaseError):
+            await desk.search(CaseFilter())
+        with pytest.raises(DatabaseError):
+            await desk.drafts_of("anna")
+        with pytest.raises(DatabaseError):
+            _ = [case async for case in desk.all_of(CaseFilter())]
 
 
 async def test_what_must_go_out_is_kept_with_the_change_or_neither_is(engine: AsyncEngine) -> None:
