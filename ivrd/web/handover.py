@@ -99,6 +99,15 @@ class MessageList(BaseModel):
     messages: list[MessageTold]
 
 
+class StatusSaid(BaseModel):
+    """What a case system says of a case; a CloudEvent may carry it as its data."""
+
+    case: int | str = Field(description="Our case_id, or key.")
+    status: str = Field(description="One line, in their words; shown to the guide.")
+    is_closed: bool = Field(default=False, description="True closes the case.")
+    external_id: str | None = Field(default=None, description="What they call the case.")
+
+
 class Why(BaseModel, extra="forbid"):
     """Why somebody acts."""
 
@@ -121,9 +130,18 @@ def handover_router(statuses: TakesStatuses, desk: Desk) -> APIRouter:
 
 
 def _add_statuses(router: APIRouter, statuses: TakesStatuses) -> None:
-    errors = told(*STATUS_OF.values(), HTTPStatus.TOO_MANY_REQUESTS)
+    more = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.TOO_MANY_REQUESTS)
+    errors = told(*STATUS_OF.values(), *more)
+    # The body is read as it came, for its signature; so FastAPI knows nothing of its form.
+    schema = StatusSaid.model_json_schema()
+    said = {"required": True, "content": {"application/json": {"schema": schema}}}
 
-    @router.post("/{destination}/status", status_code=HTTPStatus.NO_CONTENT, responses=errors)
+    @router.post(
+        "/{destination}/status",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=errors,
+        openapi_extra={"requestBody": said},
+    )
     async def status(destination: DestinationName, request: Request) -> Response:
         """Take what a case system says of a case; signed, see docs/handover.md."""
         guard_of(request).count_request(request)
