@@ -65,7 +65,10 @@ class Tally:
                     raise ValueError(f"no total of {self.name}")
 
     def _is_ours(self, values: list[str]) -> bool:
-        return len(values) == len(FAMILIES[self.name][0]) and len(self._counts) < LABEL_SETS_MAX
+        if len(values) != len(FAMILIES[self.name][0]):
+            return False
+        # Those that are expected are there already, however many.
+        return tuple(values) in self._counts or len(self._counts) < LABEL_SETS_MAX
 
     def family(self) -> Metric:
         """Return the exposition."""

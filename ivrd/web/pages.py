@@ -8,12 +8,15 @@ content network, so they are off; the OpenAPI document stays. Metrics, health an
 to whoever reaches the address; all else asks who it is (guard.py).
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
 from ivrd import __version__
@@ -77,13 +80,33 @@ def create_app(
     return app
 
 
+class _Taken(Collector):
+    """Figures of one moment, which nobody changes any more."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: the registry then does not look at us twice."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return them."""
+        return self._families
+
+
 def _add_operations_pages(app: FastAPI, registry: CollectorRegistry, readiness: Readiness) -> None:
     # Every route is `async`: FastAPI runs others in threads, and our figures belong to the loop's.
     @app.get("/metrics", response_class=Response)
     async def metrics(request: Request) -> Response:
         """Return every metric in the form the scraper asks for."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        # Figures are taken on the loop's thread, to which they belong; their text, which costs four
+        # times as much, is written beside it: 200 queues are 17,000 lines.
+        taken = CollectorRegistry()
+        taken.register(_Taken(list(registry.collect())))
+        text = await asyncio.to_thread(encode, taken)
+        return Response(text, headers={"content-type": content_type})
 
     @app.get("/healthz")
     async def healthz() -> Health:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from ivrd import counts_file
+from ivrd import counts_file, metric_series
 from ivrd.core.effects import Disposition
 from ivrd.core.ids import CallId
 from ivrd.counts_file import CountsFile
@@ -201,3 +201,12 @@ def test_totals_of_other_labels_or_metrics_are_left_out(tmp_path: Path) -> None:
 def test_no_number_of_a_caller_is_on_the_disk(tmp_path: Path) -> None:
     Life(tmp_path).counts(1)
     assert not any(b"0701740612" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_all_that_is_configured_is_restored_however_much_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Life(tmp_path).counts(1)
+    first.file._begin()
+    monkeypatch.setattr(metric_series, "LABEL_SETS_MAX", 3)
+    assert Life(tmp_path).shows()[ANSWERED] == 1
