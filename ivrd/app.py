@@ -280,6 +280,7 @@ class App:
         """End every task, in the order of the module's header."""
         log.info("ivrd_stopping")
         self._notifier.stopping()
+        self._engine.let_go()
         first = ["agi", *(name for name in tasks if name.startswith("ami-"))]
         for name in first:
             await _cancel(tasks[name])

@@ -243,6 +243,12 @@ class Engine:
             self.apply(self._inbox.popleft())
         self.tell_decisions()
 
+    def let_go(self) -> None:
+        """Let everybody go who is held for a label: nobody will look after them."""
+        for tracker in self._trackers.values():
+            for effect in tracker.let_go():
+                self._dispatch(effect)
+
     def tell_decisions(self) -> None:
         """Tell of every decision now, as at the end."""
         self._tell_some(len(self._told))

@@ -312,9 +312,11 @@ class AmiClient:
             self._refuse(self._outbox.get_nowait(), "not_connected")
 
     def _say_goodbye(self, protocol: AmiProtocol) -> None:
-        for action in (actions.heartbeat(0), actions.LOGOFF):
+        last = (actions.heartbeat(0), *self._pauses.take_releases(), actions.LOGOFF)
+        for number, action in enumerate(last):
             headers = {header.name: header.value for header in action.headers}
-            protocol.send({"Action": action.name, "ActionID": f"bye-{action.name}", **headers})
+            action_id = f"bye-{number}-{action.name}"
+            protocol.send({"Action": action.name, "ActionID": action_id, **headers})
 
     def _refuse(self, move: MoveCaller, reason: str) -> None:
         self.counters.moves_refused += 1

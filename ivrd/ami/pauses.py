@@ -57,6 +57,11 @@ class Pauses:
                 if not answer.is_success:
                     self._refused(pause, answer.message)
 
+    def take_releases(self) -> list[actions.AmiAction]:
+        """Return the ends of pauses that still wait, for a last word: nobody else ends them."""
+        waiting = [self._waiting.get_nowait() for _ in range(self._waiting.qsize())]
+        return [actions.pause(pause) for pause in waiting if not pause.is_paused]
+
     def _refused(self, pause: PauseMember, reason: str) -> None:
         """Count it, and say each reason once in a row: `agent` may be missing in manager.conf."""
         self._counters.pauses_refused += 1

@@ -82,6 +82,11 @@ def _label_faults(config: Config) -> Iterator[str]:
         for key in ("labels_by_phone", "hold_until_labelled_s"):
             if getattr(queue, key) and queue.role != "guide":
                 yield f"{place}.{key}: only guides have cases; the role here is {queue.role}"
+            elif (
+                key == "labels_by_phone" and queue.labels_by_phone and set(queue.options) & {*"Fh"}
+            ):
+                why = "it sets F, and h hangs up by *"
+                yield f"{place}.options: F and h do not go with labels_by_phone: {why}"
             elif getattr(queue, key) and not departments:
                 yield f"{place}.{key}: needs [[department]] with subjects: there is no label yet"
 

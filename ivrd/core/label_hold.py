@@ -96,6 +96,11 @@ class LabelHolds:
             if hold.until <= at:
                 self._end(interface, at)
 
+    def end_all(self) -> None:
+        """Let everybody go: nobody will look after them."""
+        for interface, hold in list(self._holds.items()):
+            self._end(interface, hold.until)
+
     def see(self, event: MemberChanged) -> None:
         """Look at what Asterisk tells of a member (rules 4 and 5)."""
         hold = self._holds.get(event.interface)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from ivrd.core.actors import Origin
 from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook, device_of
-from ivrd.core.effects import CallActKind, Outcome, RecordCall, RecordCallAct
+from ivrd.core.effects import CallActKind, Effect, Outcome, RecordCall, RecordCallAct
 from ivrd.core.events import LabelPressed
 from ivrd.core.ids import CallId, channel_id
 from ivrd.core.journal import LABEL, JournalRow
@@ -66,6 +66,11 @@ class Labelling:
         else:
             book.effects += _acts(book, event, call_id, agent)
             self.holds.label(call_id, event.at)
+
+    def let_go(self) -> tuple[Effect, ...]:
+        """Return what lets everybody go who is held for a label."""
+        self.holds.end_all()
+        return self._book.take_effects()
 
     def finish(self, call: Call, record: RecordCall) -> None:
         """Remember by which names an ended call may still be spoken of."""

@@ -228,6 +228,10 @@ class Tracker:
         """Return what awaits a caller who enters a queue now; None while nobody knows."""
         return self._book.prospect(queue, call_id)
 
+    def let_go(self) -> tuple[Effect, ...]:
+        """Return what lets everybody go who is held for a label, as at the end."""
+        return self._labelling.let_go()
+
     def state(self) -> TrackerState:
         """Return everything known, as values."""
         return TrackerState(

@@ -285,18 +285,25 @@ async def test_a_guide_is_held_until_the_label_or_the_time_limit(town: Municipal
     assert (await labelled(town, second, None)).state is CaseState.DRAFT
 
 
-async def test_who_is_held_when_ivrd_dies_is_released_when_it_is_back(town: Municipality) -> None:
+@pytest.mark.parametrize("is_crash", [True, False])
+async def test_nobody_stays_held_when_ivrd_is_gone(town: Municipality, is_crash: bool) -> None:
     async with scene(town, is_orderly=False) as played:
         await town.pbx.cli("queue pause member PJSIP/guide queue kc reason Rast")
         caller, guide = await talking(played, "hilda", "aldre", HELD_LINE)
         start = len(played.watch.events)
         await caller.hang_up()
         await paused(played, start, REASON)
-        await town.kill_daemon()
-        await guide.hang_up()
         start = len(played.watch.events)
-        await town.start_daemon()
-        await paused(played, start, None)
+        if is_crash:
+            await town.kill_daemon()
+            await guide.hang_up()
+            await town.start_daemon()
+            await paused(played, start, None)
+        else:
+            await town.stop_daemon()
+            await paused(played, start, None)
+            await guide.hang_up()
+            await town.start_daemon()
         shown = await town.pbx.cli("queue show kc")
         await town.pbx.cli("queue unpause member PJSIP/guide queue kc")
     assert "paused" in shown, "what somebody else set stays"

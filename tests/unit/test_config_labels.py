@@ -92,6 +92,15 @@ def test_a_queues_department_is_one_of_the_tree(document: dict[str, Any]) -> Non
     )
 
 
+@pytest.mark.parametrize("options", ["tF", "th"])
+def test_codes_by_telephone_keep_their_options_and_keys(
+    document: dict[str, Any], options: str
+) -> None:
+    document["queues"][1]["options"] = options
+    [fault] = faults_of(document)
+    assert fault.startswith("queues[1].options: F and h do not go with labels_by_phone")
+
+
 def test_codes_by_telephone_need_guides_and_labels(document: dict[str, Any]) -> None:
     document["queues"][0]["labels_by_phone"] = True
     assert (

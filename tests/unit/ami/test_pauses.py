@@ -82,6 +82,18 @@ async def test_what_waited_on_a_connection_that_is_gone_is_not_asked_on_the_next
     assert peer.asked == []
 
 
+def test_a_last_word_lets_go_and_pauses_nobody_any_more() -> None:
+    pauses, other = Pauses(AmiCounters()), replace(RELEASE, interface=Interface("PJSIP/olle"))
+    for effect in (PAUSE, RELEASE, other):
+        pauses.put(effect)
+    told = [{each.name: each.value for each in one.headers} for one in pauses.take_releases()]
+    assert [(one["Interface"], one["Paused"]) for one in told] == [
+        ("PJSIP/anna", "false"),
+        ("PJSIP/olle", "false"),
+    ]
+    assert pauses.take_releases() == []
+
+
 async def test_too_many_are_counted_and_dropped() -> None:
     counters = AmiCounters()
     pauses = Pauses(counters)

@@ -103,6 +103,17 @@ def test_the_time_limit_releases() -> None:
     assert floor.tracker.next_deadline() is None
 
 
+def test_at_the_end_who_is_held_is_let_go_and_nobody_else() -> None:
+    floor = held()
+    floor.note(floor.tracker.let_go())
+    assert floor.news() == ["release guides", "release switchboard"]
+    floor = held()
+    floor.told(40, reason="Rast")
+    floor.news()
+    floor.note(floor.tracker.let_go())
+    assert floor.news() == []
+
+
 def test_a_label_during_the_call_holds_nobody() -> None:
     floor = Floor(TALKED.replace("30   hung_up    c1", ""))
     floor.take(pressed(20))
