@@ -21,13 +21,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from ivrd.core import consultation, hand_over, resync, way_in
+from ivrd.core import consultation, hand_over, resync, way_in, way_out
 from ivrd.core import entry as entries
-from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, last_in, record_of
+from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, record_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import settle_case
 from ivrd.core.catch_up import catch_up
-from ivrd.core.effects import Disposition, Effect, MoveEnd
+from ivrd.core.effects import Effect, MoveEnd
 from ivrd.core.events import (
     AgentCompleted,
     AgentConnected,
@@ -62,7 +62,6 @@ from ivrd.core.events import (
     RecordingChanged,
     SnapshotTaken,
 )
-from ivrd.core.exits import REFUSALS, is_refused
 from ivrd.core.floor import Prospect, QueueView
 from ivrd.core.ids import CallId, ChannelId, QueueName, SystemName
 from ivrd.core.labelling import Labelling
@@ -70,7 +69,7 @@ from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
 from ivrd.core.service_level import Counts
 from ivrd.core.staff import Staff
-from ivrd.core.stay import Closed, Talking, Waiting
+from ivrd.core.stay import Talking, Waiting
 from ivrd.core.tracker_state import TrackerState
 
 JOURNAL_RESOLUTION = timedelta(seconds=1)
@@ -316,7 +315,7 @@ class Tracker:
             case CallerJoined():
                 self._join(event)
             case QueueExited():
-                self._exit(event)
+                way_out.leave(self._book, event, is_told=self._is_told)
             case BlindTransferred() | AttendedTransferred():
                 merged = hand_over.note(self._book, event)
                 if merged is not None:
@@ -372,35 +371,6 @@ class Tracker:
         """
         is_same_second = known_at <= at < known_at + JOURNAL_RESOLUTION
         return is_same_second and call_id in self._from_journal
-
-    def _exit(self, event: QueueExited) -> None:
-        call = self._book.calls.get(event.call_id)
-        last = None if call is None else last_in(call, event.queue)
-        if event.status in REFUSALS:
-            self._refuse_caller(event)
-        elif last is not None and not isinstance(last, Closed):
-            assert call is not None, "an entry has a call"
-            self._book.step(call, last, event)
-            self._book.start_landing(self._book.calls[event.call_id])
-        elif last is None:
-            self._book.report("no entry", event, event.call_id)
-
-    def _refuse_caller(self, event: QueueExited) -> None:
-        call = consultation.call_of(self._book, event)
-        last = call.entries[-1] if call.entries else None
-        if isinstance(last, Closed) and is_refused(last):
-            known_at = last.stay.joined_at
-            if known_at == event.at or self._is_told(call.call_id, known_at, event.at):
-                return
-        if last is not None and not isinstance(last, Closed):
-            call = self._book.step(call, last, event)
-        if call.landing is not None:
-            call = self._book.end_landing(call, event.at, MoveEnd.REFUSED)
-        elif isinstance(last, Closed) and last.disposition is Disposition.DIVERTED:
-            self._book.refused_moves.append((event.queue, event.at))
-        step = entries.refuse(self._book.stay(call, event.queue, event.at), event.status)
-        self._book.keep(replace(call, entries=(*call.entries, step.state)))
-        self._book.emit_of(call, step.effects)
 
     def _route_to_queue(self, event: QueueEvent) -> None:
         call = self._book.calls.get(event.call_id)
