@@ -181,7 +181,8 @@ class App:
             record=self._outbox.put_nowait,
         )
         desk.listen(self._note_case)
-        return desk, HandoverOffice(config, store=self._store, cases=desk)
+        numbers = self._personal.number_of(self._store)
+        return desk, HandoverOffice(config, store=self._store, cases=desk, number_of=numbers)
 
     def _wire_case_pages(self) -> CasePages:
         pages = CasePages(self._desk, CaseSuggestions(self._store, self._desk), now=self._now)

@@ -102,6 +102,19 @@ class Erased:
     """False: the journal on disk still holds a sealed number after JOURNAL_S_MAX."""
 
 
+async def read_number(
+    engine: persons.Engine, callers: Callers, call_id: str, by: Reader, *, at: datetime
+) -> str | None:
+    """Return the number of a call in clear, once it is written down who asked; see `PersonDesk`.
+
+    Raises:
+        DATABASE_ERRORS: Nothing was read then.
+    """
+    log = _read(by, "read", at=at, call_id=call_id)
+    sealed = await persons.sealed_number(engine, call_id, log=log)
+    return None if sealed is None else callers.opened(sealed, call_id)
+
+
 class PersonDesk:
     """Where a person's data is asked for; one per command or request."""
 
@@ -151,12 +164,9 @@ class PersonDesk:
         None when the call has none, any more or ever, or its key is gone.
         """
         try:
-            sealed = await persons.sealed_number(
-                self._engine, call_id, log=_read(by, "read", at=at, call_id=call_id)
-            )
+            return await read_number(self._engine, self._callers, call_id, by, at=at)
         except DATABASE_ERRORS as error:
             raise self._trouble(error) from error
-        return None if sealed is None else self._callers.opened(sealed, call_id)
 
     async def export(self, text: str, by: Reader, *, at: datetime) -> PersonFile:
         """Return all that is held of a number."""

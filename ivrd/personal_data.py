@@ -7,14 +7,20 @@ Here: which parts, and what is shown of them. Not here: any rule.
     personal.register_metrics(metrics)
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from ivrd.config import Config
+from ivrd.core.case_messages import CaseMessage
 from ivrd.core.ids import LineName, SystemName
+from ivrd.db.store import Store
+from ivrd.handover.destination import NumberOf
+from ivrd.person_file import Reader, read_number
 from ivrd.privacy.callers import NO_KEY, Callers, sealer_of
 from ivrd.protected_file import ProtectedFile
 from ivrd.recording_watch import RecordingWatch
@@ -46,6 +52,23 @@ class PersonalData:
     recordings: RecordingWatch
     purge_file: PurgeFile
     has_key: bool
+
+    def number_of(self, store: Store) -> NumberOf:
+        """Return what reads a call's number for a case system that is to have it.
+
+        Each reading leaves a row, as a person's does: who is the destination.
+        """
+
+        async def number_of(message: CaseMessage) -> str | None:
+            call_id = str(json.loads(message.payload)["case"]["call_id"])
+            by = Reader(
+                who=f"handover {message.destination}",
+                role="administrator",
+                why="includes_number of this destination",
+            )
+            return await read_number(store.engine, self.callers, call_id, by, at=datetime.now(UTC))
+
+        return number_of
 
     def note_start(self) -> None:
         """Say once that no number is kept, if so."""

@@ -42,6 +42,9 @@ _T = TypeVar("_T")
 
 Value = str | int | bool | datetime | None
 
+Engine = AsyncEngine
+"""For whoever may not know SQLAlchemy."""
+
 Rows = Sequence[Mapping[str, Value]]
 
 

@@ -20,6 +20,7 @@ from ivrd.db.case_messages import MessageBook
 from ivrd.db.store import Store
 from ivrd.handover import building
 from ivrd.handover.cloud_event import CaseFields
+from ivrd.handover.destination import NumberOf
 from ivrd.handover.sender import Sender, SenderClock, Tally
 from ivrd.handover.statuses import ErrandPoll, Statuses
 
@@ -40,7 +41,13 @@ class HandoverOffice:
     """
 
     def __init__(
-        self, config: Config, *, store: Store, cases: CaseDesk, clock: SenderClock | None = None
+        self,
+        config: Config,
+        *,
+        store: Store,
+        cases: CaseDesk,
+        clock: SenderClock | None = None,
+        number_of: NumberOf | None = None,
     ) -> None:
         """Let each change of a handed-over case be told from now on.
 
@@ -49,13 +56,14 @@ class HandoverOffice:
             store: Its change hooks get one of ours.
             cases: Where statuses are kept.
             clock: See `Sender`.
+            number_of: See `building.destinations`.
         """
         routes = building.routes(config)
         store.change_hooks.append(MessageHook(lambda: routes))
         cases.listen(self._wake)
         self._cases = cases
         book = MessageBook(store.engine)
-        wanted = building.destinations(config, title_of=self._title_of)
+        wanted = building.destinations(config, number_of=number_of, title_of=self._title_of)
         self._sender = Sender(book, wanted, clock=clock, on_accepted=self._note_received)
         self.statuses = Statuses(config.handover, book=book, cases=cases)
         self.desk = MessageDesk(store.engine)

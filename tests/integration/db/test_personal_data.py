@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ivrd import person_file, retention
+from ivrd import person_file, personal_data, retention
 from ivrd.config import Config, JournalConfig, PrivacyConfig, check
+from ivrd.core.case_messages import CaseMessage
 from ivrd.core.case_record import Label, Note
 from ivrd.core.effects import OpenCase
 from ivrd.core.period_book import House
@@ -365,6 +366,34 @@ async def test_reading_a_number_needs_a_role_and_leaves_a_row(town: Town) -> Non
         ("siv", "supervisor", "pbx1/nobody"),
     ]
     assert "0605" not in reads[0].why
+
+
+async def test_a_case_system_that_is_to_have_the_number_reads_it_and_leaves_a_row(
+    town: Town,
+) -> None:
+    await town.keep(facts_of(1, NUMBER, days_ago=1))
+    [row] = await town.stored()
+    number_of = personal_data.wire(town.config).number_of(Store(town.engine))
+    assert await number_of(a_message(row.call_id)) == NUMBER
+    assert await number_of(a_message("pbx1/gone")) is None
+    async with town.engine.connect() as connection:
+        reads = (await connection.execute(select(NumberReadRow.__table__))).all()
+    assert {read.who for read in reads} == {"handover platina"}
+
+
+def a_message(call_id: str) -> CaseMessage:
+    return CaseMessage(
+        message_id=1,
+        case_id=1,
+        version=1,
+        destination="platina",
+        key="k",
+        kind="handed_over",
+        payload=json.dumps({"case": {"call_id": call_id}, "change": {}}),
+        created_at=NOW,
+        attempts=1,
+        external_id=None,
+    )
 
 
 async def test_of_a_protected_number_only_the_call_is_kept(town: Town) -> None:
