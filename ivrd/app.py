@@ -161,6 +161,8 @@ class App:
             handover=self._handover,
         )
         self._engine.observe(self._site.observe)
+        if self._publisher is not None:
+            self._site.publish_to(self._publisher)
 
     def _wire_outbox(self, config: Config) -> StoreOutbox:
         self._personal = personal_data.wire(config)

@@ -8,6 +8,9 @@ writes it), nor of what is delivered.
     <prefix>/<system>/queue/<queue>/status   JSON; retained; the newest per topic
     <prefix>/<system>/case                   JSON; not retained; each one
     <prefix>/<system>/case/changed           JSON; not retained; each change of a case, or contact
+    <prefix>/line/<line>/status              JSON; retained; by the first PBX's connection
+    <prefix>/command                         what we take: web/bridge.py
+    <prefix>/reply/<id>                      JSON; not retained; what came of it
     <prefix>/<system>/decision               JSON; not retained; each one (core/decisions.py)
 
 All of it at quality of service 1: a message may come twice, so none of them means "one more". A
@@ -20,10 +23,9 @@ Source:
 """
 
 import asyncio
-import json
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiomqtt
 import structlog
@@ -34,6 +36,7 @@ from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.errors import PeerError
+from ivrd.mqtt_texts import case_json, decision_json
 from ivrd.retry import Backoff
 
 STATUS_INTERVAL_S = 0.2
@@ -67,6 +70,12 @@ REFUSALS = frozenset({4, 5, 134, 135})
 """Bad user name or password, not authorised: MQTT 3.1.1 section 3.2.2.3, and MQTT 5 section
 3.2.2.2, whose numbers paho 2 uses for both."""
 
+COMMANDS_MAX = 100
+"""Commands that wait for their turn; more are dropped, and whoever asked gets no answer."""
+
+Take = Callable[[bytes], Awaitable[tuple[str, str] | None]]
+"""Does what a command asks; returns its id and the answer, or None for what is no command."""
+
 StatusSource = Callable[[SystemName, QueueName], str | None]
 """Returns a queue's status as JSON text, as it is now; None when the queue is not known."""
 
@@ -85,7 +94,17 @@ class Publisher:
         self, config: MqttConfig, *, systems: Sequence[SystemName], status: StatusSource
     ) -> None:
         """Publish for the given PBXs what `status` says when it is sent."""
+        self.config = config
         self._links = {system: _Link(config, system, status) for system in systems}
+        self._first = next(iter(self._links.values()))
+
+    def take_commands(self, take: Take) -> None:
+        """Let somebody carry out what is asked on the command topic. Before `run`."""
+        self._first.take = take
+
+    def publish_state(self, topic: str, payload: str) -> None:
+        """Tell what something below the prefix is now, retained. Never blocks and never raises."""
+        self._first.publish_state(topic, payload)
 
     def publish_queue(self, system: SystemName, queue: QueueName) -> None:
         """Say that a queue looks different now. Never blocks and never raises."""
@@ -130,7 +149,8 @@ class Publisher:
     @property
     def bound(self) -> int:
         """Messages that may wait."""
-        return len(self._links) * (QUEUES_MAX + CASES_MAX + DECISIONS_MAX)
+        each = QUEUES_MAX + CASES_MAX + DECISIONS_MAX
+        return len(self._links) * each + QUEUES_MAX
 
     @property
     def dropped(self) -> int:
@@ -153,6 +173,11 @@ class _Link:
         """When each status was last sent, by the loop's clock."""
         self._cases: deque[PublishCase | CaseChanged] = deque()
         self._decisions: deque[RecordDecision] = deque()
+        self.take: Take | None = None
+        self._states: dict[str, str] = {}
+        """What is told below the prefix, by topic, as it is now."""
+        self._new_states: dict[str, None] = {}
+        self._commands: asyncio.Queue[bytes] = asyncio.Queue(COMMANDS_MAX)
         self._work = asyncio.Event()
         self._backoff = Backoff(random.Random().random)
         self._is_loss_logged = False
@@ -161,7 +186,18 @@ class _Link:
 
     @property
     def depth(self) -> int:
-        return len(self._changed) + len(self._cases) + len(self._decisions)
+        told = len(self._changed) + len(self._cases) + len(self._decisions)
+        return told + len(self._new_states)
+
+    def publish_state(self, topic: str, payload: str) -> None:
+        if self._states.get(topic) == payload:
+            return
+        if topic not in self._states and len(self._states) >= QUEUES_MAX:
+            self.dropped += 1
+            return
+        self._states[topic] = payload
+        self._new_states[topic] = None
+        self._work.set()
 
     def publish_queue(self, queue: QueueName) -> None:
         if queue not in self._known:
@@ -200,7 +236,10 @@ class _Link:
             self._note_connection()
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(_until_lost(client), name=f"mqtt-watch-{self._system}")
+                    group.create_task(self._listen(client), name=f"mqtt-watch-{self._system}")
+                    if self.take is not None:
+                        work = self._obey(client, self.take)
+                        group.create_task(work, name="mqtt-commands")
                     group.create_task(self._publish(client), name=f"mqtt-send-{self._system}")
             except asyncio.CancelledError:
                 await self._say_offline(client)
@@ -218,6 +257,7 @@ class _Link:
             # A fixed name makes the broker end a half-dead connection of ours, and send its last
             # will, before it greets the new one: "offline" never overtakes "online".
             identifier=f"ivrd-{self._config.topic_prefix}-{self._system}",
+            tls_params=_tls(self._config),
             clean_session=True,
             will=aiomqtt.Will(self._availability, "offline", qos=QOS, retain=True),
             keepalive=KEEP_ALIVE_S,
@@ -232,12 +272,14 @@ class _Link:
         # A broker that was restarted may have lost what it retained, and what we were sending when
         # the connection broke is off the list already: so send every queue again.
         self._changed.update(dict.fromkeys(sorted(self._known)))
+        self._new_states.update(dict.fromkeys(sorted(self._states)))
         await client.publish(self._availability, "online", qos=QOS, retain=True)
         self._backoff.reset()
         while True:
             self._work.clear()
             await self._send_cases(client)
             await self._send_decisions(client)
+            await self._send_others(client)
             await self._wait(await self._send_due(client))
 
     async def _send_cases(self, client: aiomqtt.Client) -> None:
@@ -245,7 +287,7 @@ class _Link:
             case = self._cases[0]
             is_change = isinstance(case, CaseChanged)
             topic = f"{self._root}/case/changed" if is_change else f"{self._root}/case"
-            await client.publish(topic, _case_json(case), qos=QOS, retain=False)
+            await client.publish(topic, case_json(case), qos=QOS, retain=False)
             # The oldest may have been dropped for a newer one while we waited for the broker.
             if self._cases and self._cases[0] is case:
                 self._cases.popleft()
@@ -257,12 +299,39 @@ class _Link:
                 return
             decision = self._decisions[0]
             topic = f"{self._root}/decision"
-            await client.publish(topic, _decision_json(decision), qos=QOS, retain=False)
+            await client.publish(topic, decision_json(decision), qos=QOS, retain=False)
             # As with cases.
             if self._decisions and self._decisions[0] is decision:
                 self._decisions.popleft()
         if self._decisions:
             self._work.set()
+
+    async def _send_others(self, client: aiomqtt.Client) -> None:
+        prefix = self._config.topic_prefix
+        for topic in tuple(self._new_states):
+            del self._new_states[topic]
+            await client.publish(f"{prefix}/{topic}", self._states[topic], qos=QOS, retain=True)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        """Take commands in, and raise when the connection is lost."""
+        topic = f"{self._config.topic_prefix}/command"
+        if self.take is not None:
+            await client.subscribe(topic, qos=QOS)
+        async for message in client.messages:
+            # Retained: asked at some time, by somebody who does not know of us now.
+            if message.retain or str(message.topic) != topic or self._commands.full():
+                self.dropped += not message.retain
+                continue
+            payload = message.payload
+            self._commands.put_nowait(payload if isinstance(payload, bytes) else b"")
+
+    async def _obey(self, client: aiomqtt.Client, take: Take) -> None:
+        """Carry out commands in turn, and answer each; one that was taken in before a loss too."""
+        while True:
+            answer = await take(await self._commands.get())
+            if answer is not None:
+                topic = f"{self._config.topic_prefix}/reply/{answer[0]}"
+                await client.publish(topic, answer[1], qos=QOS, retain=False)
 
     async def _send_due(self, client: aiomqtt.Client) -> float | None:
         """Send each changed status whose interval is over.
@@ -355,6 +424,7 @@ async def deliver(config: MqttConfig, *, client: str, topic: str, payload: bytes
             username=config.username,
             password=None if password is None else password.get_secret_value(),
             identifier=f"ivrd-{config.topic_prefix}-{client}",
+            tls_params=_tls(config),
             clean_session=True,
             keepalive=KEEP_ALIVE_S,
             timeout=ANSWER_S_MAX,
@@ -367,60 +437,11 @@ async def deliver(config: MqttConfig, *, client: str, topic: str, payload: bytes
         raise BrokerTrouble(str(error), needs_person=is_refused) from error
 
 
-async def _until_lost(client: aiomqtt.Client) -> None:
-    """Raise when the connection is lost; we subscribe to nothing, so no message ever comes."""
-    async for _ in client.messages:
-        continue
-
-
-def _case_json(case: PublishCase | CaseChanged) -> str:
-    if isinstance(case, CaseChanged):
-        now, change = case.case, case.change
-        return json.dumps(
-            {
-                "system": now.system,
-                "case_id": now.case_id,
-                "call_id": now.call_id,
-                "version": change.version,
-                "at": change.at.isoformat(),
-                "what": change.what,
-                "who": change.by.who,
-                "from_where": change.by.origin.value,
-                "class": now.case_class.value,
-                "is_case": now.is_case,
-                "state": now.state.value,
-                "label": now.label,
-                "department": now.department,
-            }
-        )
-    return json.dumps(
-        {
-            "system": case.system,
-            "case_id": case.case_id,
-            "call_id": case.call_id,
-            "rule": case.rule,
-            "at": case.at.isoformat(),
-        }
-    )
-
-
-def _decision_json(decision: RecordDecision) -> str:
-    return json.dumps(
-        {
-            "system": decision.system,
-            "at": decision.at.isoformat(),
-            "call_id": decision.call_id or None,
-            "what": decision.what.value,
-            "rule": decision.rule,
-            "from_queue": decision.from_queue or None,
-            "to_queue": decision.to_queue or None,
-            "is_dry_run": decision.is_dry_run,
-            "is_by_hand": decision.is_by_hand,
-            "who": decision.who or None,
-            "why": decision.why or None,
-            "figures": json.loads(decision.figures),
-        }
-    )
+def _tls(config: MqttConfig) -> aiomqtt.TLSParameters | None:
+    """Return how the broker proves itself; TLS 1.2 at least, its name compared (ssl's default)."""
+    if config.tls_ca_file is None:
+        return None
+    return aiomqtt.TLSParameters(ca_certs=str(config.tls_ca_file))
 
 
 def _first_leaf(error: BaseException) -> BaseException:

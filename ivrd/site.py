@@ -8,8 +8,9 @@ Here: which parts, and what each lets be seen and done. Not here: any route (web
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from ivrd.access.book import AccessBook
 from ivrd.access.sessions import Sessions, session_key
@@ -33,6 +34,7 @@ from ivrd.overflow_orders import MoveResult, Wish
 from ivrd.web import guide_page
 from ivrd.web.act_forms import MoveForm
 from ivrd.web.acts import Hands, acts_router
+from ivrd.web.bridge import Bridge
 from ivrd.web.cases import CasePages
 from ivrd.web.changes import ChangeTeller
 from ivrd.web.decisions_now import DecisionStatus, LatestDecisions, decision_status
@@ -48,12 +50,22 @@ from ivrd.web.status import StatusBook
 from ivrd.web.stream import stream_router
 
 
+class Publisher(Protocol):
+    """What goes to subscribers, and who takes their commands (mqtt.Publisher)."""
+
+    def publish_state(self, topic: str, payload: str) -> None: ...
+    def take_commands(
+        self, take: Callable[[bytes], Awaitable[tuple[str, str] | None]], /
+    ) -> None: ...
+
+
 class Site:
     """Everything that is reached over HTTP.
 
     Attributes:
         access: Who is who; MQTT asks it too.
         stream: Changes for those who watch; whoever has one to tell publishes it there.
+        bridge: Takes acts that come by MQTT, and lets the routes carry them out.
         place: Where it listens, such as http://127.0.0.1:9573; empty before.
         is_open: Set once requests are taken.
     """
@@ -115,6 +127,7 @@ class Site:
             guard=self._guard,
             routers=self._routers(),
         )
+        self.bridge = Bridge(self._app)
         self._show(metrics)
 
     def _routers(self) -> list[Router]:
@@ -131,6 +144,13 @@ class Site:
         """Follow another configuration."""
         self.access.change(config.access, zone=config.time_zone)
         self._use(config)
+
+    def publish_to(self, publisher: Publisher) -> None:
+        """Tell subscribers of lines too, and obey their commands. Before `serve`."""
+        self._teller.told_line = lambda line, text: publisher.publish_state(
+            f"line/{line}/status", text
+        )
+        publisher.take_commands(self.bridge.take)
 
     def observe(self, effect: Effect) -> None:
         """See an effect of the engine; never raises."""

@@ -109,6 +109,9 @@ class MqttConfig(Section):
     password: SkipJsonSchema[SecretStr | None] = Field(
         default=None, description="Never in the file: read from password_file.", exclude=True
     )
+    tls_ca_file: Path | None = Field(
+        default=None, description="Who vouches for the broker, in PEM; none: no TLS."
+    )
     topic_prefix: Name = Field(default="ivrd", description="First level of every topic.")
 
 

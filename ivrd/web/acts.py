@@ -16,7 +16,7 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Path, Request, Response
 
 from ivrd.access import Deed, Person, refusal
-from ivrd.core.actors import Actor, Origin
+from ivrd.core.actors import Actor
 from ivrd.core.ids import SystemName
 from ivrd.core.live_view import CallerView
 from ivrd.core.switches import (
@@ -49,7 +49,7 @@ from ivrd.web.act_forms import (
     setting_status,
     switch_status,
 )
-from ivrd.web.guard import known_person, person_with, require
+from ivrd.web.guard import known_person, origin_of, person_with, require
 from ivrd.web.problems import problem, told
 
 NAME_CHARACTERS_MAX = 64
@@ -146,9 +146,8 @@ class Hands:
 
 
 def actor_of(request: Request, person: Person) -> Actor:
-    """Return who acts: on a page, or by a program."""
-    is_page = "authorization" not in request.headers
-    return Actor(who=person.name, origin=Origin.PAGE if is_page else Origin.API)
+    """Return who acts, and which way it came."""
+    return Actor(who=person.name, origin=origin_of(request))
 
 
 def allow(

@@ -21,7 +21,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ivrd.access import Deed, Person
 from ivrd.case_errors import CaseConflict, CaseRefused, CaseUnknown
-from ivrd.core.actors import Actor, Origin
+from ivrd.core.actors import Actor
 from ivrd.core.case_record import (
     Case,
     CaseAct,
@@ -56,7 +56,7 @@ from ivrd.web.case_models import (
     view_of,
 )
 from ivrd.web.case_news import CaseNews
-from ivrd.web.guard import person_with, require
+from ivrd.web.guard import origin_of, person_with, require
 from ivrd.web.problems import PROBLEM_TYPE, problem, told
 
 RECENT = timedelta(days=1)
@@ -362,9 +362,7 @@ def _act_of(body: NoteAct | ClassAct | PromiseAct | FeedbackAct | PlainAct) -> C
 
 
 def _actor(request: Request, person: Person) -> Actor:
-    """Return who acts: a program sends its token, a page its cookie."""
-    origin = Origin.API if "authorization" in request.headers else Origin.PAGE
-    return Actor(who=person.name, origin=origin)
+    return Actor(who=person.name, origin=origin_of(request))
 
 
 def _aware(name: str, moment: datetime | None) -> datetime | None:

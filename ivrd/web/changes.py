@@ -7,7 +7,7 @@ switches change by the clock too, so they are looked at every LINES_EVERY_S.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ivrd.access import Deed
 from ivrd.core.effects import Effect, PublishQueueState
@@ -36,6 +36,8 @@ class ChangeTeller:
         self._decisions = decisions
         self._told = 0
         self._dirty: dict[tuple[SystemName, QueueName], None] = {}
+        self.told_line: Callable[[str, str], None] | None = None
+        """Told each line with its status as JSON, as often as they are looked at."""
 
     def observe(self, effect: Effect) -> None:
         """See an effect; never raises."""
@@ -106,10 +108,13 @@ class ChangeTeller:
 
     def _tell_lines(self) -> None:
         for line in self._sights.lines():
+            text = line.model_dump_json()
+            if self.told_line is not None:
+                self.told_line(line.line, text)
             self._stream.publish(
                 "line",
                 line.line,
-                line.model_dump_json(),
+                text,
                 deed=Deed.SEE_FLOOR,
                 lines=frozenset({line.line}),
             )

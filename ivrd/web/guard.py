@@ -32,6 +32,7 @@ from ivrd.access import Deed, Person, refusal
 from ivrd.access.book import ANONYMOUS_NAME, AccessBook
 from ivrd.access.limits import RateLimit
 from ivrd.access.sessions import Sessions
+from ivrd.core.actors import Origin
 
 COOKIE = "ivrd_session"
 
@@ -45,6 +46,9 @@ HOUR_S = 3600
 NEEDS_TOKEN = "a token is needed, in the header Authorization: Bearer ..."
 
 ASKS_FOR_TOKEN = {"WWW-Authenticate": "Bearer"}
+
+BRIDGE = "mqtt"
+"""Whose "address" a message has that did not come by HTTP (bridge.py); no connection has it."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
@@ -200,6 +204,13 @@ class Guard:
                 f"more than {per_minute} requests a minute; try again in {wait_s:.0f} s",
                 {"Retry-After": str(int(wait_s) + 1)},
             )
+
+
+def origin_of(request: Request) -> Origin:
+    """Return which way an act came: by MQTT, by a program's token, or from a page."""
+    if request.client is not None and request.client.host == BRIDGE:
+        return Origin.MQTT
+    return Origin.API if "authorization" in request.headers else Origin.PAGE
 
 
 def guard_of(request: Request) -> Guard:

@@ -20,21 +20,26 @@ SEARCH_PATH = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"
 class Mosquitto:
     """One running broker that takes anonymous clients and keeps nothing on disk."""
 
-    def __init__(self, *, directory: Path, port: int) -> None:
+    def __init__(self, *, directory: Path, port: int, more: str = "") -> None:
         """Only describes the instance; use `start`."""
+        self._more = more or "allow_anonymous true\n"
         self.port = port
         self._directory = directory
         self._child: Child | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def start(cls) -> "AsyncIterator[Mosquitto]":
-        """Run a broker until the body ends, in whatever way it ends."""
+    async def start(cls, *, more: str = "") -> "AsyncIterator[Mosquitto]":
+        """Run a broker until the body ends, in whatever way it ends.
+
+        Args:
+            more: Lines of mosquitto.conf for its listener; without, anybody may come.
+        """
         with contextlib.ExitStack() as held:
             directory = held.enter_context(instance_directory(temporary_parent()))
             ports = reserve_port()
             held.callback(ports.release)
-            broker = cls(directory=directory, port=ports.first)
+            broker = cls(directory=directory, port=ports.first, more=more)
             try:
                 await broker.resume()
                 yield broker
@@ -70,7 +75,7 @@ class Mosquitto:
         configuration = self._directory / "mosquitto.conf"
         # Staying root inside the lab: a change of user would drop the order to die with the parent.
         configuration.write_text(
-            f"listener {self.port} {LOOPBACK}\nallow_anonymous true\npersistence false\n"
+            f"listener {self.port} {LOOPBACK}\n{self._more}persistence false\n"
             "user root\nlog_dest stderr\nlog_timestamp_format %Y-%m-%dT%H:%M:%S\n"
             "connection_messages true\n",
             encoding="utf-8",
