@@ -24,8 +24,11 @@ from tests.lab.http_server import HttpServer
 
 SECRET = new_secret()
 
-ENOUGH = timedelta(seconds=1)
+ENOUGH = timedelta(seconds=20)
 """For an answer over loopback, on a machine that does much else."""
+
+SHORT = timedelta(milliseconds=400)
+"""For waiting in vain, where a try that ends too early does no harm."""
 
 KINDS = ("handed_over", "noted", "closed")
 

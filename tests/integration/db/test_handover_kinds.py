@@ -19,6 +19,7 @@ from ivrd.handover.support_management import SETTLE, SupportManagement
 from ivrd.handover.topic import Topic
 from tests.integration.db.handover_samples import (
     ENOUGH,
+    SHORT,
     SwiftClock,
     a_case_key,
     a_destination,
@@ -83,7 +84,7 @@ async def test_an_errand_whose_making_nobody_confirmed_is_found_and_not_made_aga
     await write(engine, 1)
     async with HttpServer.start(lab) as server:
         adapter = a_support_management(server)
-        destination = a_destination(adapter, timeout=ENOUGH / 3, settle=SETTLE)
+        destination = a_destination(adapter, timeout=SHORT, settle=SETTLE)
         async with sending(engine, destination, clock=clock):
             [sent] = await all_are(engine, MessageState.SENT)
     assert lab.posts == 1
