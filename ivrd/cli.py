@@ -24,6 +24,7 @@ from rich.table import Table
 from ivrd import (
     __version__,
     cli_access,
+    cli_agents,
     cli_cases,
     cli_dialplan,
     cli_handover,
@@ -81,6 +82,7 @@ cli.add_typer(cli_handover.cli, name="handover")
 cli_switches.register(cli)
 cli_person.register(cli)
 cli_access.register(cli)
+cli_agents.register(cli)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from ivrd import config
 from ivrd.config import Config
-from ivrd.control import SOCKET_NAME, BadQuestion, act_of, ask
+from ivrd.control import SOCKET_NAME, act_of, ask
+from ivrd.control_agents import BadQuestion
 from ivrd.core.switch_entries import value_entry, value_of
 from ivrd.core.switches import (
     Act,

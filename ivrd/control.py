@@ -8,7 +8,7 @@ here: carrying out (switches.py) and what people type (cli_switches.py).
     {"do":"rule_set","name":...,"stand":"on"|"off"|"dry_run"|"forced","until":...,"reason":...}
     {"do":"rule_release","name":...}  {"do":"move","call":...,"to":...,"reason":...}
     {"do":"undo","kind":"notice"|"line"|"rule","name":...}  {"do":"status"}  {"do":"reload"}
-    {"do":"floor"}
+    {"do":"floor"}; about agents: control_agents.py
 May have: "seen" (the version on which an act was decided) and "for" (whom root acts for).
 
     {"ok":true, ...}  or  {"ok":false,"error":"conflict","text":"..."}
@@ -32,6 +32,8 @@ from pathlib import Path
 
 import structlog
 
+from ivrd.agent_board import AgentBoard
+from ivrd.control_agents import AGENT_QUESTIONS, BadQuestion, agent_answer, text_in
 from ivrd.core.switch_entries import WHO_CHARACTERS_MAX
 from ivrd.core.switches import (
     REASON_CHARACTERS_MAX,
@@ -75,9 +77,6 @@ CONNECTIONS_MAX = 16
 OPEN_AGAIN_S = 30.0
 """How often it is tried to open a socket that could not be opened."""
 
-TEXT_MAX = 200
-"""Characters of a call's id or a queue's name."""
-
 MODE = 0o600
 
 _PEER = struct.Struct("3i")
@@ -88,10 +87,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 Json = Mapping[str, object]
-
-
-class BadQuestion(ValueError):
-    """The line is no question that we know; the text says what is wrong."""
 
 
 class ControlServer:
@@ -118,6 +113,7 @@ class ControlServer:
         self.questions: Counter[tuple[str, ...]] = Counter()
         self.started = asyncio.Event()
         self.floor: Callable[[], Json] | None = None
+        self.agents: AgentBoard | None = None
         self._board = board
         self._orders = orders
         self._open = 0
@@ -205,6 +201,8 @@ class ControlServer:
                 return answer_to(await board.reload(actor))
             case "move":
                 return await self._move(question, actor)
+            case "agent" | "agent_undo" | "rank" if self.agents is not None:
+                return await agent_answer(self.agents, question, actor)
             case "undo":
                 switch = Switch(kind=_kind(question), name=_name(question))
                 return answer_to(await board.undo(switch, actor, seen=_seen(question)))
@@ -215,7 +213,9 @@ class ControlServer:
         if self._orders is None:
             raise BadQuestion("move: there are no calls here")
         wish = Wish(
-            call=_text(question, "call"), to_queue=_text(question, "to"), reason=_reason(question)
+            call=text_in(question, "call"),
+            to_queue=text_in(question, "to"),
+            reason=_reason(question),
         )
         result = await self._orders.move(wish, actor)
         answer: dict[str, object] = {"outcome": result.outcome.value, "text": result.text}
@@ -277,6 +277,7 @@ QUESTIONS: Mapping[str, frozenset[str]] = {
     "rule_release": frozenset({"name", "reason", "seen"}),
     "move": frozenset({"call", "to", "reason"}),
     "undo": frozenset({"kind", "name", "seen"}),
+    **AGENT_QUESTIONS,
     "status": frozenset(),
     "floor": frozenset(),
     "reload": frozenset(),
@@ -440,13 +441,6 @@ def _stand(question: Json) -> Stand:
     if not isinstance(stand, str) or stand not in known:
         raise BadQuestion(f"stand: one of {', '.join(sorted(known))}")
     return Stand(stand)
-
-
-def _text(question: Json, key: str) -> str:
-    text = question.get(key)
-    if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= TEXT_MAX:
-        raise BadQuestion(f"{key}: a text of at most {TEXT_MAX} characters")
-    return text
 
 
 def _reason(question: Json) -> str:

@@ -14,12 +14,12 @@ from typing import Protocol
 
 from ivrd.access.book import AccessBook
 from ivrd.access.sessions import Sessions, session_key
+from ivrd.agent_board import AgentBoard
 from ivrd.config import Config
 from ivrd.core.actors import Actor
 from ivrd.core.call_book import CallBook
 from ivrd.core.effects import Effect
 from ivrd.core.ids import CallId, SystemName
-from ivrd.core.live_view import CallerView, callers_of
 from ivrd.core.switches import Switch, SwitchKind
 from ivrd.core.tracker import Tracker
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
@@ -34,6 +34,7 @@ from ivrd.overflow_orders import MoveResult, Wish
 from ivrd.web import guide_page
 from ivrd.web.act_forms import MoveForm
 from ivrd.web.acts import Hands, acts_router
+from ivrd.web.agent_routes import AgentHands, agents_router
 from ivrd.web.bridge import Bridge
 from ivrd.web.cases import CasePages
 from ivrd.web.changes import ChangeTeller
@@ -78,6 +79,7 @@ class Site:
         lines: Lines,
         trackers: Mapping[SystemName, Tracker],
         switches: LiveSwitches,
+        agents: AgentBoard,
         store: Store,
         metrics: Metrics,
         readiness: Callable[[], Sequence[str]],
@@ -92,7 +94,8 @@ class Site:
             statuses: What is told of queues.
             lines: What is told of lines.
             trackers: Who waits and serves, by PBX.
-            switches: The one way of all acts.
+            switches: The one way of all acts on lines, notices and rules.
+            agents: The same for agents and a caller's rank.
             store: Where decisions about a call are read.
             metrics: The registry to show, and where our own figures stand.
             readiness: A sentence for each thing that keeps us from working.
@@ -107,6 +110,7 @@ class Site:
         self._web = config.web
         self._trackers = trackers
         self._switches = switches
+        self._agents = agents
         self._store = store
         self._decisions = LatestDecisions()
         self._sights = Sights(
@@ -131,10 +135,16 @@ class Site:
         self._show(metrics)
 
     def _routers(self) -> list[Router]:
+        agents = AgentHands(
+            agents=self._agents,
+            audit=self._switches.board.audit,
+            queue_lines=lambda: self._queue_lines,
+        )
         return [
             looks_router(self._sights),
             stream_router(self.stream),
             acts_router(self._hands()),
+            agents_router(agents),
             handover_router(self._handover.statuses, self._handover.desk),
             self._cases.router,
             guide_page.router,
@@ -199,14 +209,6 @@ class Site:
             raise PeerUnreachable(f"database: {reason_of(error)}") from error
         return [decision_status(decision) for decision in decisions]
 
-    def find_caller(self, call: str) -> CallerView | None:
-        """Return who waits under a call's id, or what stands after its slash."""
-        for system, book in self._books().items():
-            for view in callers_of(book):
-                if view.call_id in (call, f"{system}/{call}"):
-                    return view
-        return None
-
     def lines_of(self, switch: Switch) -> frozenset[str]:
         """Return every line that a switch touches; none when nobody knows it."""
         match switch.kind:
@@ -240,7 +242,7 @@ class Site:
         return Hands(
             board=self._switches.board,
             move=self._move,
-            find=self.find_caller,
+            find=self._agents.find_caller,
             lines_of=self.lines_of,
             queue_lines=lambda: self._queue_lines,
         )

@@ -25,6 +25,7 @@ from ivrd.ami.moves import NEVER_SENT
 from ivrd.ami.pauses import Pauses
 from ivrd.ami.protocol import FRAMES_MAX, AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
+from ivrd.ami.requests import Request
 from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, ReadJournal, Surroundings
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import DivertCallers, MoveCaller, PauseMember
@@ -130,6 +131,7 @@ class AmiClient:
             monotonic=monotonic,
         )
         self._session: AmiSession | None = None
+        self._ask: Request | None = None
         self._failure: PeerError | None = None
         self._last_event_at: datetime | None = None
 
@@ -188,6 +190,17 @@ class AmiClient:
             self._outbox.put_nowait(move)
         except asyncio.QueueFull:
             self._refuse(move, "too_many_moves")
+
+    async def ask(self, action: actions.AmiAction) -> Reply:
+        """Send one action, once, and return its answer.
+
+        Raises:
+            PeerUnreachable: There is no connection, or it broke before the answer.
+            PeerTimedOut: No answer came in time; it may have been done all the same.
+        """
+        if self._session is None or self._ask is None:
+            raise PeerUnreachable(f"PBX {self.system} is not connected")
+        return await self._ask(action, within_s=self._around.deadlines.action_s)
 
     def divert(self, divert: DivertCallers) -> None:
         """Let the dialplan send callers on at a queue's door, now or when connected again."""
@@ -248,7 +261,7 @@ class AmiClient:
 
         session = AmiSession(surroundings=self._around, protocol=protocol, request=request)
         await session.open()
-        self._session = session
+        self._session, self._ask = session, request
         self.counters.connects += 1
         self._note_recovery(session)
         started_s = self._around.monotonic()

@@ -182,3 +182,8 @@ INTERFACE = b"\r\nInterface: "
 STATIC = "static"
 """What Membership says of a member by queues.conf (app_queue.c)."""
 MEMBER_NAME = b"\r\nMemberName: "
+
+
+def penalty_in(text: str) -> int:
+    """Return a member's penalty; 0, Asterisk's own default, for what is no such number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0

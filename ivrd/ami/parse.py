@@ -26,6 +26,7 @@ from ivrd.ami.headers import (
     TRANSFEREE,
     TRANSFERER,
     Frame,
+    penalty_in,
 )
 from ivrd.ami.parse_own import user_event
 from ivrd.ami.replies import value
@@ -265,6 +266,8 @@ def _member_changed(frame: Frame) -> Event:
         is_in_call=frame.last(b"\r\nInCall: ") == "1",
         pause_reason=value(frame.raw, b"\r\nPausedReason"),
         is_fixed=value(frame.raw, b"\r\nMembership") == STATIC,
+        penalty=penalty_in(value(frame.raw, b"\r\nPenalty")),
+        state_interface=value(frame.raw, b"\r\nStateInterface"),
     )
 
 

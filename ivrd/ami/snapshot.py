@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from ivrd.ami.frames import event_name
-from ivrd.ami.headers import CALLER, STATIC, MessageRefused
+from ivrd.ami.headers import CALLER, STATIC, MessageRefused, penalty_in
 from ivrd.ami.replies import value
 from ivrd.core.events import MemberChanged, QueueSnapshot, SnapshotTaken, WaitingCaller
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName, channel_id
@@ -85,6 +85,8 @@ def _member(*, at: datetime, system: SystemName, queue: QueueName, item: bytes) 
         is_in_call=value(item, b"\r\nInCall") == "1",
         pause_reason=value(item, b"\r\nPausedReason"),
         is_fixed=value(item, b"\r\nMembership") == STATIC,
+        penalty=penalty_in(value(item, b"\r\nPenalty")),
+        state_interface=value(item, b"\r\nStateInterface"),
     )
 
 

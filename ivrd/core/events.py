@@ -299,6 +299,9 @@ class MemberChanged:
     """Why, as whoever paused has said; Asterisk keeps it also when nobody is paused any more."""
     is_fixed: bool = False
     """By queues.conf: Asterisk takes such a member out of no queue."""
+    penalty: int = 0
+    state_interface: str = ""
+    """The device whose state counts, when it is not the interface; empty when it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,9 @@ class MemberView:
     is_in_call: bool
     is_fixed: bool
     """A member by queues.conf, whom nobody can log out."""
+    penalty: int
+    state_interface: str
+    """Empty when it is the interface itself."""
 
 
 def callers_of(book: CallBook) -> Iterator[CallerView]:
@@ -98,4 +101,6 @@ def _view(system: SystemName, queue: QueueName, member: MemberChanged) -> Member
         pause_reason=member.pause_reason if member.is_paused else "",
         is_in_call=member.is_in_call,
         is_fixed=member.is_fixed,
+        penalty=member.penalty,
+        state_interface=member.state_interface,
     )

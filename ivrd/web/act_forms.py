@@ -35,6 +35,11 @@ Seen = Annotated[
     Field(ge=0, le=2**53, description="The version that was seen; none: whatever it is."),
 ]
 
+AgentSeen = Annotated[
+    str | None,
+    Field(max_length=64, description="The agent's version that was seen; none: whatever it is."),
+]
+
 OneLine = StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
 
 
@@ -68,6 +73,34 @@ class MoveForm(_Form):
 
     call: Annotated[str, OneLine] = Field(description="The call's id, or what is after its slash.")
     to_queue: Annotated[str, OneLine]
+    reason: Reason
+
+
+class AgentForm(_Form):
+    """Something is done with one agent."""
+
+    agent: Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")] = Field(
+        description="The member's name, as in /api/agents."
+    )
+    queues: Annotated[list[Annotated[str, OneLine]], Field(max_length=100)] = Field(
+        default_factory=list, description="Only these; none: all that the agent serves, or served."
+    )
+    reason: Reason
+    seen: AgentSeen = None
+
+
+class AgentUndoForm(_Form):
+    """The last act on an agent is to be taken back."""
+
+    agent: Annotated[str, StringConstraints(max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    seen: AgentSeen = None
+
+
+class RankForm(_Form):
+    """One caller is to go first, or by arrival again."""
+
+    call: Annotated[str, OneLine] = Field(description="The call's id, or what is after its slash.")
+    is_urgent: bool = Field(description="False: by arrival again.")
     reason: Reason
 
 

@@ -49,7 +49,7 @@ from ivrd.web.act_forms import (
     setting_status,
     switch_status,
 )
-from ivrd.web.guard import known_person, origin_of, person_with, require
+from ivrd.web.guard import actor_of, known_person, person_with, require
 from ivrd.web.problems import problem, told
 
 NAME_CHARACTERS_MAX = 64
@@ -143,11 +143,6 @@ class Hands:
         if view.line is not None:
             return frozenset({view.line})
         return self.queue_lines().get(view.queue, frozenset())
-
-
-def actor_of(request: Request, person: Person) -> Actor:
-    """Return who acts, and which way it came."""
-    return Actor(who=person.name, origin=origin_of(request))
 
 
 def allow(

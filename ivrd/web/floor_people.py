@@ -4,21 +4,19 @@ Here: the shapes, and how they are filled from the trackers' books. Not here: HT
 which (guard.py). Numbers are masked here, always.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from ivrd.core.agent_acts import version_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.ids import SystemName
 from ivrd.core.live_view import CallerView, MemberView, callers_of, members_of
 from ivrd.core.staff import Condition
 
 Books = Mapping[SystemName, CallBook]
-
-VERSION_CHARACTERS = 12
 
 AgentState = Literal["available", "busy", "paused", "unavailable"]
 
@@ -153,14 +151,8 @@ def agent_status(views: Sequence[MemberView]) -> AgentStatus:
             )
             for view in views
         ],
-        version=agent_version(views),
+        version=version_of(views),
     )
-
-
-def agent_version(views: Iterable[MemberView]) -> str:
-    """Return a mark of what acts can change of an agent: log-ins and pauses, no more."""
-    told = sorted((view.queue, view.is_paused, view.pause_reason) for view in views)
-    return sha256(repr(told).encode()).hexdigest()[:VERSION_CHARACTERS]
 
 
 def unsynced(books: Books) -> list[str]:

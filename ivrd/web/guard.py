@@ -32,7 +32,7 @@ from ivrd.access import Deed, Person, refusal
 from ivrd.access.book import ANONYMOUS_NAME, AccessBook
 from ivrd.access.limits import RateLimit
 from ivrd.access.sessions import Sessions
-from ivrd.core.actors import Origin
+from ivrd.core.actors import Actor, Origin
 
 COOKIE = "ivrd_session"
 
@@ -217,6 +217,11 @@ def guard_of(request: Request) -> Guard:
     """Return the guard of the application that answers a request."""
     guard: Guard = request.app.state.guard
     return guard
+
+
+def actor_of(request: Request, person: Person) -> Actor:
+    """Return who acts, and which way it came."""
+    return Actor(who=person.name, origin=origin_of(request))
 
 
 def person_with(deed: Deed) -> Any:

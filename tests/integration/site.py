@@ -86,7 +86,11 @@ class Town:
     def fill(self) -> None:
         """Let two callers wait and two agents serve."""
         now = datetime.now(UTC) - timedelta(seconds=30)
-        members = (a_member("kc", "PJSIP/gun", now), a_member("va", "PJSIP/vilma", now))
+        members = (
+            a_member("kc", "PJSIP/gun", now),
+            a_member("kc", "PJSIP/kim", now),
+            a_member("va", "PJSIP/vilma", now),
+        )
         queues = tuple(
             on.QueueSnapshot(
                 queue=QueueName(queue.name),

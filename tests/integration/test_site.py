@@ -27,8 +27,16 @@ ACTS: list[tuple[str, dict[str, Any]]] = [
     ("/api/notices/driftstorning/off", {}),
     ("/api/rules/vaxel-hog-last/set/off", {"until": "later"}),
     ("/api/rules/vaxel-hog-last/release", {}),
+    ("/api/agents/pause", {"agent": "PJSIP/kim"}),
+    ("/api/agents/unpause", {"agent": "PJSIP/kim"}),
+    ("/api/agents/log-in", {"agent": "PJSIP/kim", "queues": ["vaxel"]}),
+    ("/api/agents/log-out", {"agent": "PJSIP/kim"}),
+    ("/api/calls/rank", {"call": "1700000000.1", "is_urgent": True}),
     ("/api/calls/move", {"call": "1700000000.1", "to_queue": "vaxel"}),
 ]
+
+WITHOUT_PBX = 8
+"""So many of them are done although no PBX is there."""
 
 
 def body_of(form: dict[str, Any], **more: object) -> dict[str, Any]:
@@ -110,11 +118,14 @@ async def test_the_shift_lead_acts_while_the_shift_lasts_and_in_its_lines(tmp_pa
 
 
 async def test_supervisors_do_all_of_it_and_each_act_is_in_the_audit(town: Town) -> None:
-    for path, form in ACTS[:-1]:
+    for path, form in ACTS[: WITHOUT_PBX - 1]:
         answer = await act(town, "sture", path, body_of(form))
         assert answer.status_code == 200, answer.text
     assert {one.who for one in town.acts} == {"sture"}
-    assert len(town.acts) == len(ACTS) - 1
+    assert len(town.acts) == WITHOUT_PBX - 1
+    for path, form in ACTS[WITHOUT_PBX - 1 : -1]:
+        answer = await act(town, "sture", path, body_of(form))
+        assert (answer.status_code, "not connected" in answer.text) in ((422, True), (200, False))
     async with town.client("vera") as client:
         switches = (await client.get("/api/switches")).json()["switches"]
         [line] = [one for one in switches if (one["kind"], one["name"]) == ("line", "kommunen")]
@@ -179,6 +190,7 @@ async def test_who_waits_and_who_serves_is_told_with_masked_numbers(town: Town) 
         agents = (await client.get("/api/agents")).json()["agents"]
         assert [(one["agent"], one["state"]) for one in agents] == [
             ("PJSIP/gun", "available"),
+            ("PJSIP/kim", "available"),
             ("PJSIP/vilma", "available"),
         ]
         assert (await client.get("/api/cases/count")).json()["counts"]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivrd.control import QUESTIONS, BadQuestion, act_of, answer_to, parse
+from ivrd.control import QUESTIONS, act_of, answer_to, parse
+from ivrd.control_agents import BadQuestion
 from ivrd.core.ids import SystemName
 from ivrd.core.switches import (
     Actor,

@@ -1,0 +1,153 @@
+"""What people type about agents, and about a caller's rank.
+
+Here: arguments, and what is printed. Not here: the way to the daemon (control.py) and what comes of
+it (agent_board.py).
+"""
+
+from typing import Annotated
+
+import typer
+
+from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath
+from ivrd.cli_switches import ANSWER_S_MAX, Reason, Whom, place_of
+from ivrd.core.agent_acts import AgentDeed
+from ivrd.errors import IvrdError
+
+agent = typer.Typer(
+    help="Pause agents and end the pause, log them in and out, live.", no_args_is_help=True
+)
+caller = typer.Typer(help="Let a caller go first, or by arrival again.", no_args_is_help=True)
+
+AgentName = Annotated[str, typer.Argument(help="The member's name, such as PJSIP/anna.")]
+Queues = Annotated[
+    list[str] | None,
+    typer.Option("--queue", help="Only this queue; may be given several times. None: all."),
+]
+SeenAgent = Annotated[
+    str | None, typer.Option(help="Only if the agent still has this version (the API tells it).")
+]
+CallName = Annotated[str, typer.Argument(help="The call's id, or what stands after its slash.")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add these commands to ivrd's command line."""
+    cli.add_typer(agent, name="agent")
+    cli.add_typer(caller, name="caller")
+
+
+@agent.command(name="pause")
+def pause(
+    name: AgentName,
+    reason: Reason,
+    queue: Queues = None,
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    seen: SeenAgent = None,
+    whom: Whom = None,
+) -> None:
+    """Give an agent no calls until the pause ends."""
+    _act(config_path, AgentDeed.PAUSE, name, reason, queue, seen, whom)
+
+
+@agent.command(name="unpause")
+def unpause(
+    name: AgentName,
+    reason: Reason,
+    queue: Queues = None,
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    seen: SeenAgent = None,
+    whom: Whom = None,
+) -> None:
+    """Give an agent calls again."""
+    _act(config_path, AgentDeed.UNPAUSE, name, reason, queue, seen, whom)
+
+
+@agent.command(name="login")
+def login(
+    name: AgentName,
+    reason: Reason,
+    queue: Queues = None,
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    seen: SeenAgent = None,
+    whom: Whom = None,
+) -> None:
+    """Let an agent serve queues: those of before, or those named."""
+    _act(config_path, AgentDeed.LOG_IN, name, reason, queue, seen, whom)
+
+
+@agent.command(name="logout")
+def logout(
+    name: AgentName,
+    reason: Reason,
+    queue: Queues = None,
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    seen: SeenAgent = None,
+    whom: Whom = None,
+) -> None:
+    """Let an agent serve no queue, or not those named."""
+    _act(config_path, AgentDeed.LOG_OUT, name, reason, queue, seen, whom)
+
+
+@agent.command(name="undo")
+def undo(
+    name: AgentName,
+    config_path: ConfigPath = DEFAULT_CONFIG,
+    seen: SeenAgent = None,
+    whom: Whom = None,
+) -> None:
+    """Bring back what was before the last act on an agent."""
+    _ask(config_path, {"do": "agent_undo", "agent": name}, seen, whom)
+
+
+@caller.command(name="first")
+def first(
+    call: CallName, reason: Reason, config_path: ConfigPath = DEFAULT_CONFIG, whom: Whom = None
+) -> None:
+    """Let a caller go before all who are not urgent, here and in every queue they are moved to."""
+    question = {"do": "rank", "call": call, "is_urgent": True, "reason": reason}
+    _ask(config_path, question, None, whom)
+
+
+@caller.command(name="by-arrival")
+def by_arrival(
+    call: CallName, reason: Reason, config_path: ConfigPath = DEFAULT_CONFIG, whom: Whom = None
+) -> None:
+    """Let a caller go by arrival again."""
+    question = {"do": "rank", "call": call, "is_urgent": False, "reason": reason}
+    _ask(config_path, question, None, whom)
+
+
+def _act(
+    config_path: ConfigPath,
+    deed: AgentDeed,
+    name: str,
+    reason: str,
+    queues: list[str] | None,
+    seen: str | None,
+    whom: str | None,
+) -> None:
+    question: dict[str, object] = {
+        "do": "agent",
+        "deed": deed.value,
+        "agent": name,
+        "queues": queues or [],
+        "reason": reason,
+    }
+    _ask(config_path, question, seen, whom)
+
+
+def _ask(
+    config_path: ConfigPath, question: dict[str, object], seen: str | None, whom: str | None
+) -> None:
+    if seen is not None:
+        question["seen"] = seen
+    if whom is not None:
+        question["for"] = whom
+    answer = place_of(config_path).ask(question, within_s=ANSWER_S_MAX)
+    text = str(answer.get("text"))
+    if not answer.get("ok"):
+        hint = ""
+        if answer.get("error") == "conflict" and question["do"] != "rank":
+            hint = f"\nivrd: to do it all the same, add --seen {answer.get('version')}"
+        raise IvrdError(f"{text}{hint}")
+    more = " (asked for; not yet so)" if answer.get("outcome") == "pending" else ""
+    typer.echo(f"{text}{more}")
