@@ -18,7 +18,6 @@ from pathlib import Path
 import structlog
 
 from ivrd import counts_today, live_switches, personal_data, rules, wiring
-from ivrd.agent_board import AgentBoard
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
 from ivrd.case_desk import CaseDesk
@@ -148,22 +147,13 @@ class App:
         )
         self._figures = ReadFigures(self._store, config, systems=list(self._clocks), now=self._now)
         self._engine.observe(self._figures.observe)
-        self._agents = AgentBoard(
-            books=lambda: {system: each.book for system, each in self._trackers.items()},
-            pbxes={client.system: client for client in self._clients},
-            audit=self._switches.board.audit,
-            now=self._now,
-            queues=lambda: [queue.name for queue in self._config.queues],
-        )
-        self._engine.observe(self._agents.observe)
-        self._switches.control.agents = self._agents
         self._site = Site(
             config,
             statuses=self._statuses,
             lines=self._lines.statuses,
             trackers=self._trackers,
             switches=self._switches,
-            agents=self._agents,
+            pbxes={client.system: client for client in self._clients},
             store=self._store,
             metrics=self._metrics,
             readiness=self._faults,

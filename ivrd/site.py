@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ivrd.access.book import AccessBook
 from ivrd.access.sessions import Sessions, session_key
-from ivrd.agent_board import AgentBoard
+from ivrd.agent_board import AgentBoard, Pbx
 from ivrd.config import Config
 from ivrd.core.actors import Actor
 from ivrd.core.call_book import CallBook
@@ -79,7 +79,7 @@ class Site:
         lines: Lines,
         trackers: Mapping[SystemName, Tracker],
         switches: LiveSwitches,
-        agents: AgentBoard,
+        pbxes: Mapping[SystemName, Pbx],
         store: Store,
         metrics: Metrics,
         readiness: Callable[[], Sequence[str]],
@@ -95,7 +95,7 @@ class Site:
             lines: What is told of lines.
             trackers: Who waits and serves, by PBX.
             switches: The one way of all acts on lines, notices and rules.
-            agents: The same for agents and a caller's rank.
+            pbxes: Where Asterisk is asked about agents, and about a caller's rank.
             store: Where decisions about a call are read.
             metrics: The registry to show, and where our own figures stand.
             readiness: A sentence for each thing that keeps us from working.
@@ -103,14 +103,12 @@ class Site:
             now: The PBXs' time.
             handover: Takes statuses of case systems; holds the messages to them.
         """
-        self.place = ""
-        self.is_open = asyncio.Event()
+        self.place, self.is_open = "", asyncio.Event()
         self.access = AccessBook(config.access, zone=config.time_zone, now=now)
         self.stream = EventStream(start=secrets.token_hex(4))
         self._web = config.web
-        self._trackers = trackers
-        self._switches = switches
-        self._agents = agents
+        self._trackers, self._switches = trackers, switches
+        self._agents = self._wire_agents(pbxes, now)
         self._store = store
         self._decisions = LatestDecisions()
         self._sights = Sights(
@@ -122,8 +120,7 @@ class Site:
         )
         self._teller = ChangeTeller(self.stream, self._sights, self._decisions)
         self._guard = Guard(self.access, Sessions(session_key(config.state_directory)))
-        self._cases = cases
-        self._handover = handover
+        self._cases, self._handover = cases, handover
         self._use(config)
         self._app = create_app(
             registry=metrics.registry,
@@ -133,6 +130,19 @@ class Site:
         )
         self.bridge = Bridge(self._app)
         self._show(metrics)
+
+    def _wire_agents(
+        self, pbxes: Mapping[SystemName, Pbx], now: Callable[[], datetime]
+    ) -> AgentBoard:
+        agents = AgentBoard(
+            books=self._books,
+            pbxes=pbxes,
+            audit=self._switches.board.audit,
+            now=now,
+            queues=lambda: self._queue_lines,
+        )
+        self._switches.control.agents = agents
+        return agents
 
     def _routers(self) -> list[Router]:
         agents = AgentHands(
@@ -164,6 +174,7 @@ class Site:
 
     def observe(self, effect: Effect) -> None:
         """See an effect of the engine; never raises."""
+        self._agents.observe(effect)
         self._teller.observe(effect)
 
     async def tell(self) -> None:

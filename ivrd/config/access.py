@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from ivrd.config.base import Name, Section
@@ -22,7 +29,18 @@ from ivrd.config.hours import HoursText, ReasonText, WeekTable
 
 RoleName = Literal["guide", "viewer", "supervisor", "administrator"]
 
-PersonName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f|,:]{1,60}$")]
+
+def _is_somebody(name: str) -> str:
+    if name == "anonymous":
+        raise ValueError("is the name of those without a token")
+    return name
+
+
+PersonName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\x00-\x1f\x7f|,:]{1,60}$"),
+    AfterValidator(_is_somebody),
+]
 """As the audit shows it: a person, or a program."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
 from ivrd import __version__
-from ivrd.web import signing_in
+from ivrd.web import oidc, signing_in
 from ivrd.web.body_limit import BodyLimit
 from ivrd.web.guard import Guard
 from ivrd.web.problems import add_problems
@@ -73,7 +73,9 @@ def create_app(
     app.state.guard = guard
     app.add_middleware(BodyLimit)
     add_problems(app)
+    app.state.provider = oidc.Provider()
     app.include_router(signing_in.router)
+    app.include_router(oidc.router)
     _add_operations_pages(app, registry, readiness)
     for router in routers:
         app.include_router(router)

@@ -44,8 +44,19 @@ PAGE = """<!doctype html>
 </html>
 """
 
-WRONG = """<p role="alert">Nyckeln stämmer inte. <span lang="en">This token is not known.</span></p>
+ALERT = """<p role="alert">{sv} <span lang="en">{en}</span></p>
 """
+
+WRONG = ("Nyckeln stämmer inte.", "This token is not known.")
+NOT_CONFIGURED = ("Kommunens inloggning används inte här.", "There is no such sign-in here.")
+TOO_LATE = ("Inloggningen tog för lång tid. Försök igen.", "That took too long. Try again.")
+REFUSED = ("Inloggningen avbröts.", "The sign-in was refused.")
+NO_ROLE = ("Kontot har ingen roll här.", "This account has no role here.")
+AWAY = (
+    "Kommunens inloggning svarar inte som den ska. Försök igen om en stund.",
+    "The municipality's sign-in does not answer as it should. Try again in a while.",
+)
+"""What a page says, in Swedish and English."""
 
 OIDC = """<p><a href="/login/oidc?next={next}">Logga in med kommunens konto
 <span lang="en">Sign in with the municipality's account</span></a></p>
@@ -67,7 +78,7 @@ router = APIRouter(tags=["sign-in"])
 @router.get(LOGIN_PATH, response_class=HTMLResponse, include_in_schema=False)
 async def login_page(request: Request, next: str = HOME) -> Response:
     """Return the page to sign in on."""
-    return HTMLResponse(_page(guard_of(request), own_path(next)))
+    return sign_in_page(guard_of(request), own_path(next), None, HTTPStatus.OK)
 
 
 @router.get("/login.css", include_in_schema=False)
@@ -109,7 +120,7 @@ async def login(request: Request) -> Response:
     where = own_path(form.get("next", [HOME])[0])
     if guard.book.by_token(token) is None:
         guard.count_wrong(request)
-        return HTMLResponse(_page(guard, where, is_wrong=True), HTTPStatus.UNAUTHORIZED)
+        return sign_in_page(guard, where, WRONG, HTTPStatus.UNAUTHORIZED)
     return signed_in(guard, TokenSession(sha256=fingerprint(token)), where)
 
 
@@ -162,6 +173,10 @@ def own_path(text: str) -> str:
     return text if is_ours and len(text) <= 500 else HOME
 
 
-def _page(guard: Guard, where: str, *, is_wrong: bool = False) -> str:
+def sign_in_page(
+    guard: Guard, where: str, fault: tuple[str, str] | None, status: HTTPStatus
+) -> Response:
+    """Return the page to sign in on, with what went wrong."""
+    alert = "" if fault is None else ALERT.format(sv=fault[0], en=fault[1])
     oidc = "" if guard.book.config.oidc is None else OIDC.format(next=quote(where, safe="/"))
-    return PAGE.format(next=escape(where), fault=WRONG if is_wrong else "", oidc=oidc)
+    return HTMLResponse(PAGE.format(next=escape(where), fault=alert, oidc=oidc), status)

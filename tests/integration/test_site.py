@@ -35,6 +35,9 @@ ACTS: list[tuple[str, dict[str, Any]]] = [
     ("/api/calls/move", {"call": "1700000000.1", "to_queue": "vaxel"}),
 ]
 
+SIGNED = {"/api/handover/{destination}/status"}
+"""Asked by case systems, which sign what they say instead of showing a token."""
+
 WITHOUT_PBX = 8
 """So many of them are done although no PBX is there."""
 
@@ -62,11 +65,12 @@ async def test_every_post_and_get_of_the_api_wants_a_token(town: Town) -> None:
         paths = (await client.get("/openapi.json")).json()["paths"]
         asked = 0
         for path, routes in paths.items():
-            if not path.startswith("/api/"):
+            if not path.startswith("/api/") or path in SIGNED:
                 continue
             for method in routes:
                 filled = path.replace("{stand}", "off").replace("{line}", "kommunen")
                 filled = filled.replace("{system}", "pbx1").replace("{queue}", "kc")
+                filled = filled.replace("{number}", "1")
                 answer = await client.request(method, filled, json={})
                 # Whoever has no token learns nothing, not even what a form lacks.
                 assert answer.status_code == 401, (method, path)

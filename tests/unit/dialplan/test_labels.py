@@ -77,3 +77,5 @@ def test_our_user_is_told_why_it_may_pause() -> None:
         )
         assert "write = system,call,reporting,agent\n" in text
         assert ("guides are held until" in text) == bool(hold_s)
+        template = dialplan.render_queues(settings.queues)
+        assert ("wrapuptime = 2" in template) == bool(hold_s)
