@@ -31,7 +31,6 @@ from ivrd.live_switches import LiveSwitches
 from ivrd.menu_graph import graph
 from ivrd.metrics import Metrics
 from ivrd.overflow_orders import MoveResult, Wish
-from ivrd.web import guide_page
 from ivrd.web.act_forms import MoveForm
 from ivrd.web.acts import Hands, acts_router
 from ivrd.web.agent_routes import AgentHands, agents_router
@@ -47,6 +46,7 @@ from ivrd.web.lines import Lines
 from ivrd.web.looks import Sights, looks_router
 from ivrd.web.pages import Router, create_app
 from ivrd.web.server import serve
+from ivrd.web.static_pages import page_routes
 from ivrd.web.status import StatusBook
 from ivrd.web.stream import stream_router
 
@@ -157,7 +157,7 @@ class Site:
             agents_router(agents),
             handover_router(self._handover.statuses, self._handover.desk),
             self._cases.router,
-            guide_page.router,
+            page_routes(),
         ]
 
     def change(self, config: Config) -> None:

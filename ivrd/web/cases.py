@@ -1,7 +1,7 @@
 """Cases over HTTP: a guide's own, anybody's within the scope, acts, and news of changes.
 
-Here: routes, and who may use them. Not here: shapes (case_models.py), the page (guide_page.py), and
-what an act makes of a case (core/case_record.py).
+Here: routes, and who may use them. Not here: shapes (case_models.py), the page that uses them
+(static_pages.py), and what an act makes of a case (core/case_record.py).
 
 Who may what
     Own cases are those of the person's member name; they take the deed own_cases. Others' take

@@ -70,6 +70,7 @@ class FloorPlan:
     """More lines for a queue's section of queues.conf, by queue."""
     switchboard_timeout_s: int = 0
     switchboard_fallback: str | None = GUIDES
+    switchboard_goal_s: int = 25
     short_abandon_s: int = 5
     """A caller who gives up at the switchboard before that long is neither hit nor miss."""
     database_url: str | None = None
@@ -215,7 +216,7 @@ name = "{SWITCHBOARD}"
 role = "switchboard"
 title_sv = "Växel"
 title_en = "Switchboard"
-service_level_threshold_s = 25
+service_level_threshold_s = {plan.switchboard_goal_s}
 short_abandon_s = {plan.short_abandon_s}
 timeout_s = {plan.switchboard_timeout_s}
 {fallback}
