@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from ivrd.access import Deed
 from ivrd.core.effects import Effect, PublishQueueState
 from ivrd.core.ids import QueueName, SystemName
+from ivrd.core.live_view import MemberView
 from ivrd.web.decisions_now import LatestDecisions
 from ivrd.web.events import EventStream
 from ivrd.web.floor_people import agent_status, agents_of
@@ -36,6 +37,8 @@ class ChangeTeller:
         self._decisions = decisions
         self._told = 0
         self._dirty: dict[tuple[SystemName, QueueName], None] = {}
+        self._agents: dict[str, list[MemberView]] = {}
+        """Each agent as last told."""
         self.told_line: Callable[[str, str], None] | None = None
         """Told each line with its status as JSON, as often as they are looked at."""
 
@@ -81,17 +84,21 @@ class ChangeTeller:
             return
         agents = agents_of(book)
         for agent, views in agents.items():
+            key = f"{system}/{agent}"
+            if self._agents.get(key) == views:
+                continue  # Nothing to render: of hundreds, a call changes one or two.
+            self._agents[key] = views
             self._stream.publish(
                 "agent",
-                f"{system}/{agent}",
+                key,
                 agent_status(views).model_dump_json(),
                 deed=Deed.SEE_AGENTS,
                 lines=self._lines_of([view.queue for view in views]),
             )
-        gone = (key for key in self._stream.keys("agent") if key.startswith(f"{system}/"))
-        for key in gone:
-            if key.partition("/")[2] not in agents:
-                self._stream.forget("agent", key, deed=Deed.SEE_AGENTS, lines=None)
+        for key in [key for key in self._agents if key.startswith(f"{system}/")]:
+            if key.removeprefix(f"{system}/") not in agents:
+                lines = self._lines_of([view.queue for view in self._agents.pop(key)])
+                self._stream.forget("agent", key, deed=Deed.SEE_AGENTS, lines=lines)
 
     def _tell_decisions(self) -> None:
         new = self._decisions.count - self._told

@@ -13,9 +13,11 @@ import pytest
 
 from ivrd import overflow_orders
 from ivrd.access import Deed, Grant, Person, Role
+from ivrd.core import events as on
+from ivrd.core.ids import Interface, QueueName
 from ivrd.core.switches import ActOutcome
 from ivrd.web.events import VIEWER_EVENTS_MAX, EventStream
-from tests.integration.site import ROLES, SHIFT, Town, arrivals
+from tests.integration.site import PBX, ROLES, SHIFT, Town, a_member, arrivals
 
 WITHIN_S = 10.0
 
@@ -279,6 +281,26 @@ async def test_a_viewer_gets_the_present_then_changes_and_after_a_break_what_was
         scoped = Viewer(stream, town, "ava", None)
         present, _ = await scoped.until("present")
         assert {told["line"] for kind, told in present if kind == "line"} == {"avfall"}
+
+
+async def test_an_agent_who_logs_out_is_told_to_those_who_may_see_it(town: Town) -> None:
+    async with telling(town) as stream:
+        async with asyncio.timeout(WITHIN_S):
+            while "pbx1/PJSIP/kim" not in stream.keys("agent"):  # noqa: ASYNC110 - with a deadline.
+                await asyncio.sleep(0.01)
+        vera, ava = (Viewer(stream, town, who, None) for who in ("vera", "ava"))
+        for viewer in (vera, ava):
+            await viewer.until("present")
+        gone, later = datetime.now(UTC), datetime.now(UTC)
+        queue, interface = QueueName("kc"), Interface("PJSIP/kim")
+        town.apply(on.MemberRemoved(at=gone, system=PBX, queue=queue, interface=interface))
+        before, _ = await vera.until("gone")
+        assert {kind for kind, _ in before} == {"queue"}
+        town.apply(a_member("va", "PJSIP/vilma", later, is_paused=True, pause_reason="Lunch"))
+        async with asyncio.timeout(WITHIN_S):
+            while (told := await ava.next())[0] != "agent":
+                assert told[0] == "queue", "kim served no line of hers"
+        assert told[1]["queues"][0]["pause_reason"] == "Lunch"
 
 
 async def test_a_viewer_who_takes_nothing_is_let_go_and_the_others_get_all() -> None:
