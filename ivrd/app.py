@@ -321,6 +321,7 @@ class App:
             calls=self._trackers[system],
             now=clock.now,
             trail_of=partial(trail_of, self._store.engine),
+            forgotten=self._counts.note_call,
         )
         self._engine.observe(gap.observe)
         self._gaps[system] = gap

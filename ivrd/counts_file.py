@@ -120,6 +120,10 @@ class CountsFile:
         """Return the ids of calls that earlier lives decided, oldest first."""
         return [key[len(CALL_KEY) :] for key in self._known if key.startswith(CALL_KEY)]
 
+    def note_call(self, call_id: str) -> None:
+        """Remember that a call is decided for which nothing is counted, as a consultation."""
+        self.note(f"{CALL_KEY}{call_id}", ())
+
     def note(self, key: str, steps: Sequence[Step]) -> None:
         """Remember what is counted; `flush` brings it to the disk."""
         if self._series is not None:

@@ -68,11 +68,14 @@ class GapFiller:
         calls: LiveCalls,
         now: Callable[[], datetime],
         trail_of: TrailOf | None = None,
+        forgotten: Callable[[CallId], None] | None = None,
     ) -> None:
         """Take over what an earlier run has left.
 
         Args:
             calls: Told at once which calls were decided before.
+            forgotten: Told of each consultation that is over, with the call that it belongs to:
+                a crash must not leave the one decided and the other to be told as a caller.
             now: This PBX's clock.
             trail_of: Asked only when no place was kept; None is as a database that is away.
         """
@@ -82,6 +85,7 @@ class GapFiller:
         """Calls that were over when we first looked, and that nobody told us to fill in."""
         self._short_starts = 0
         self._trail_of = trail_of
+        self._forgotten = forgotten
         self._system = system
         self._queue_log = queue_log
         self._file = file
@@ -113,6 +117,7 @@ class GapFiller:
     def observe(self, effect: Effect) -> None:
         """Note a call that was decided: the journal need not tell it again."""
         if isinstance(effect, RecordCall) and effect.system == self._system:
+            self._take_consultations()
             self._keeper.finish(effect.call_id, effect.at)
 
     async def read(self, at: datetime) -> JournalRead | None:
@@ -191,9 +196,14 @@ class GapFiller:
         log.info("queue_log_read", asterisk=self._system, rows=len(rows))
         return JournalRead(at=at, system=self._system, rows=rows)
 
-    def _keep(self) -> None:
+    def _take_consultations(self) -> None:
         for call_id, ended_at in self._calls.take_consultations().items():
             self._keeper.finish(call_id, ended_at)
+            if self._forgotten is not None:
+                self._forgotten(call_id)
+
+    def _keep(self) -> None:
+        self._take_consultations()
         checkpoint = self._keeper.checkpoint(self._calls.oldest_arrival_at)
         if checkpoint is not None:
             self._file.save(checkpoint)

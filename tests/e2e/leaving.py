@@ -121,4 +121,5 @@ def stays(played: Scene, caller: Caller) -> str:
 
 async def check_all_agree(town: Municipality) -> None:
     """See that the journal and what is stored agree on everybody of the town so far."""
-    assert town.unreconciled(await town.facts()) == ()
+    differences = town.unreconciled(await town.facts())
+    assert differences == (), differences
