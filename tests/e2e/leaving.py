@@ -29,6 +29,14 @@ exten => {ANSWERED_GUIDES},1,Answer()
 
 SOON = Talk(s=0.5)
 
+SEEN_TO_LIVE_ON = Talk(s=3.5)
+"""How long an official talks with a caller whom the guide let go by hanging up.
+
+Asterisk's queue_log then says ATTENDEDTRANSFER or, when the guide's hang-up is told first,
+COMPLETEAGENT (16.28 often, 22.10.1 seldom). Only a caller who lives on for longer than
+ABANDON_END, by stamps of whole seconds, shows the journal that there was somebody else.
+"""
+
 CALL_S_MAX = 10.0
 
 FLOOR = FloorPlan(

@@ -61,19 +61,23 @@ async def consulting(played: Scene, number: str) -> tuple[Caller, Call]:
 
 async def test_attended_and_the_official_answered(town: Municipality) -> None:
     async with scene(town, "leaving_code_attended_reached") as played:
+        town.phones[f"department-{ANSWERS}"].talk = leaving.SEEN_TO_LIVE_ON
         caller, guide = await consulting(played, ANSWERS)
         await leaving.official(town, ANSWERS)
         await guide.hang_up()
         await caller.gone()
+        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
     assert leaving.ended(played, caller) == "handed_on reached 1 no case"
 
 
 async def test_guide_drops_out_while_it_rings_and_the_official_answers(town: Municipality) -> None:
     async with scene(town, "leaving_code_ringing_reached") as played:
+        town.phones[f"department-{ANSWERS}"].talk = leaving.SEEN_TO_LIVE_ON
         caller, guide = await consulting(played, ANSWERS)
         await leaving.official(town, ANSWERS, is_up=False)
         await guide.hang_up()
         await caller.gone()
+        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
     handed = await played.watch.first(AttendedTransferred)
     assert handed.destination == "Bridge", "as if the official had answered already"
     assert leaving.ended(played, caller) == "handed_on reached 1 no case"

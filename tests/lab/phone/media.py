@@ -190,12 +190,18 @@ class Media:
             recording.extend(bytes([audio.SILENCE_BYTE]) * (offset - len(recording)))
         recording[offset : offset + len(ulaw)] = ulaw
 
-    def save_recording(self, path: Path) -> float:
-        """Write what was heard as an 8 kHz wav file; returns its length in seconds."""
+    @property
+    def recorded_s(self) -> float:
+        """How much of the call is recorded so far; ValueError when none is."""
         if self._recording is None:
             raise ValueError("this call was not recorded, ask for it when the phone is made")
-        audio.write_wav(path, bytes(self._recording))
         return len(self._recording) / audio.SAMPLES_PER_S
+
+    def save_recording(self, path: Path) -> float:
+        """Write what was heard as an 8 kHz wav file; returns its length in seconds."""
+        length_s = self.recorded_s
+        audio.write_wav(path, bytes(self._recording or b""))
+        return length_s
 
 
 class _Pace:
