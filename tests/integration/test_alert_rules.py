@@ -149,6 +149,15 @@ CASES: Mapping[str, Case] = {
         fires_at_m=65,
         clears_at_m=78,
     ),
+    "IvrdRecording": Case(
+        series={
+            f"ivrd_recorded_channels{{{LINE}}}": "0x3 2x5 0x5",
+            f'ivrd_recorded_channels{{{PBX},line="va"}}': "0x20",
+        },
+        quiet_at_m=3,
+        fires_at_m=4,
+        clears_at_m=11,
+    ),
     "IvrdDown": Case(
         series={'up{job="ivrd",instance="a"}': "1 0x5 1x5"},
         quiet_at_m=1,
