@@ -5,8 +5,9 @@ a case (core/case_record.py), SQL (db/), and screens.
 
 How it is used
     desk = CaseDesk(store, ...)
-    case = await desk.label(17, "va.lacka", Actor(who="anna", origin=Origin.PAGE),
-                            expected_version=3)
+    anna = Actor(who="anna", origin=Origin.PAGE)
+    case = await desk.act(17, Note(text="..."), anna, expected_version=3)
+    case = await desk.label(17, "va.lacka", anna, act_id="a1")
     desk.listen(callback)            told of each change, after its commit
     desk.say_of_call(RecordCallAct)  from a phone, during the call or after; the journal keeps it
 
@@ -16,7 +17,7 @@ counts whatever happened meanwhile. With an `act_id`, the same act a second time
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -24,23 +25,8 @@ import structlog
 
 from ivrd.case_errors import CaseConflict, CaseError, CaseRefused, CaseUnknown
 from ivrd.core.actors import Actor
-from ivrd.core.case_record import (
-    Case,
-    CaseAct,
-    CaseChanged,
-    CaseClass,
-    Close,
-    Feedback,
-    FeedbackKind,
-    HandOverCase,
-    Label,
-    Note,
-    Promise,
-    Reopen,
-    SetClass,
-    TellStatus,
-)
-from ivrd.core.case_search import EVERYTHING, CaseFilter, CaseHistory, Page, Place, Scope
+from ivrd.core.case_record import Case, CaseAct, CaseChanged, Label
+from ivrd.core.case_search import CaseFilter, CaseHistory, Page, Place
 from ivrd.core.effects import RecordCallAct
 from ivrd.core.labels import LabelTree
 from ivrd.db import case_reads
@@ -48,7 +34,6 @@ from ivrd.db.connection import DATABASE_ERRORS, DatabaseError, reason_of
 from ivrd.db.store import Store
 
 __all__ = [
-    "EVERYTHING",
     "CaseConflict",
     "CaseDesk",
     "CaseError",
@@ -60,7 +45,6 @@ __all__ = [
     "DatabaseError",
     "Page",
     "Place",
-    "Scope",
 ]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -127,12 +111,11 @@ class CaseDesk:
         *,
         expected_version: int | None = None,
         act_id: str | None = None,
-        scope: Scope = EVERYTHING,
     ) -> Case:
         """Do an act, tell of the change, and return the case after it.
 
         Raises:
-            CaseUnknown: There is no such case, or it is out of scope.
+            CaseUnknown: There is no such case.
             CaseConflict: It has changed since `expected_version`; the error has it as it is now.
             CaseRefused: The act does not fit it.
             DatabaseError: The database is away; whether it was done is not known. Try again, with
@@ -146,7 +129,6 @@ class CaseDesk:
                 at=self._now(),
                 expected_version=expected_version,
                 act_id=act_id,
-                may_see=scope.sees,
             )
         if changed is not None:
             log.info(
@@ -168,7 +150,6 @@ class CaseDesk:
         *,
         expected_version: int | None = None,
         act_id: str | None = None,
-        scope: Scope = EVERYTHING,
     ) -> Case:
         """Say what a case is about; its department follows. See `act`."""
         department = self.labels.department_of(code)
@@ -180,130 +161,6 @@ class CaseDesk:
             by,
             expected_version=expected_version,
             act_id=act_id,
-            scope=scope,
-        )
-
-    async def note(
-        self,
-        case_id: int,
-        text: str,
-        by: Actor,
-        *,
-        expected_version: int | None = None,
-        scope: Scope = EVERYTHING,
-    ) -> Case:
-        """Write a case's note anew. See `act`."""
-        return await self.act(
-            case_id, Note(text=text), by, expected_version=expected_version, scope=scope
-        )
-
-    async def set_class(
-        self,
-        case_id: int,
-        case_class: CaseClass,
-        by: Actor,
-        *,
-        expected_version: int | None = None,
-        act_id: str | None = None,
-        scope: Scope = EVERYTHING,
-    ) -> Case:
-        """Say whether the caller was helped, as HALF_HELPED of a contact. See `act`."""
-        return await self.act(
-            case_id,
-            SetClass(case_class=case_class),
-            by,
-            expected_version=expected_version,
-            act_id=act_id,
-            scope=scope,
-        )
-
-    async def promise(
-        self,
-        case_id: int,
-        deadline: datetime,
-        by: Actor,
-        *,
-        expected_version: int | None = None,
-        scope: Scope = EVERYTHING,
-    ) -> Case:
-        """Promise to call back by then: the case is open until somebody closes it. See `act`."""
-        act = Promise(deadline=deadline)
-        return await self.act(case_id, act, by, expected_version=expected_version, scope=scope)
-
-    async def feedback(
-        self,
-        case_id: int,
-        kind: FeedbackKind | None,
-        receiver: str,
-        text: str,
-        by: Actor,
-        *,
-        expected_version: int | None = None,
-        scope: Scope = EVERYTHING,
-    ) -> Case:
-        """Keep a complaint, praise or idea with who is to hear it; None takes it away."""
-        act = Feedback(kind=kind, receiver=receiver, text=text)
-        return await self.act(case_id, act, by, expected_version=expected_version, scope=scope)
-
-    async def hand_over(
-        self,
-        case_id: int,
-        by: Actor,
-        *,
-        external_id: str | None = None,
-        expected_version: int | None = None,
-        act_id: str | None = None,
-        scope: Scope = EVERYTHING,
-    ) -> Case:
-        """Say that the department has it; whoever sends it there does that. See `act`."""
-        return await self.act(
-            case_id,
-            HandOverCase(external_id=external_id),
-            by,
-            expected_version=expected_version,
-            act_id=act_id,
-            scope=scope,
-        )
-
-    async def tell_status(
-        self,
-        case_id: int,
-        status: str,
-        by: Actor,
-        *,
-        external_id: str | None = None,
-        act_id: str | None = None,
-    ) -> Case:
-        """Keep what the department's system says of a case. See `act`."""
-        act = TellStatus(status=status, external_id=external_id)
-        return await self.act(case_id, act, by, act_id=act_id)
-
-    async def close(
-        self,
-        case_id: int,
-        by: Actor,
-        *,
-        expected_version: int | None = None,
-        act_id: str | None = None,
-        scope: Scope = EVERYTHING,
-    ) -> Case:
-        """Say that it is done. See `act`."""
-        return await self.act(
-            case_id, Close(), by, expected_version=expected_version, act_id=act_id, scope=scope
-        )
-
-    async def reopen(
-        self,
-        case_id: int,
-        by: Actor,
-        *,
-        expected_version: int | None = None,
-        act_id: str | None = None,
-        scope: Scope = EVERYTHING,
-    ) -> Case:
-        """Take it up again. See `act`."""
-        return await self.act(
-            case_id, Reopen(), by, expected_version=expected_version, act_id=act_id, scope=scope
         )
 
     def say_of_call(self, act: RecordCallAct) -> None:
@@ -321,14 +178,14 @@ class CaseDesk:
         with _peer():
             return await case_reads.drafts_of(self._store.engine, agent)
 
-    async def case(self, case_id: int, *, scope: Scope = EVERYTHING) -> CaseHistory:
+    async def case(self, case_id: int) -> CaseHistory:
         """Return a case with its history.
 
         Raises:
-            CaseUnknown: There is no such case, or it is out of scope.
+            CaseUnknown: There is no such case.
         """
         with _peer():
-            found = await case_reads.case_of(self._store.engine, case_id, scope=scope)
+            found = await case_reads.case_of(self._store.engine, case_id)
         if found is None:
             raise CaseUnknown(f"there is no case {case_id}")
         return found
@@ -345,12 +202,6 @@ class CaseDesk:
             return await case_reads.search(
                 self._store.engine, wanted, after=after, count_max=count_max
             )
-
-    async def all_of(self, wanted: CaseFilter) -> AsyncIterator[Case]:
-        """Yield every case that is sought, newest first, as an export does."""
-        with _peer():
-            async for case in case_reads.all_of(self._store.engine, wanted):
-                yield case
 
 
 @contextlib.contextmanager

@@ -14,19 +14,13 @@ WORDS_PERIOD_MAX = timedelta(days=93)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Whose cases somebody may see; an empty set is no limit."""
+    """Whose cases somebody may see; an empty set is no limit.
+
+    A case whose line or department is not known is nobody's but theirs who see all.
+    """
 
     lines: frozenset[str] = frozenset()
     departments: frozenset[str] = frozenset()
-
-    def sees(self, case: Case) -> bool:
-        """Return whether a case is within it.
-
-        A case whose line or department is not known is nobody's but theirs who see all.
-        """
-        return (not self.lines or case.line in self.lines) and (
-            not self.departments or case.department in self.departments
-        )
 
 
 EVERYTHING = Scope()

@@ -136,7 +136,6 @@ async def change_case(
     rules: CaseRules,
     expected_version: int | None = None,
     act_id: str | None = None,
-    may_see: Callable[[Case], bool] = lambda case: True,
 ) -> tuple[Case, CaseChanged | None]:
     """Do an act to a case.
 
@@ -144,12 +143,12 @@ async def change_case(
         The case after it, and the change; None when there was nothing to change.
 
     Raises:
-        CaseUnknown: There is no such case, or `may_see` says no.
+        CaseUnknown: There is no such case.
         CaseConflict: It has another version than the expected.
         CaseRefused: The act does not fit it.
     """
     case = await _locked(connection, CASES.c.id == case_id)
-    if case is None or not may_see(case):
+    if case is None:
         raise CaseUnknown(f"there is no case {case_id}")
     if act_id is not None and await _is_done(connection, case_id, act_id):
         return case, None

@@ -9,7 +9,7 @@ then, and that is counted and logged.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -167,7 +167,6 @@ class Store:
         at: datetime,
         expected_version: int | None = None,
         act_id: str | None = None,
-        may_see: Callable[[Case], bool] = lambda case: True,
     ) -> tuple[Case, CaseChanged | None]:
         """Do an act to a case and keep the change, in one transaction; see case_writes."""
         async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
@@ -180,7 +179,6 @@ class Store:
                 rules=self.case_rules,
                 expected_version=expected_version,
                 act_id=act_id,
-                may_see=may_see,
             )
             await self._run_hooks(connection, [] if changed is None else [changed])
         return case, changed

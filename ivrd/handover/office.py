@@ -13,7 +13,7 @@ from ivrd.case_desk import CaseDesk, CaseError
 from ivrd.config import Config
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_messages import CaseMessage
-from ivrd.core.case_record import CaseChanged
+from ivrd.core.case_record import CaseChanged, TellStatus
 from ivrd.db.case_message_desk import MessageDesk
 from ivrd.db.case_message_writes import MessageHook
 from ivrd.db.case_messages import MessageBook
@@ -130,11 +130,10 @@ class HandoverOffice:
         """Let the guide see what the destination calls the case."""
         by = Actor(who=message.destination, origin=Origin.CASE_SYSTEM)
         try:
-            await self._cases.tell_status(
+            await self._cases.act(
                 message.case_id,
-                RECEIVED,
+                TellStatus(status=RECEIVED, external_id=external_id),
                 by,
-                external_id=external_id,
                 act_id=f"{message.key}/{RECEIVED}",
             )
         except CaseError as error:

@@ -21,7 +21,7 @@ from ivrd.case_desk import CaseDesk, CaseError
 from ivrd.config import HandoverConfig, SupportManagementConfig
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_messages import StatusFault, StatusFaultKind
-from ivrd.core.case_record import CaseState
+from ivrd.core.case_record import CaseState, Close, TellStatus
 from ivrd.db.case_messages import ToldCase
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.errors import PeerError, PeerUnreachable
@@ -127,12 +127,15 @@ class Statuses:
                 None,
                 case.external_id,
             ):
-                await self._cases.tell_status(
-                    case.case_id, told.status, by, external_id=told.external_id, act_id=act_id
+                await self._cases.act(
+                    case.case_id,
+                    TellStatus(status=told.status, external_id=told.external_id),
+                    by,
+                    act_id=act_id,
                 )
                 self.taken += 1
             if told.is_closed and case.state is not CaseState.CLOSED:
-                await self._cases.close(case.case_id, by, act_id=f"{act_id}/closed")
+                await self._cases.act(case.case_id, Close(), by, act_id=f"{act_id}/closed")
         except CaseError as error:
             # It was erased meanwhile, or somebody has made something else of it.
             log.warning("status_not_kept", destination=destination, because=str(error))

@@ -10,7 +10,7 @@ import pytest
 from ivrd import config as ivrd_config
 from ivrd.case_desk import CaseDesk, CaseFilter
 from ivrd.core.actors import Actor, Origin
-from ivrd.core.case_record import Case, CaseClass, CaseState
+from ivrd.core.case_record import Case, CaseClass, CaseState, Promise, SetClass
 from ivrd.core.first_contact import AnsweredCalls, by_department, total
 from ivrd.core.labels import LabelTree
 from ivrd.db.connection import reading
@@ -92,10 +92,12 @@ async def test_each_class_of_call_gives_the_right_case_or_none(town: Municipalit
         assert not any(played.of(caller).cases for caller in callers[1:])
         assert [case.call_id for case in await desk.drafts_of("guide")] == [resolved.call_id]
         # The guide says what only the guide knows.
-        half = await desk.set_class(contact.case_id, CaseClass.HALF_HELPED, GUIDE)
+        half = await desk.act(contact.case_id, SetClass(case_class=CaseClass.HALF_HELPED), GUIDE)
         assert (half.is_case, half.state) == (True, CaseState.DRAFT)
         deadline = datetime.now(UTC) + timedelta(hours=2)
-        promised = await desk.promise(draft.case_id, deadline, GUIDE, expected_version=1)
+        promised = await desk.act(
+            draft.case_id, Promise(deadline=deadline), GUIDE, expected_version=1
+        )
         assert (promised.state, promised.deadline) == (CaseState.OPEN, deadline)
         figures = total(by_department(await cases_of(desk, *callers)))
         assert figures == AnsweredCalls(resolved_later=1, half_helped=1)

@@ -17,7 +17,7 @@ from ivrd.case_desk import CaseConflict, CaseDesk
 from ivrd.config import HandoverConfig, check
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_messages import MessageState, StatusFaultKind
-from ivrd.core.case_record import CaseState
+from ivrd.core.case_record import CaseState, HandOverCase, Note, Reopen
 from ivrd.core.labels import Department, LabelTree, Subject
 from ivrd.db.case_message_desk import MessageDesk
 from ivrd.db.store import Store
@@ -131,13 +131,13 @@ async def test_a_case_is_told_from_its_hand_over_to_its_end(
         async with hall.running():
             case_id = await hall.a_labelled_case(1)
             other_id = await hall.a_labelled_case(2, "skolval")
-            await hall.cases.note(case_id, "Vattenläcka vid Storgatan", ANNA)
-            await hall.cases.hand_over(case_id, ANNA)
-            await hall.cases.hand_over(other_id, ANNA)
+            await hall.cases.act(case_id, Note(text="Vattenläcka vid Storgatan"), ANNA)
+            await hall.cases.act(case_id, HandOverCase(), ANNA)
+            await hall.cases.act(other_id, HandOverCase(), ANNA)
             await until(hall, case_id, external_id=f"K-{case_id}", external_status="received")
-            await hall.cases.note(case_id, "Nu sprutar det", ANNA)
-            await hall.cases.reopen(case_id, ANNA)
-            await hall.cases.note(case_id, "Bara för oss", ANNA)
+            await hall.cases.act(case_id, Note(text="Nu sprutar det"), ANNA)
+            await hall.cases.act(case_id, Reopen(), ANNA)
+            await hall.cases.act(case_id, Note(text="Bara för oss"), ANNA)
             await all_are(engine, MessageState.SENT)
     first, noted, reopened = receiver.kept
     assert [event["type"] for event in receiver.kept] == [
@@ -173,16 +173,16 @@ async def test_a_change_that_comes_to_nothing_tells_nobody(
     hall = Hall(engine, an_archive_table(tmp_path))
     case_id = await hall.a_labelled_case()
     with pytest.raises(CaseConflict):
-        await hall.cases.hand_over(case_id, ANNA, expected_version=1)
-    await hall.cases.hand_over(case_id, ANNA, act_id="one")
-    await hall.cases.hand_over(case_id, ANNA, act_id="one")
+        await hall.cases.act(case_id, HandOverCase(), ANNA, expected_version=1)
+    await hall.cases.act(case_id, HandOverCase(), ANNA, act_id="one")
+    await hall.cases.act(case_id, HandOverCase(), ANNA, act_id="one")
 
     async def refuse(*_: object) -> None:
         raise RuntimeError("the transaction fails after the message was written")
 
     hall.store.change_hooks.append(refuse)
     with pytest.raises(RuntimeError):
-        await hall.cases.note(case_id, "Syns aldrig", ANNA)
+        await hall.cases.act(case_id, Note(text="Syns aldrig"), ANNA)
     [message] = await MessageDesk(engine).messages()
     assert (message.kind, message.case_id) == ("handed_over", case_id)
     assert (await hall.cases.case(case_id)).case.note == ""
@@ -196,7 +196,7 @@ async def test_a_status_that_is_pushed_closes_the_case_once_by_the_systems_name(
         hall = Hall(engine, a_webhook_table(server), an_archive_table(tmp_path))
         async with hall.running():
             case_id = await hall.a_labelled_case()
-            await hall.cases.hand_over(case_id, ANNA)
+            await hall.cases.act(case_id, HandOverCase(), ANNA)
             await until(hall, case_id, external_status="received")
             told = {"case": case_id, "status": "Pågår", "external_id": "D 17"}
             assert await hall.push(told) is None
@@ -223,7 +223,7 @@ async def test_a_status_of_somebody_else_changes_nothing(engine: AsyncEngine) ->
     async with HttpServer.start(Receiver([SECRET])) as server:
         hall = Hall(engine, a_webhook_table(server))
         not_theirs = await hall.a_labelled_case(2, "skolval")
-        await hall.cases.hand_over(not_theirs, ANNA)
+        await hall.cases.act(not_theirs, HandOverCase(), ANNA)
         right = {"case": not_theirs, "status": "Klart", "is_closed": True}
         for body, secret, kind in (
             (right, STATUS_SECRET, StatusFaultKind.UNKNOWN),
@@ -259,7 +259,7 @@ async def test_an_errand_that_the_department_solves_closes_our_case(engine: Asyn
         hall = Hall(engine, errands)
         async with hall.running():
             case_id = await hall.a_labelled_case()
-            await hall.cases.hand_over(case_id, ANNA)
+            await hall.cases.act(case_id, HandOverCase(), ANNA)
             await until(hall, case_id, external_status="received")
             errand = lab.errand_of(a_case_key(1))
             assert errand["title"] == "Vattenläcka"

@@ -16,6 +16,7 @@ from ivrd.access.book import AccessBook
 from ivrd.access.sessions import Sessions
 from ivrd.access.tokens import fingerprint, new_token
 from ivrd.config import AccessConfig, WebConfig
+from ivrd.core.case_record import HandOverCase
 from ivrd.handover.signing import sign
 from ivrd.web.guard import Guard
 from ivrd.web.handover import handover_router
@@ -79,7 +80,7 @@ def of(name: str) -> dict[str, str]:
 async def test_a_signed_status_is_taken_and_no_other(engine: AsyncEngine, tmp_path: Path) -> None:
     hall = Hall(engine, {**an_archive_table(tmp_path), "status_secret_files": ["x"]})
     case_id = await hall.a_labelled_case()
-    await hall.cases.hand_over(case_id, ANNA)
+    await hall.cases.act(case_id, HandOverCase(), ANNA)
     body = json.dumps({"case": case_id, "status": "Åtgärdat", "is_closed": True}).encode()
     signed = dict(sign("m1", datetime.now(UTC), body, [STATUS_SECRET]))
     async with answering(hall) as client:
