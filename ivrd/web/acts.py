@@ -221,20 +221,14 @@ def _add_lines(router: APIRouter, hands: Hands) -> None:
         """Hold a line open until then, whatever its hours say."""
         return await force(request, person, line, form, Stand.OPEN)
 
-    @router.post("/lines/{line}/release", response_model=ActAnswer)
-    async def release_line(
-        line: Name, form: WhyForm, request: Request, person: Somebody
-    ) -> Response | ActAnswer:
-        """Let a line follow its hours again."""
-        act = LineReleased(line=line, reason=form.reason)
-        return await _switch(request, hands, person, act, form.seen)
-
-    @router.post("/lines/{line}/undo", response_model=ActAnswer)
-    async def undo_line(
-        line: Name, form: UndoForm, request: Request, person: Somebody
-    ) -> Response | ActAnswer:
-        """Set a line to what it was before the last act."""
-        return await _undo(request, hands, person, Switch(kind=SwitchKind.LINE, name=line), form)
+    _add_ends(
+        router,
+        hands,
+        SwitchKind.LINE,
+        word="release",
+        told_as="Let a line follow its hours again.",
+        ended=lambda line, form: LineReleased(line=line, reason=form.reason),
+    )
 
 
 def _add_notices(router: APIRouter, hands: Hands) -> None:
@@ -246,21 +240,14 @@ def _add_notices(router: APIRouter, hands: Hands) -> None:
         act = NoticeOn(notice=notice, until=form.until, reason=form.reason)
         return await _switch(request, hands, person, act, form.seen)
 
-    @router.post("/notices/{notice}/off", response_model=ActAnswer)
-    async def notice_off(
-        notice: Name, form: WhyForm, request: Request, person: Somebody
-    ) -> Response | ActAnswer:
-        """Play a notice no more."""
-        act = NoticeOff(notice=notice, reason=form.reason)
-        return await _switch(request, hands, person, act, form.seen)
-
-    @router.post("/notices/{notice}/undo", response_model=ActAnswer)
-    async def undo_notice(
-        notice: Name, form: UndoForm, request: Request, person: Somebody
-    ) -> Response | ActAnswer:
-        """Set a notice to what it was before the last act."""
-        switch = Switch(kind=SwitchKind.NOTICE, name=notice)
-        return await _undo(request, hands, person, switch, form)
+    _add_ends(
+        router,
+        hands,
+        SwitchKind.NOTICE,
+        word="off",
+        told_as="Play a notice no more.",
+        ended=lambda notice, form: NoticeOff(notice=notice, reason=form.reason),
+    )
 
 
 def _add_rules(router: APIRouter, hands: Hands) -> None:
@@ -276,20 +263,59 @@ def _add_rules(router: APIRouter, hands: Hands) -> None:
         act = RuleSet(rule=rule, state=stand, until=form.until, reason=form.reason)
         return await _switch(request, hands, person, act, form.seen)
 
-    @router.post("/rules/{rule}/release", response_model=ActAnswer)
-    async def release_rule(
-        rule: Name, form: WhyForm, request: Request, person: Somebody
-    ) -> Response | ActAnswer:
-        """Let an overflow rule follow its configuration again."""
-        act = RuleReleased(rule=rule, reason=form.reason)
-        return await _switch(request, hands, person, act, form.seen)
+    _add_ends(
+        router,
+        hands,
+        SwitchKind.RULE,
+        word="release",
+        told_as="Let an overflow rule follow its configuration again.",
+        ended=lambda rule, form: RuleReleased(rule=rule, reason=form.reason),
+    )
 
-    @router.post("/rules/{rule}/undo", response_model=ActAnswer)
-    async def undo_rule(
-        rule: Name, form: UndoForm, request: Request, person: Somebody
+
+def _add_ends(
+    router: APIRouter,
+    hands: Hands,
+    kind: SwitchKind,
+    *,
+    word: str,
+    told_as: str,
+    ended: Callable[[str, WhyForm], Act],
+) -> None:
+    """Add what every kind of switch has: the act that ends the setting, and the way back.
+
+    Args:
+        router: Gets the routes.
+        hands: What can be done.
+        kind: Of the switches.
+        word: The ending act, as it stands in the route.
+        told_as: The ending act, as OpenAPI tells of it.
+        ended: Makes the ending act of a switch's name.
+    """
+    named = Annotated[str, Path(alias=kind.value, max_length=NAME_CHARACTERS_MAX)]
+    path = f"/{kind.value}s/{{{kind.value}}}"
+
+    @router.post(
+        f"{path}/{word}",
+        name=f"{word}_{kind.value}",
+        description=told_as,
+        response_model=ActAnswer,
+    )
+    async def end(
+        name: named, form: WhyForm, request: Request, person: Somebody
     ) -> Response | ActAnswer:
-        """Set a rule to what it was before the last act."""
-        return await _undo(request, hands, person, Switch(kind=SwitchKind.RULE, name=rule), form)
+        return await _switch(request, hands, person, ended(name, form), form.seen)
+
+    @router.post(
+        f"{path}/undo",
+        name=f"undo_{kind.value}",
+        description=f"Set a {kind.value} to what it was before the last act.",
+        response_model=ActAnswer,
+    )
+    async def undo(
+        name: named, form: UndoForm, request: Request, person: Somebody
+    ) -> Response | ActAnswer:
+        return await _undo(request, hands, person, Switch(kind=kind, name=name), form)
 
 
 def _add_calls(router: APIRouter, hands: Hands) -> None:
@@ -338,44 +364,41 @@ async def _switch(
     request: Request, hands: Hands, person: Person, act: Act, seen: int | None
 ) -> Response | ActAnswer:
     """Do an act on a switch, if it may be."""
-    switch = switch_of(act)
-    allow(
-        request,
-        person,
-        DEEDS[switch.kind],
-        hands.lines_of(switch),
-        audit=hands.board.audit,
-        act=word_of(act),
-        subject=str(switch),
-        reason=act.reason,
-    )
+    switch, by = switch_of(act), actor_of(request, person)
+    _allow(request, hands, person, switch, act=word_of(act), reason=act.reason)
     unknown = hands.board.names.fault(switch)
     if unknown is not None:
         return problem(HTTPStatus.NOT_FOUND, unknown)
     version = None if seen is None else Version(seen)
-    result = await hands.board.act(act, actor_of(request, person), seen=version)
-    return _told(switch, result)
+    return _told(switch, await hands.board.act(act, by, seen=version))
 
 
 async def _undo(
     request: Request, hands: Hands, person: Person, switch: Switch, form: UndoForm
 ) -> Response | ActAnswer:
     """Take the last act on a switch back, if it may be."""
+    _allow(request, hands, person, switch, act="undo", reason="")
+    unknown = hands.board.names.fault(switch)
+    if unknown is not None:
+        return problem(HTTPStatus.NOT_FOUND, unknown)
+    version = None if form.seen is None else Version(form.seen)
+    return _told(switch, await hands.board.undo(switch, actor_of(request, person), seen=version))
+
+
+def _allow(
+    request: Request, hands: Hands, person: Person, switch: Switch, *, act: str, reason: str
+) -> None:
+    """Refuse what somebody may not do with a switch; see `allow`."""
     allow(
         request,
         person,
         DEEDS[switch.kind],
         hands.lines_of(switch),
         audit=hands.board.audit,
-        act="undo",
+        act=act,
         subject=str(switch),
-        reason="",
+        reason=reason,
     )
-    unknown = hands.board.names.fault(switch)
-    if unknown is not None:
-        return problem(HTTPStatus.NOT_FOUND, unknown)
-    version = None if form.seen is None else Version(form.seen)
-    return _told(switch, await hands.board.undo(switch, actor_of(request, person), seen=version))
 
 
 def _told(switch: Switch, result: Result) -> Response | ActAnswer:
