@@ -304,13 +304,17 @@ class AmiClient:
     def _end(self, protocol: AmiProtocol, errors: list[PeerError]) -> None:
         """Close up, however it ended: hand on the rest, tell of the loss, refuse open moves."""
         session, self._session = self._session, None
-        self._pauses.forget()
         if not errors:
             # We are being stopped: tell the dialplan now, not when the heartbeat has aged.
             if session is not None and not self._around.is_observer:
                 self._say_goodbye(protocol)
             protocol.close()
+            self._pauses.forget()
+            if session is not None and session.is_synchronised:
+                # A core that believed in this connection would plan each refused move again.
+                self._try_sink(session.loss("ivrd ends"))
             return
+        self._pauses.forget()
         protocol.abort()
         self._note_failure(errors[0])
         if session is None:

@@ -100,6 +100,11 @@ class LabelHolds:
         """Let everybody go: nobody will look after them."""
         for interface, hold in list(self._holds.items()):
             self._end(interface, hold.until)
+            for queue in sorted(hold.unconfirmed):
+                # Asked a moment ago: nobody will see it come, and end it then.
+                member = self._book.floor(queue).members.get(interface)
+                if member is not None and not member.is_paused:
+                    self._release(queue, interface, hold.until)
 
     def see(self, event: MemberChanged) -> None:
         """Look at what Asterisk tells of a member (rules 4 and 5)."""

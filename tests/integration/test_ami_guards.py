@@ -19,7 +19,7 @@ from ivrd.ami.client import AmiClient
 from ivrd.ami.moves import MOVES_AT_ONCE
 from ivrd.ami.session import Deadlines
 from ivrd.clock import AsteriskClock
-from ivrd.core.effects import MoveCaller
+from ivrd.core.effects import MoveCaller, PauseMember
 from ivrd.core.events import (
     ChannelHungUp,
     Event,
@@ -28,7 +28,7 @@ from ivrd.core.events import (
     PeerLost,
     SnapshotTaken,
 )
-from ivrd.core.ids import CallId, QueueName, SystemName
+from ivrd.core.ids import CallId, Interface, QueueName, SystemName
 from ivrd.errors import CredentialsRefused, PeerConfused, PeerRefused, PeerTimedOut, RightMissing
 from ivrd.retry import Backoff
 from tests.integration.scripted_ami import STAMP_S, ScriptedAmi, event, hangup, scripted_ami
@@ -123,6 +123,17 @@ def move(**changes: object) -> MoveCaller:
         "not_after": AT + timedelta(seconds=5),
     }
     return MoveCaller(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def release(interface: str) -> PauseMember:
+    return PauseMember(
+        at=AT,
+        system=SystemName("pbx1"),
+        queue=QueueName("guides"),
+        interface=Interface(interface),
+        is_paused=False,
+        reason="ivrd: label",
+    )
 
 
 async def test_row_1_a_letter_split_over_two_reads_is_whole() -> None:
@@ -486,6 +497,20 @@ async def test_a_late_move_is_dropped() -> None:
             ("too_late", False)
         ]
         assert not ami.asked("QueueWithdrawCaller")
+
+
+async def test_at_the_end_all_who_are_held_are_let_go_and_nothing_more_is_planned() -> None:
+    async with scripted_ami() as ami:
+        ami.replies["QueuePause"] = lambda *_: None
+        async with running(ami) as run:
+            await run.until_connected()
+            for number in range(3):
+                run.client.pause(release(f"PJSIP/a{number}"))
+            await ami.until(lambda: bool(ami.asked("QueuePause")))
+        await ami.until(lambda: bool(ami.asked("Logoff")))
+        asked = [(each["Interface"], each["Paused"]) for each in ami.asked("QueuePause")]
+        assert asked == [(f"PJSIP/a{number}", "false") for number in range(3)]
+        assert type(run.events[-1]) is PeerLost, "or each move is refused, and planned again"
 
 
 async def test_a_move_carries_the_channel_the_queue_and_the_way_on() -> None:

@@ -114,6 +114,22 @@ def test_at_the_end_who_is_held_is_let_go_and_nobody_else() -> None:
     assert floor.news() == []
 
 
+def test_at_the_end_who_was_asked_to_be_paused_a_moment_ago_is_let_go_too() -> None:
+    floor = Floor()
+    assert floor.news() == ["pause guides", "pause switchboard"]
+    floor.told(30.1, reason=REASON)
+    floor.note(floor.tracker.let_go())
+    assert floor.news() == ["release guides", "release switchboard"]
+
+
+def test_at_the_end_who_took_a_pause_before_ours_came_keeps_it() -> None:
+    floor = Floor()
+    floor.told(30.1, reason="Rast")
+    floor.news()
+    floor.note(floor.tracker.let_go())
+    assert floor.news() == ["release switchboard"]
+
+
 def test_a_label_during_the_call_holds_nobody() -> None:
     floor = Floor(TALKED.replace("30   hung_up    c1", ""))
     floor.take(pressed(20))
