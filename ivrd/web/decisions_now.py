@@ -8,6 +8,7 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 
 from pydantic import BaseModel, Field, JsonValue
 
@@ -76,9 +77,19 @@ class LatestDecisions:
 
     def latest(self) -> list[DecisionStatus]:
         """Return them, newest first."""
-        return self.newest(LATEST_MAX)
+        return [decision_status(decided(effect)) for effect in reversed(self._effects)]
 
-    def newest(self, number: int) -> list[DecisionStatus]:
-        """Return so many at most, newest first."""
-        effects = list(self._effects)[-number:] if number else []
-        return [decision_status(decided(effect)) for effect in reversed(effects)]
+    def after(self, number: int, *, most: int) -> tuple[list[DecisionStatus], int]:
+        """Return the next decisions after the first `number` ever told, oldest first.
+
+        Args:
+            number: What this returned last, or `count`.
+            most: Rendered at a time: each costs some 100 µs.
+
+        Returns:
+            They, without those forgotten since, and the number to go on with.
+        """
+        forgotten = self.count - len(self._effects)
+        first = max(number - forgotten, 0)
+        part = list(islice(self._effects, first, first + most))
+        return [decision_status(decided(effect)) for effect in part], forgotten + first + len(part)
