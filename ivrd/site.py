@@ -145,9 +145,10 @@ class Site:
         return agents
 
     def _routers(self) -> list[Router]:
+        audit = self._switches.board.audit
         agents = AgentHands(
             agents=self._agents,
-            audit=self._switches.board.audit,
+            audit=audit,
             queue_lines=lambda: self._queue_lines,
         )
         return [
@@ -155,7 +156,7 @@ class Site:
             stream_router(self.stream),
             acts_router(self._hands()),
             agents_router(agents),
-            handover_router(self._handover.statuses, self._handover.desk),
+            handover_router(self._handover.statuses, self._handover.desk, audit),
             self._cases.router,
             page_routes(),
         ]

@@ -32,7 +32,7 @@ MESSAGE_BYTES_MAX = 16_384
 
 ANSWERS_KEPT = 1_000
 
-_PATH = re.compile(r"[A-Za-z0-9_.~%-]+(/[A-Za-z0-9_.~%-]+){1,5}")
+_PATH = re.compile(r"[A-Za-z0-9_.~%-]+(/[A-Za-z0-9_.~%-]+){0,5}")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

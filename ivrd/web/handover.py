@@ -15,10 +15,11 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from ivrd.access import Deed, Person
-from ivrd.core.actors import Actor, Origin
+from ivrd.core.actors import Actor
 from ivrd.core.case_messages import OPEN_STATES, MessageState, StatusFault, StatusFaultKind
 from ivrd.core.switches import REASON_CHARACTERS_MAX
-from ivrd.web.guard import guard_of, person_with, require
+from ivrd.web.acts import ActsAudit, allow
+from ivrd.web.guard import actor_of, guard_of, known_person, person_with, require
 from ivrd.web.problems import told
 
 NAME_CHARACTERS_MAX = 64
@@ -38,7 +39,8 @@ PERSON_ERRORS = told(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.T
 DestinationName = Annotated[str, Path(max_length=NAME_CHARACTERS_MAX)]
 Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
 Sees = Annotated[Person, person_with(Deed.SEE_CASES)]
-Changes = Annotated[Person, person_with(Deed.CHANGE_CASES)]
+Somebody = Annotated[Person, known_person()]
+"""Whoever has a token; the right is asked for where a refusal is told to the audit."""
 
 
 class TakesStatuses(Protocol):
@@ -120,12 +122,18 @@ class WhyDropped(BaseModel, extra="forbid"):
     reason: str = Field(min_length=1, max_length=REASON_CHARACTERS_MAX)
 
 
-def handover_router(statuses: TakesStatuses, desk: Desk) -> APIRouter:
-    """Return the routes."""
+def handover_router(statuses: TakesStatuses, desk: Desk, audit: ActsAudit) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        statuses: Takes what case systems say.
+        desk: Holds the messages, and keeps who acted on them.
+        audit: Told of those who may not.
+    """
     router = APIRouter(prefix="/api/handover", tags=["handover"])
     _add_statuses(router, statuses)
     _add_list(router, desk)
-    _add_acts(router, desk)
+    _add_acts(router, desk, audit)
     return router
 
 
@@ -174,22 +182,33 @@ def _add_list(router: APIRouter, desk: Desk) -> None:
         return MessageList(messages=[MessageTold.model_validate(one) for one in found])
 
 
-def _add_acts(router: APIRouter, desk: Desk) -> None:
+def _add_acts(router: APIRouter, desk: Desk, audit: ActsAudit) -> None:
     errors = PERSON_ERRORS | told(HTTPStatus.CONFLICT)
 
+    def allowed(request: Request, person: Person, act: str, number: int, reason: str) -> Actor:
+        allow(
+            request,
+            person,
+            Deed.CHANGE_CASES,
+            (),
+            audit=audit,
+            act=f"handover_{act}",
+            subject=f"case message {number}",
+            reason=reason,
+        )
+        return actor_of(request, person)
+
     @router.post("/messages/{number}/resend", status_code=HTTPStatus.NO_CONTENT, responses=errors)
-    async def resend(number: Number, why: Why, request: Request, person: Changes) -> Response:
+    async def resend(number: Number, why: Why, request: Request, person: Somebody) -> Response:
         """Let a message be sent again as soon as its turn comes, with the same key."""
-        require(request, person, Deed.CHANGE_CASES, ())
-        by = Actor(who=person.name, origin=Origin.API)
+        by = allowed(request, person, "resend", number, why.reason)
         done = await desk.resend([number], by, at=datetime.now(UTC), reason=why.reason)
         return _done(done, "it was sent already, or is not there")
 
     @router.post("/messages/{number}/drop", status_code=HTTPStatus.NO_CONTENT, responses=errors)
-    async def drop(number: Number, why: WhyDropped, request: Request, person: Changes) -> Response:
+    async def drop(number: Number, why: WhyDropped, request: Request, person: Somebody) -> Response:
         """Let a message never be sent; the later ones of its case then go on."""
-        require(request, person, Deed.CHANGE_CASES, ())
-        by = Actor(who=person.name, origin=Origin.API)
+        by = allowed(request, person, "drop", number, why.reason)
         done = await desk.drop([number], by, at=datetime.now(UTC), reason=why.reason)
         return _done(done, "it neither waits nor is dead")
 

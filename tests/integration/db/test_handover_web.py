@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivrd.access.book import AccessBook
 from ivrd.access.sessions import Sessions
 from ivrd.access.tokens import fingerprint, new_token
+from ivrd.audit import Audit
 from ivrd.config import AccessConfig, WebConfig
 from ivrd.core.case_record import HandOverCase
 from ivrd.handover.signing import sign
@@ -57,7 +58,8 @@ async def answering(hall: Hall) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.guard = a_guard()
     add_problems(app)
-    app.include_router(handover_router(hall.office.statuses, hall.office.desk))
+    audit = Audit(record=lambda act: None, now=lambda: AT)
+    app.include_router(handover_router(hall.office.statuses, hall.office.desk, audit))
     place: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     work = serve(
         app,
