@@ -7,7 +7,7 @@ Here: statements, each act with its row in `acts` in the same transaction. Not h
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,9 +48,15 @@ class MessageLine:
 class MessageDesk:
     """The messages of one database, for people; DatabaseError when that cannot be used."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Use an engine made by `ivrd.db.connection.open_engine`."""
+    def __init__(self, engine: AsyncEngine, *, on_act: Callable[[], None] = lambda: None) -> None:
+        """Make a desk.
+
+        Args:
+            engine: Made by `ivrd.db.connection.open_engine`.
+            on_act: Called after each act that changed something; whoever sends then looks at once.
+        """
         self._engine = engine
+        self._on_act = on_act
 
     async def close(self) -> None:
         """Close every connection of the engine."""
@@ -162,6 +168,8 @@ class MessageDesk:
             done = sorted(await connection.scalars(statement))
             for message_id in done:
                 await _note(connection, message_id, *act)
+        if done:
+            self._on_act()
         return done
 
 

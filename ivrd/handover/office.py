@@ -66,7 +66,7 @@ class HandoverOffice:
         wanted = building.destinations(config, number_of=number_of, title_of=self._title_of)
         self._sender = Sender(book, wanted, clock=clock, on_accepted=self._note_received)
         self.statuses = Statuses(config.handover, book=book, cases=cases)
-        self.desk = MessageDesk(store.engine)
+        self.desk = MessageDesk(store.engine, on_act=self._sender.wake)
         self._polls = {
             table.name: ErrandPoll(table, adapter, book=book, statuses=self.statuses)
             for table, adapter in building.support_managements(wanted, config)

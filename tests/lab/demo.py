@@ -23,9 +23,9 @@ from rich.live import Live
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.reconcile import Difference
 from ivrd.db.facts import CallFacts
-from tests.lab.chaos import Chaos
+from tests.lab.chaos import Chaos, Kind
 from tests.lab.demo_citizens import Stream, wants
-from tests.lab.demo_screen import Picture, summary_lines, table
+from tests.lab.demo_screen import Picture, reconciled_line, summary_lines, table
 from tests.lab.floor_plan import GUIDES, SWITCHBOARD, Department, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Phone, Ring, Talk, TransferAttended, TransferBlind
@@ -63,6 +63,8 @@ class Result:
     """How often ivrd died and was started again."""
     troubles: str
     """What chaos made; empty without."""
+    reconciled: dict[str, object] | None
+    """What `ivrd reconcile` printed at the end; None without chaos."""
     seconds: float
 
     def as_json(self) -> dict[str, object]:
@@ -80,6 +82,7 @@ class Result:
             "menu_hangups": sum(1 for call in facts if call.outcome is Outcome.MENU_HANGUP),
             "unreconciled": len(self.differences),
             "seconds": round(self.seconds, 1),
+            **({} if self.reconciled is None else {"reconcile": self.reconciled}),
         }
 
 
@@ -98,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(line, markup=False)
     if result.troubles:
         console.print(result.troubles)
+    if result.reconciled is not None:
+        console.print(reconciled_line(result.reconciled), markup=False)
     if result.deaths:
         console.print(f"ivrd dog och startades om / died and was restarted: {result.deaths}")
     if options.json:
@@ -167,7 +172,9 @@ async def _run(options: argparse.Namespace, console: Console) -> tuple[Result, b
         plan = floor(database, password_file)
         town = await stack.enter_async_context(Municipality.start(plan))
         citizens = await stack.enter_async_context(Phone("medborgare"))
-        chaos = None if database is None else Chaos(town, database, seed=options.seed)
+        chaos = None
+        if database is not None:
+            chaos = Chaos(town, database, seed=options.seed, kind=Kind(options.chaos))
         return await _play(options, console, town, citizens, chaos, stop, started_s)
 
 
@@ -215,6 +222,7 @@ async def _play(
             in_journal=len(town.journal()),
             deaths=keeper.deaths,
             troubles="" if chaos is None else f"frö / seed {options.seed}: {chaos.troubles.text()}",
+            reconciled=None if chaos is None else await town.reconcile(),
             seconds=time.monotonic() - started_s,
         )
     return result, stop.is_set() and options.seconds is None
@@ -281,7 +289,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--seconds", type=_positive, default=None, help="no new calls after so long"
     )
     parser.add_argument(
-        "--chaos", action="store_true", help="kill ivrd, cut AMI, stop the database, at random"
+        "--chaos",
+        nargs="?",
+        const=Kind.ALL.value,
+        choices=[kind.value for kind in Kind],
+        help="kill ivrd, cut AMI, stop the database, at random; or only stop the database",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the chaos (default 1)")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")

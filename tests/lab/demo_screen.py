@@ -122,6 +122,14 @@ def summary_lines(
     return lines
 
 
+def reconciled_line(told: Mapping[str, object]) -> str:
+    """Return what `ivrd reconcile` found, as it says it to people."""
+    return (
+        f"ivrd reconcile: {told['differences']} differences of {told['calls']} calls, "
+        f"{told['open']} open"
+    )
+
+
 def _story(story: Story) -> str:
     stays = ", ".join(f"{stay.queue} {stay.end.value}" for stay in story.stays)
     outcomes = "/".join(sorted(outcome.value for outcome in story.outcomes))

@@ -6,6 +6,7 @@ what was started, also after a failure.
 
 import asyncio
 import contextlib
+import json
 import secrets
 import signal
 import sys
@@ -243,6 +244,27 @@ class Municipality:
     def unreconciled(self, facts: list[CallFacts]) -> tuple[Difference, ...]:
         """Return each call that ivrd and queue_log tell differently."""
         return differences({call.call_id: story_of(call) for call in facts}, self.journal())
+
+    async def reconcile(self) -> dict[str, object]:
+        """Return the summary of `ivrd reconcile`, the command, over the last day.
+
+        Raises:
+            LabError: It could not be done.
+        """
+        now = self.pbx.now()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ivrd", "reconcile", "--json", "-c", self.config_path,
+            "--from", (now - timedelta(days=1)).isoformat(), "--to", now.isoformat(),
+            cwd=REPOSITORY,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, faults = await asyncio.wait_for(process.communicate(), READY_S_MAX)
+        lines = output.splitlines()
+        if not lines:
+            raise LabError(f"ivrd reconcile says nothing but {faults.decode()}")
+        summary: dict[str, object] = json.loads(lines[-1])
+        return summary
 
     async def until(
         self, condition: Callable[[], Awaitable[bool]], *, what: str, within_s: float = 10.0
