@@ -162,9 +162,15 @@ def _moves(system: SystemName, since: datetime) -> Select[tuple[str, int]]:
 
 
 def _cases(system: SystemName, since: datetime) -> Select[tuple[str, int]]:
+    """Not of calls that were handed on: what a guide makes of them later is not counted live."""
     return (
         select(CaseRow.queue, func.count())
-        .where(CaseRow.system == system, CaseRow.opened_at >= since, _is_over(CaseRow.call_id))
+        .where(
+            CaseRow.system == system,
+            CaseRow.opened_at >= since,
+            ~CaseRow.is_handed_on,
+            _is_over(CaseRow.call_id),
+        )
         .group_by(CaseRow.queue)
     )
 

@@ -17,6 +17,7 @@ from tests.integration.db.samples import (
     PBX,
     VAXEL,
     a_case,
+    a_contact,
     a_move,
     a_recorded_call,
     an_entry,
@@ -103,6 +104,12 @@ async def test_a_call_that_lives_still_is_left_to_whoever_tells_it_again(
 ) -> None:
     await Store(engine).save_batch([an_entry(), a_move(), a_case()])
     assert await counts_since(engine, system=PBX, since=MIDNIGHT, queues=rules(25)) == {}
+
+
+async def test_a_contact_is_no_case_of_its_queue(engine: AsyncEngine) -> None:
+    await Store(engine).save_batch([an_entry(), a_contact(), a_recorded_call()])
+    found = await counts_since(engine, system=PBX, since=MIDNIGHT, queues=rules(25))
+    assert found == {KC: Counts(joined=1, answered=1, answered_within=1)}
 
 
 async def test_cases_of_the_day_are_counted_as_they_stand(engine: AsyncEngine) -> None:
