@@ -25,7 +25,8 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +39,9 @@ LOG_BYTES_MAX = 4 * 1024 * 1024
 
 SNAPSHOT_BYTES_MAX = 64_000_000
 """Far above every metric with all label sets that it may have; a larger file is not ours."""
+
+UNKEPT_KEYS_MAX = 20_000
+"""Remembered while the disk takes nothing: hours of a county, 2 MB."""
 
 RETRY_S = 60.0
 """How often a disk that took nothing is tried again."""
@@ -85,7 +89,9 @@ class CountsFile:
         self._generation = 0
         self._descriptor: int | None = None
         self._bytes = 0
-        self._pending: list[bytes] = []
+        self._pending: list[tuple[str, Sequence[Step]]] = []
+        self._unkept: deque[str] = deque(maxlen=UNKEPT_KEYS_MAX)
+        """Keys of what was counted while the disk took nothing."""
         self._retry_at_s = 0.0
 
     def open(self, series: Series) -> None:
@@ -127,25 +133,24 @@ class CountsFile:
     def note(self, key: str, steps: Sequence[Step]) -> None:
         """Remember what is counted; `flush` brings it to the disk."""
         if self._series is not None:
-            line = json.dumps([key, steps], separators=(",", ":"))
-            self._pending.append(line.encode() + b"\n")
+            self._pending.append((key, steps))
 
     def flush(self) -> None:
         """Return when the kernel has every step; before anybody reads of them."""
         if not self._pending:
             return
-        text = b"".join(self._pending)
-        self._pending.clear()
+        counted, self._pending = self._pending, []
         if self._descriptor is None:
+            self._unkept.extend(key for key, _ in counted)
             if time.monotonic() >= self._retry_at_s:
                 self._begin()
             return
         try:
-            _write(self._descriptor, text)
+            self._bytes += _write(self._descriptor, _lines(counted))
         except OSError as error:
+            self._unkept.extend(key for key, _ in counted)
             self._fail(error)
             return
-        self._bytes += len(text)
         if self._bytes > LOG_BYTES_MAX:
             self._begin()
 
@@ -200,12 +205,13 @@ class CountsFile:
     # Writing.
 
     def _go_on(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDWR)
+        self._descriptor = descriptor = os.open(path, os.O_RDWR)
         end = _end_of_lines(path)
         os.ftruncate(descriptor, end)
         os.lseek(descriptor, end, os.SEEK_SET)
         self._bytes = end + _write(descriptor, _boot_line())
-        self._descriptor = descriptor
+        # Or a power cut may leave the line before it, which says that nothing is missing.
+        os.fsync(descriptor)
         self.is_usable = True
         log.info("counts_restored", keys=len(self._known), generation=self._generation)
 
@@ -222,7 +228,8 @@ class CountsFile:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._log_path(generation), flags, 0o600)
             try:
-                size = _write(descriptor, _boot_line())
+                keys = _lines((key, ()) for key in self._unkept)  # Their steps are in the totals.
+                size = _write(descriptor, _boot_line() + keys)
                 temporary.write_text(text, encoding="utf-8")
                 temporary.replace(self._snapshot_path)
             except OSError:
@@ -234,6 +241,7 @@ class CountsFile:
         self._let_go()
         self._descriptor, self._bytes = descriptor, size
         self._generation = generation
+        self._unkept.clear()
         self.is_usable = True
         for path in self._directory.glob("counts-*.jsonl"):
             if path not in (self._log_path(generation), self._log_path(generation - 1)):
@@ -260,6 +268,10 @@ class CountsFile:
 
     def _log_path(self, generation: int) -> Path:
         return self._directory / f"counts-{generation:06}.jsonl"
+
+
+def _lines(counted: Iterable[tuple[str, Sequence[Step]]]) -> bytes:
+    return "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in counted).encode()
 
 
 def _write(descriptor: int, text: bytes) -> int:

@@ -90,6 +90,20 @@ def test_after_a_power_cut_counts_begin_at_zero_and_not_a_little_lower(
     assert Life(tmp_path).shows() == second.shows() != {}
 
 
+def test_a_power_cut_just_after_a_start_does_not_show_the_end_of_the_life_before(
+    tmp_path: Path, other_boot: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Life(tmp_path).counts(1).file.close()
+    [log] = tmp_path.glob("counts-*.jsonl")
+    on_disk = [log.read_bytes()]
+    monkeypatch.setattr(os, "fsync", lambda _: on_disk.append(log.read_bytes()))
+    Life(tmp_path).counts(2)
+    log.write_bytes(on_disk[-1])  # All that the kernel had not been asked to bring there is lost.
+    other_boot()
+    third = Life(tmp_path)
+    assert (third.shows(), third.file.faults) == ({}, 1)
+
+
 @pytest.fixture
 def other_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     boots = iter(("b", "c"))
@@ -160,6 +174,20 @@ def test_a_disk_that_takes_nothing_leaves_no_count_that_lacks_a_step(
     first.counts(3)
     assert first.file.is_usable
     assert Life(tmp_path).shows() == first.shows()
+
+
+def test_what_was_counted_while_the_disk_was_full_is_not_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Life(tmp_path).counts(1)
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda *_: 0)
+        first.counts(2, 3)
+    first.file._retry_at_s = 0.0
+    first.counts(4)
+    second = Life(tmp_path)
+    assert second.shows() == first.shows()
+    assert second.counts(2, 3, 4).shows() == first.shows()
 
 
 def test_a_directory_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
