@@ -1,20 +1,21 @@
 """The health of ivrd itself."""
 
-from grafana.panels import Board, Kind, Panel, Row, S, one
+from typing import Unpack
+
+from grafana.panels import Board, Kind, More, Panel, Row, S, panel
 
 
-def gauge(title: str, expr: str, legend: str, formula: str, **more: object) -> Panel:
+def gauge(
+    title: str,
+    expr: str,
+    legend: str,
+    formula: str,
+    kind: Kind = Kind.SERIES,
+    **more: Unpack[More],
+) -> Panel:
     """Return a small panel of the health board."""
-    kind = more.pop("kind", Kind.SERIES)
-    assert isinstance(kind, Kind)
-    return Panel(
-        title=title,
-        kind=kind,
-        queries=one(expr, legend),
-        formula=formula,
-        width=6,
-        **more,  # type: ignore[arg-type]
-    )
+    more.setdefault("width", 6)
+    return panel(kind, title, formula, (expr, legend), **more)
 
 
 HEALTH = Board(

@@ -10,6 +10,7 @@ Queries may name the dashboard's variables ($system, $queue, $line) and Grafana'
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypedDict, Unpack
 
 
 class Kind(Enum):
@@ -78,9 +79,25 @@ S = 'system=~"$system"'
 L = 'system=~"$system",line=~"$line"'
 
 
-def one(expr: str, legend: str = "") -> tuple[Query, ...]:
-    """Return a single query."""
-    return (Query(expr=expr, legend=legend),)
+class More(TypedDict, total=False):
+    """What not every panel says; see Panel."""
+
+    unit: str
+    warn: float
+    alarm: float
+    is_low_bad: bool
+    width: int
+    height: int
+    decimals: int
+    no_value: str
+
+
+def panel(
+    kind: Kind, title: str, formula: str, *queries: tuple[str, str], **more: Unpack[More]
+) -> Panel:
+    """Return a panel; each query is its expression and its legend."""
+    told = tuple(Query(expr=expr, legend=legend) for expr, legend in queries)
+    return Panel(title=title, kind=kind, queries=told, formula=formula, **more)
 
 
 def level(metric: str, labels: str, by: str, over: str) -> str:

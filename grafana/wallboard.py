@@ -1,55 +1,53 @@
 """The wallboard: every queue and line at a glance."""
 
-from grafana.panels import NO_TRAFFIC, Board, Kind, Panel, Row, S, abandon_rate, level, one
+from grafana.panels import NO_TRAFFIC, Board, Kind, Row, S, abandon_rate, level, panel
 
 NOW = Row(
     title="Nu / Now",
     panels=(
-        Panel(
-            title="Väntande / Waiting",
-            kind=Kind.STAT,
-            queries=one(f"sum by (queue) (ivrd_queue_callers{{{S}}})", "{{queue}}"),
-            formula="Callers waiting now. Unknown, not 0, while ivrd is out of step.",
+        panel(
+            Kind.STAT,
+            "Väntande / Waiting",
+            "Callers waiting now. Unknown, not 0, while ivrd is out of step.",
+            (f"sum by (queue) (ivrd_queue_callers{{{S}}})", "{{queue}}"),
             warn=5,
             alarm=15,
         ),
-        Panel(
-            title="Längsta väntan / Longest wait",
-            kind=Kind.STAT,
-            queries=one(f"max by (queue) (ivrd_queue_longest_wait_seconds{{{S}}})", "{{queue}}"),
-            formula="now - first arrival in any queue of the longest waiting caller.",
+        panel(
+            Kind.STAT,
+            "Längsta väntan / Longest wait",
+            "now - first arrival in any queue of the longest waiting caller.",
+            (f"max by (queue) (ivrd_queue_longest_wait_seconds{{{S}}})", "{{queue}}"),
             unit="dtdurations",
             warn=60,
             alarm=600,
         ),
-        Panel(
-            title="Förväntad väntan / Expected wait",
-            kind=Kind.STAT,
-            queries=one(f"max by (queue) (ivrd_queue_expected_wait_seconds{{{S}}})", "{{queue}}"),
-            formula="Of a caller who enters now, by the model named in docs/expected-wait.md.",
+        panel(
+            Kind.STAT,
+            "Förväntad väntan / Expected wait",
+            "Of a caller who enters now, by the model named in docs/expected-wait.md.",
+            (f"max by (queue) (ivrd_queue_expected_wait_seconds{{{S}}})", "{{queue}}"),
             unit="dtdurations",
             warn=60,
             alarm=600,
         ),
-        Panel(
-            title="Agenter / Agents",
-            kind=Kind.BARS,
-            queries=one(
-                f"sum by (queue, state) (ivrd_queue_members{{{S}}})", "{{queue}} {{state}}"
-            ),
-            formula="Members of each queue by what they can do now.",
+        panel(
+            Kind.BARS,
+            "Agenter / Agents",
+            "Members of each queue by what they can do now.",
+            (f"sum by (queue, state) (ivrd_queue_members{{{S}}})", "{{queue}} {{state}}"),
         ),
-        Panel(
-            title="Öppet / Open",
-            kind=Kind.STAT,
-            queries=one("max by (line) (ivrd_line_open)", "{{line}}"),
-            formula="1 while a line is open, 0 while it is closed.",
+        panel(
+            Kind.STAT,
+            "Öppet / Open",
+            "1 while a line is open, 0 while it is closed.",
+            ("max by (line) (ivrd_line_open)", "{{line}}"),
         ),
-        Panel(
-            title="Överflöde / Overflow in force",
-            kind=Kind.STAT,
-            queries=one(f"max by (rule) (ivrd_overflow_rule_in_force{{{S}}})", "{{rule}}"),
-            formula="1 while a rule is in force, in a dry run too.",
+        panel(
+            Kind.STAT,
+            "Överflöde / Overflow in force",
+            "1 while a rule is in force, in a dry run too.",
+            (f"max by (rule) (ivrd_overflow_rule_in_force{{{S}}})", "{{rule}}"),
             warn=1,
         ),
     ),
@@ -58,11 +56,11 @@ NOW = Row(
 TODAY = Row(
     title="I dag / Today",
     panels=(
-        Panel(
-            title="Svarsnivå / Service level (sl)",
-            kind=Kind.STAT,
-            queries=one(level("ivrd_queue_service_total", S, "queue", "$__range"), "{{queue}}"),
-            formula="sl = answered within T / (answered + abandoned - short abandons), by each T.",
+        panel(
+            Kind.STAT,
+            "Svarsnivå / Service level (sl)",
+            "sl = answered within T / (answered + abandoned - short abandons), by each T.",
+            (level("ivrd_queue_service_total", S, "queue", "$__range"), "{{queue}}"),
             unit="percentunit",
             warn=0.85,
             alarm=0.7,
@@ -70,53 +68,47 @@ TODAY = Row(
             decimals=0,
             no_value=NO_TRAFFIC,
         ),
-        Panel(
-            title="Linjens nivå mot mål / Line against goal",
-            kind=Kind.BARS,
-            queries=(
-                *one(level("ivrd_line_service_total", S, "line", "$__range"), "{{line}}"),
-                *one("max by (line) (ivrd_line_goal_ratio)", "{{line}} mål/goal"),
-            ),
-            formula="sl by the line's own goal limit; wait from first arrival to first answer.",
+        panel(
+            Kind.BARS,
+            "Linjens nivå mot mål / Line against goal",
+            "sl by the line's own goal limit; wait from first arrival to first answer.",
+            (level("ivrd_line_service_total", S, "line", "$__range"), "{{line}}"),
+            ("max by (line) (ivrd_line_goal_ratio)", "{{line}} mål/goal"),
             unit="percentunit",
             decimals=0,
             no_value=NO_TRAFFIC,
         ),
-        Panel(
-            title="Tappade / Abandon rate",
-            kind=Kind.STAT,
-            queries=one(abandon_rate(S, "$__range"), "{{queue}}"),
-            formula="abandoned / offered; offered = joined + refused. Short abandons included.",
+        panel(
+            Kind.STAT,
+            "Tappade / Abandon rate",
+            "abandoned / offered; offered = joined + refused. Short abandons included.",
+            (abandon_rate(S, "$__range"), "{{queue}}"),
             unit="percentunit",
             warn=0.05,
             alarm=0.1,
             decimals=1,
             no_value=NO_TRAFFIC,
         ),
-        Panel(
-            title="Samtal / Calls",
-            kind=Kind.BARS,
-            queries=one(
-                f"sum by (outcome) (increase(ivrd_calls_total{{{S}}}[$__range]))", "{{outcome}}"
-            ),
-            formula="Ended calls by outcome.",
+        panel(
+            Kind.BARS,
+            "Samtal / Calls",
+            "Ended calls by outcome.",
+            (f"sum by (outcome) (increase(ivrd_calls_total{{{S}}}[$__range]))", "{{outcome}}"),
             decimals=0,
         ),
-        Panel(
-            title="Ärenden utan etikett / Cases without label",
-            kind=Kind.STAT,
-            queries=one(f"sum(ivrd_cases_unlabelled{{{S}}})"),
-            formula="Cases that are not closed and have no label, now.",
+        panel(
+            Kind.STAT,
+            "Ärenden utan etikett / Cases without label",
+            "Cases that are not closed and have no label, now.",
+            (f"sum(ivrd_cases_unlabelled{{{S}}})", ""),
             warn=10,
             alarm=20,
         ),
-        Panel(
-            title="Larm / Alerts",
-            kind=Kind.STAT,
-            queries=one(
-                'count(ALERTS{alertname=~"Ivrd.+",alertstate="firing"}) or on () vector(0)'
-            ),
-            formula="Alerts of prometheus/ivrd.rules.yml that fire now.",
+        panel(
+            Kind.STAT,
+            "Larm / Alerts",
+            "Alerts of prometheus/ivrd.rules.yml that fire now.",
+            ('count(ALERTS{alertname=~"Ivrd.+",alertstate="firing"}) or on () vector(0)', ""),
             warn=1,
             alarm=3,
         ),

@@ -35,56 +35,30 @@ def register(cli: typer.Typer) -> None:
     cli.add_typer(caller, name="caller")
 
 
-@agent.command(name="pause")
-def pause(
-    name: AgentName,
-    reason: Reason,
-    queue: Queues = None,
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    seen: SeenAgent = None,
-    whom: Whom = None,
-) -> None:
-    """Give an agent no calls until the pause ends."""
-    _act(config_path, AgentDeed.PAUSE, name, reason, queue, seen, whom)
+def _add(deed: AgentDeed, word: str, told_as: str) -> None:
+    @agent.command(name=word, help=told_as)
+    def command(
+        name: AgentName,
+        reason: Reason,
+        queue: Queues = None,
+        config_path: ConfigPath = DEFAULT_CONFIG,
+        seen: SeenAgent = None,
+        whom: Whom = None,
+    ) -> None:
+        question: dict[str, object] = {
+            "do": "agent",
+            "deed": deed.value,
+            "agent": name,
+            "queues": queue or [],
+            "reason": reason,
+        }
+        _ask(config_path, question, seen, whom)
 
 
-@agent.command(name="unpause")
-def unpause(
-    name: AgentName,
-    reason: Reason,
-    queue: Queues = None,
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    seen: SeenAgent = None,
-    whom: Whom = None,
-) -> None:
-    """Give an agent calls again."""
-    _act(config_path, AgentDeed.UNPAUSE, name, reason, queue, seen, whom)
-
-
-@agent.command(name="login")
-def login(
-    name: AgentName,
-    reason: Reason,
-    queue: Queues = None,
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    seen: SeenAgent = None,
-    whom: Whom = None,
-) -> None:
-    """Let an agent serve queues: those of before, or those named."""
-    _act(config_path, AgentDeed.LOG_IN, name, reason, queue, seen, whom)
-
-
-@agent.command(name="logout")
-def logout(
-    name: AgentName,
-    reason: Reason,
-    queue: Queues = None,
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    seen: SeenAgent = None,
-    whom: Whom = None,
-) -> None:
-    """Let an agent serve no queue, or not those named."""
-    _act(config_path, AgentDeed.LOG_OUT, name, reason, queue, seen, whom)
+_add(AgentDeed.PAUSE, "pause", "Give an agent no calls until the pause ends.")
+_add(AgentDeed.UNPAUSE, "unpause", "Give an agent calls again.")
+_add(AgentDeed.LOG_IN, "login", "Let an agent serve queues: those of before, or those named.")
+_add(AgentDeed.LOG_OUT, "logout", "Let an agent serve no queue, or not those named.")
 
 
 @agent.command(name="undo")
@@ -114,25 +88,6 @@ def by_arrival(
     """Let a caller go by arrival again."""
     question = {"do": "rank", "call": call, "is_urgent": False, "reason": reason}
     _ask(config_path, question, None, whom)
-
-
-def _act(
-    config_path: ConfigPath,
-    deed: AgentDeed,
-    name: str,
-    reason: str,
-    queues: list[str] | None,
-    seen: str | None,
-    whom: str | None,
-) -> None:
-    question: dict[str, object] = {
-        "do": "agent",
-        "deed": deed.value,
-        "agent": name,
-        "queues": queues or [],
-        "reason": reason,
-    }
-    _ask(config_path, question, seen, whom)
 
 
 def _ask(

@@ -40,58 +40,27 @@ cli = typer.Typer(
 cli.command()(cli_account.account)
 
 
-@cli.command()
-def day(
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    *,
-    when: DateOption = None,
-    queue: QueueOption = None,
-    line: LineOption = None,
-    group: GroupOption = None,
-    department: DepartmentOption = None,
-    form: FormatOption = None,
-    path: OutputOption = None,
-    language: LanguageOption = Tongue.SV,
-) -> None:
-    """Report a day: each figure with its formula."""
-    wanted = _wanted(queue, line, group, department)
-    _report(config_path, Span.DAY, when, wanted, form=form, path=path, language=language)
+def _add(span: Span, word: str, told_as: str) -> None:
+    @cli.command(name=word, help=told_as)
+    def command(
+        config_path: ConfigPath = DEFAULT_CONFIG,
+        *,
+        when: DateOption = None,
+        queue: QueueOption = None,
+        line: LineOption = None,
+        group: GroupOption = None,
+        department: DepartmentOption = None,
+        form: FormatOption = None,
+        path: OutputOption = None,
+        language: LanguageOption = Tongue.SV,
+    ) -> None:
+        wanted = _wanted(queue, line, group, department)
+        _report(config_path, span, when, wanted, form=form, path=path, language=language)
 
 
-@cli.command()
-def week(
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    *,
-    when: DateOption = None,
-    queue: QueueOption = None,
-    line: LineOption = None,
-    group: GroupOption = None,
-    department: DepartmentOption = None,
-    form: FormatOption = None,
-    path: OutputOption = None,
-    language: LanguageOption = Tongue.SV,
-) -> None:
-    """Report a week, Monday to Sunday, as `day` does."""
-    wanted = _wanted(queue, line, group, department)
-    _report(config_path, Span.WEEK, when, wanted, form=form, path=path, language=language)
-
-
-@cli.command()
-def month(
-    config_path: ConfigPath = DEFAULT_CONFIG,
-    *,
-    when: DateOption = None,
-    queue: QueueOption = None,
-    line: LineOption = None,
-    group: GroupOption = None,
-    department: DepartmentOption = None,
-    form: FormatOption = None,
-    path: OutputOption = None,
-    language: LanguageOption = Tongue.SV,
-) -> None:
-    """Report a month, as `day` does."""
-    wanted = _wanted(queue, line, group, department)
-    _report(config_path, Span.MONTH, when, wanted, form=form, path=path, language=language)
+_add(Span.DAY, "day", "Report a day: each figure with its formula.")
+_add(Span.WEEK, "week", "Report a week, Monday to Sunday, as `day` does.")
+_add(Span.MONTH, "month", "Report a month, as `day` does.")
 
 
 def _report(

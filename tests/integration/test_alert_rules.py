@@ -21,220 +21,140 @@ LINE = 'system="pbx1",line="kommunen"'
 PBX = 'system="pbx1"'
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Case:
-    """One alert on made-up series."""
+    """One alert on made-up series, and minutes when it is looked at."""
 
+    minutes: tuple[int, int, int]
+    """Quiet, for its limits or its patience; firing; clear again."""
     series: Mapping[str, str]
-    quiet_at_m: int
-    """Not yet, because of its limits or its patience."""
-    fires_at_m: int
-    clears_at_m: int | None
-    """None for one that a person must end."""
 
 
 CASES: Mapping[str, Case] = {
     "IvrdLineGoalAtRisk": Case(
-        series={
+        (2, 60, 150),
+        {
             # 80 % of twenty an hour against 85 %; then everybody in time.
             f'ivrd_line_service_total{{{LINE},result="in_time"}}': "0+4x60 250+10x120",
             f'ivrd_line_service_total{{{LINE},result="late"}}': "0+1x60 60x120",
             f'ivrd_line_service_total{{{LINE},result="short_abandon"}}': "0+9x180",
             'ivrd_line_goal_ratio{line="kommunen"}': "0.85x180",
         },
-        quiet_at_m=2,
-        fires_at_m=60,
-        clears_at_m=150,
     ),
     "IvrdQueueWaitTooLong": Case(
-        series={f"ivrd_queue_longest_wait_seconds{{{KC}}}": "0+60x15 30x10"},
-        quiet_at_m=11,
-        fires_at_m=13,
-        clears_at_m=17,
+        (11, 13, 17), {f"ivrd_queue_longest_wait_seconds{{{KC}}}": "0+60x15 30x10"}
     ),
     "IvrdQueueWaitLong": Case(
-        series={
+        (5, 7, 9),
+        {
             f"ivrd_queue_longest_wait_seconds{{{KC}}}": "0+60x7 30x10",
             'ivrd_queue_threshold_seconds{queue="kc"}': "60x20",
         },
-        quiet_at_m=5,
-        fires_at_m=7,
-        clears_at_m=9,
     ),
     "IvrdAbandonRateHigh": Case(
-        series={
+        (10, 50, 130),
+        {
             f"ivrd_queue_joined_total{{{KC}}}": "0+2x180",
             f'ivrd_queue_entries_total{{{KC},disposition="full"}}': "0x180",
             f'ivrd_queue_entries_total{{{KC},disposition="join_empty"}}': "0x180",
             f'ivrd_queue_entries_total{{{KC},disposition="abandoned"}}': "0+1x60 60x120",
         },
-        quiet_at_m=10,
-        fires_at_m=50,
-        clears_at_m=130,
     ),
     "IvrdNobodyServes": Case(
-        series={
+        (3, 6, 14),
+        {
             f'ivrd_queue_members{{{KC},state="available"}}': "1 1 0x10 1x10",
             f'ivrd_queue_members{{{KC},state="paused"}}': "3x30",
             'ivrd_queue_info{queue="kc",role="guide"}': "1x30",
             'ivrd_line_open{line="kommunen"}': "1x30",
             'ivrd_line_open{line="va"}': "0x30",
         },
-        quiet_at_m=3,
-        fires_at_m=6,
-        clears_at_m=14,
     ),
     "IvrdQueueUnserved": Case(
-        series={
+        (1, 4, 13),
+        {
             f"ivrd_queue_callers{{{KC}}}": "0 2x10 0x10",
             f'ivrd_queue_members{{{KC},state="available"}}': "0x20",
         },
-        quiet_at_m=1,
-        fires_at_m=4,
-        clears_at_m=13,
     ),
     "IvrdMovesFail": Case(
-        series={
+        (5, 14, 40),
+        {
             f'ivrd_queue_move_failures_total{{{PBX},from_queue="vaxel",to_queue="kc",'
             'reason="rush",end="refused"}': "0x5 0+1x10 10x40",
             f'ivrd_queue_move_failures_total{{{PBX},from_queue="va",to_queue="kc",'
             'reason="rush",end="answered_first"}': "0+1x60",
         },
-        quiet_at_m=5,
-        fires_at_m=14,
-        clears_at_m=40,
     ),
     "IvrdStaticMenuUsed": Case(
-        series={
+        (4, 9, 30),
+        {
             f'ivrd_menu_outcomes_total{{{PBX},menu="m",outcome="stayed",digit="",'
-            'runner="dialplan"}': "0x5 1x40",
+            'runner="dialplan"}': "0x5 1x40"
         },
-        quiet_at_m=4,
-        fires_at_m=9,
-        clears_at_m=30,
     ),
     "IvrdCasesUnlabelledSpike": Case(
-        series={f"ivrd_cases_unlabelled{{{KC}}}": "5x60 5+1x30 35x120"},
-        quiet_at_m=70,
-        fires_at_m=95,
-        clears_at_m=170,
+        (70, 95, 170), {f"ivrd_cases_unlabelled{{{KC}}}": "5x60 5+1x30 35x120"}
     ),
     "IvrdReconcileDiffers": Case(
-        series={f"ivrd_reconcile_differences{{{PBX}}}": "_x3 0x3 2x5 0x5"},
-        quiet_at_m=5,
-        fires_at_m=8,
-        clears_at_m=14,
+        (5, 8, 14), {f"ivrd_reconcile_differences{{{PBX}}}": "_x3 0x3 2x5 0x5"}
     ),
     "IvrdReconcileMissing": Case(
-        # In promtool the time is 0 at the beginning: a run at minute 0, and one at minute 2300.
-        series={f"ivrd_reconcile_last_run_timestamp_seconds{{{PBX}}}": "0x2300 138000x100"},
-        quiet_at_m=2150,
-        fires_at_m=2200,
-        clears_at_m=2350,
+        (2150, 2200, 2350),
+        {f"ivrd_reconcile_last_run_timestamp_seconds{{{PBX}}}": "0x2300 138000x100"},
     ),
     "IvrdHandoverDead": Case(
-        series={
+        (2, 6, 11),
+        {
             'ivrd_handover_messages{destination="tekniska",state="dead"}': "0x3 2x5 0x5",
             'ivrd_handover_messages{destination="tekniska",state="waiting"}': "9x20",
         },
-        quiet_at_m=2,
-        fires_at_m=6,
-        clears_at_m=11,
     ),
     "IvrdHandoverLate": Case(
-        series={
-            'ivrd_handover_oldest_seconds{destination="tekniska"}': "0+60x70 _x20",
-        },
-        quiet_at_m=60,
-        fires_at_m=65,
-        clears_at_m=78,
+        (60, 65, 78), {'ivrd_handover_oldest_seconds{destination="tekniska"}': "0+60x70 _x20"}
     ),
     "IvrdRecording": Case(
-        series={
+        (3, 4, 11),
+        {
             f"ivrd_recorded_channels{{{LINE}}}": "0x3 2x5 0x5",
             f'ivrd_recorded_channels{{{PBX},line="va"}}': "0x20",
         },
-        quiet_at_m=3,
-        fires_at_m=4,
-        clears_at_m=11,
     ),
-    "IvrdDown": Case(
-        series={'up{job="ivrd",instance="a"}': "1 0x5 1x5"},
-        quiet_at_m=1,
-        fires_at_m=4,
-        clears_at_m=8,
-    ),
-    "IvrdAmiLost": Case(
-        series={f"ivrd_ami_connected{{{PBX}}}": "1 0x5 1x5"},
-        quiet_at_m=1,
-        fires_at_m=4,
-        clears_at_m=8,
-    ),
+    "IvrdDown": Case((1, 4, 8), {'up{job="ivrd",instance="a"}': "1 0x5 1x5"}),
+    "IvrdAmiLost": Case((1, 4, 8), {f"ivrd_ami_connected{{{PBX}}}": "1 0x5 1x5"}),
     "IvrdOutOfStep": Case(
-        series={
+        (2, 5, 8),
+        {
             f"ivrd_queue_synced{{{KC}}}": "1 0x5 1x5",
             f'ivrd_queue_synced{{{PBX},queue="vaxel"}}': "1x12",
         },
-        quiet_at_m=2,
-        fires_at_m=5,
-        clears_at_m=8,
     ),
     "IvrdEventsRefused": Case(
-        series={f"ivrd_ami_events_refused_total{{{PBX}}}": "0 0 0 0 1x30"},
-        quiet_at_m=3,
-        fires_at_m=5,
-        clears_at_m=15,
+        (3, 5, 15), {f"ivrd_ami_events_refused_total{{{PBX}}}": "0 0 0 0 1x30"}
     ),
     "IvrdFault": Case(
-        series={f'ivrd_events_failed_total{{{PBX},event="CallerJoined"}}': "0 0 0 0 1x60"},
-        quiet_at_m=3,
-        fires_at_m=6,
-        clears_at_m=30,
+        (3, 6, 30), {f'ivrd_events_failed_total{{{PBX},event="CallerJoined"}}': "0 0 0 0 1x60"}
     ),
     "IvrdJournalGrowing": Case(
-        series={
+        (4, 12, 26),
+        {
             'ivrd_outbox_depth{sink="database"}': "0 0 0+60x20 0x10",
             'ivrd_outbox_depth{sink="mqtt"}': "0+100x40",
         },
-        quiet_at_m=4,
-        fires_at_m=12,
-        clears_at_m=26,
     ),
     "IvrdJournalNearlyFull": Case(
-        series={
-            "ivrd_journal_bytes": "0 85x5 60x5",
-            "ivrd_journal_bytes_max": "100x20",
-        },
-        quiet_at_m=0,
-        fires_at_m=3,
-        clears_at_m=9,
+        (0, 3, 9), {"ivrd_journal_bytes": "0 85x5 60x5", "ivrd_journal_bytes_max": "100x20"}
     ),
-    "IvrdJournalUnusable": Case(
-        series={"ivrd_journal_usable": "1 0x5 1x5"}, quiet_at_m=0, fires_at_m=3, clears_at_m=9
-    ),
-    "IvrdLost": Case(
-        series={'ivrd_outbox_dropped_total{sink="mqtt"}': "0 0 3x200"},
-        quiet_at_m=1,
-        fires_at_m=10,
-        clears_at_m=100,
-    ),
-    "IvrdGapUnreadable": Case(
-        series={f"ivrd_gap_journal_usable{{{PBX}}}": "1 0x10 1x5"},
-        quiet_at_m=4,
-        fires_at_m=8,
-        clears_at_m=13,
-    ),
-    "IvrdCountsNotKept": Case(
-        series={"ivrd_counts_usable": "1 0x10 1x5"}, quiet_at_m=4, fires_at_m=8, clears_at_m=13
-    ),
+    "IvrdJournalUnusable": Case((0, 3, 9), {"ivrd_journal_usable": "1 0x5 1x5"}),
+    "IvrdLost": Case((1, 10, 100), {'ivrd_outbox_dropped_total{sink="mqtt"}': "0 0 3x200"}),
+    "IvrdGapUnreadable": Case((4, 8, 13), {f"ivrd_gap_journal_usable{{{PBX}}}": "1 0x10 1x5"}),
+    "IvrdCountsNotKept": Case((4, 8, 13), {"ivrd_counts_usable": "1 0x10 1x5"}),
     "IvrdLoopStalls": Case(
-        series={
+        (1, 3, 7),
+        {
             'ivrd_loop_stall_seconds_max{clock="cpu"}': "0 0.8x4 0.1x5",
             'ivrd_loop_stall_seconds_max{clock="wall"}': "9x20",
         },
-        quiet_at_m=1,
-        fires_at_m=3,
-        clears_at_m=7,
     ),
 }
 
@@ -261,12 +181,7 @@ def expectations(alert: str, case: Case) -> Sequence[object]:
             "eval_time": f"{minute}m",
             "exp_samples": [{"labels": "{}", "value": 1}] if is_firing else [],
         }
-        for minute, is_firing in (
-            (case.quiet_at_m, False),
-            (case.fires_at_m, True),
-            (case.clears_at_m, False),
-        )
-        if minute is not None
+        for minute, is_firing in zip(case.minutes, (False, True, False), strict=True)
     ]
 
 
