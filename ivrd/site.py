@@ -44,6 +44,7 @@ from ivrd.web.guard import Guard
 from ivrd.web.handover import handover_router
 from ivrd.web.lines import Lines
 from ivrd.web.looks import Sights, looks_router
+from ivrd.web.own_rights import rights_router
 from ivrd.web.pages import Router, create_app
 from ivrd.web.server import serve
 from ivrd.web.static_pages import page_routes
@@ -154,6 +155,7 @@ class Site:
         return [
             looks_router(self._sights),
             stream_router(self.stream),
+            rights_router(self._hands()),
             acts_router(self._hands()),
             agents_router(agents),
             handover_router(self._handover.statuses, self._handover.desk, audit),

@@ -1,67 +1,29 @@
-"use strict";
-
 // The live board. Each thing's last state is kept as it came, and shown as it came: what is not
 // known is "?", what has no value without traffic is a dash, and nothing is reckoned here but how
 // long somebody has waited since the state was told.
 
-const $ = (id) => document.getElementById(id);
+import { $, element, settle } from "./board_rows.js";
+import { floor, forget, queueStatuses, queueTitle } from "./board_floor.js";
+import { callersMoved, learnRights, lineRow, linesMoved, look, paintActs } from "./board_acts.js";
+import { DASH, clock, count, duration, say, screen, time } from "./board_words.js";
+import { listen as listenToActs } from "./board_dialog.js";
+
 const SILENT_MS = 30000;
 const MOVES_MAX = 12;
-const DASH = "\u2013";
-
-const WORDS = {
-  sv: {
-    title: "Läget nu", wall: "Vägg", theme: "Mörkt", none: "Inga köer än.", lines: "Linjer", moves: "Överflöde",
-    waiting: "väntar", longest: "längst", goal: "mål", free: "Lediga", busy: "Upptagna", paused: "Pausade", away: "Ej nåbara",
-    expected: "Förväntad väntan", answered: "Besvarade", abandoned: "Tappade", level: "Svarsnivå", moved: "Flyttade in / ut",
-    cases: "Ärenden", late: "Väntan är över målet", unsure: "Okänt just nu: PBX:en svarar inte", live: "Ansluten",
-    lost: "Ingen förbindelse. Siffrorna är från", wait: "Ansluter …", open: "öppen", closed: "stängd", until: "till",
-    notices: "Meddelande", offered: "Erbjudna", other: "English",
-    asked: "ska flyttas", landed: "flyttades", began: "började", ended: "slutade", diverted: "leds om", let_in: "släpps in",
-  },
-  en: {
-    title: "Now", wall: "Wall", theme: "Dark", none: "No queues yet.", lines: "Lines", moves: "Overflow",
-    waiting: "waiting", longest: "longest", goal: "goal", free: "Free", busy: "Busy", paused: "Paused", away: "Unavailable",
-    expected: "Expected wait", answered: "Answered", abandoned: "Abandoned", level: "Service level", moved: "Moved in / out",
-    cases: "Cases", late: "The wait is past its goal", unsure: "Unknown now: the PBX does not answer", live: "Connected",
-    lost: "No connection. These figures are from", wait: "Connecting …", open: "open", closed: "closed", until: "until",
-    notices: "Notice", offered: "Offered", other: "Svenska",
-    asked: "to be moved", landed: "moved", began: "began", ended: "ended", diverted: "diverted", let_in: "let in",
-  },
-};
 
 const asked = new URLSearchParams(location.search);
-let language = asked.get("lang") === "en" ? "en" : "sv";
-const queues = new Map();
-const lines = new Map();
-let decisions = [];
-let state = "wait";
-let heardAt = 0;
+screen.language = asked.get("lang") === "en" ? "en" : "sv";
 
-const say = (word) => WORDS[language][word] || word;
-const count = (value) => (value === null || value === undefined ? "?" : String(value));
-
-function duration(seconds) {
-  if (seconds === null || seconds === undefined) return "?";
-  const whole = Math.floor(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
+// Queues.
 
 function pairs(className, rows) {
   const list = element("dl", undefined, className);
   for (const [what, is, title] of rows) {
-    const row = className === "big" ? element("div") : list;
+    const part = className === "big" ? element("div") : list;
     const value = element("dd", is);
     if (title) value.title = title;
-    row.append(element("dt", what), value);
-    if (row !== list) list.append(row);
+    part.append(element("dt", what), value);
+    if (part !== list) list.append(part);
   }
   return list;
 }
@@ -69,26 +31,27 @@ function pairs(className, rows) {
 function waitOf(entry) {
   const one = entry.status;
   if (one.longest_wait_s === null) return null;
-  if (!one.waiting || state !== "live") return one.longest_wait_s;
+  if (!one.waiting || floor.link !== "live") return one.longest_wait_s;
   return one.longest_wait_s + (performance.now() - entry.at) / 1000;
 }
 
-function show(entry) {
+function card(entry) {
   const one = entry.status;
   const wait = waitOf(entry);
   const goal = one.service_level_threshold_s;
   const isLate = wait !== null && goal !== null && one.waiting > 0 && wait > goal;
-  const card = element("li", undefined, `queue${isLate ? " late" : ""}${one.is_synced ? "" : " unsure"}`);
-  card.dataset.queue = one.queue;
-  card.append(element("h2", (language === "sv" ? one.title_sv : one.title_en) || one.queue));
+  const made = element("li", undefined, `queue${isLate ? " late" : ""}${one.is_synced ? "" : " unsure"}`);
+  made.dataset.queue = one.queue;
+  made.dataset.key = entry.key;
+  made.append(element("h2", (screen.language === "sv" ? one.title_sv : one.title_en) || one.queue));
   const longest = `${say("longest")}${goal === null ? "" : ` (${say("goal")} ${duration(goal)})`}`;
-  card.append(pairs("big", [[say("waiting"), count(one.waiting)], [longest, duration(wait)]]));
-  if (isLate) card.append(element("p", `▲ ${say("late")}`, "warning"));
-  if (!one.is_synced) card.append(element("p", `? ${say("unsure")}`, "warning"));
+  made.append(pairs("big", [[say("waiting"), count(one.waiting)], [longest, duration(wait)]]));
+  if (isLate) made.append(element("p", `▲ ${say("late")}`, "warning"));
+  if (!one.is_synced) made.append(element("p", `? ${say("unsure")}`, "warning"));
   const members = one.members || {};
   const level = one.service_levels.sl;
   const expected = one.expected_wait_s === null ? (one.is_synced ? DASH : "?") : duration(one.expected_wait_s);
-  card.append(pairs("rest", [
+  made.append(pairs("rest", [
     [say("free"), count(members.available)], [say("busy"), count(members.busy)], [say("paused"), count(members.paused)],
     [say("away"), count(members.unavailable)], [say("expected"), expected, one.expected_wait_model || ""],
     [say("offered"), count(one.counts.offered)], [say("answered"), count(one.counts.answered)],
@@ -96,12 +59,10 @@ function show(entry) {
     [say("level"), level.value === null ? DASH : `${Math.round(level.value * 100)} %`, level.formula],
     [say("moved"), `${count(one.counts.moved_in)} / ${count(one.counts.moved_out)}`], [say("cases"), count(one.counts.cases)],
   ]));
-  return card;
+  return made;
 }
 
-function time(text) {
-  return new Date(text).toLocaleTimeString(language === "sv" ? "sv-SE" : "en-GB", { hour: "2-digit", minute: "2-digit" });
-}
+// Lines and moves.
 
 function lineText(one) {
   const until = one.until ? ` ${say("until")} ${time(one.until)}` : "";
@@ -109,24 +70,38 @@ function lineText(one) {
   return `${one.line} (${one.number}): ${one.state === "open" ? say("open") : say("closed")}${until}${one.text ? ` · ${one.text}` : ""}${notices}`;
 }
 
-function paint() {
-  document.documentElement.lang = language;
+function moveText(one) {
+  const to = one.to_queue ? queueTitle(one.to_queue) : DASH;
+  const who = one.rule || one.who;
+  return `${time(one.at)} ${queueTitle(one.from_queue)} → ${to}: ${say(one.what)}${who ? ` (${who})` : ""}`;
+}
+
+// All of it.
+
+function paintWords() {
+  document.documentElement.lang = screen.language;
   for (const each of document.querySelectorAll("[data-say]")) each.textContent = say(each.dataset.say);
+  for (const each of document.querySelectorAll("[data-name]")) each.setAttribute("aria-label", say(each.dataset.name));
   document.title = `${say("title")} · ivrd`;
   $("language").textContent = say("other");
-  $("language").lang = language === "sv" ? "en" : "sv";
-  const sorted = [...queues.values()].sort((one, other) => one.key.localeCompare(other.key));
-  $("queues").replaceChildren(...sorted.map(show));
+  $("language").lang = screen.language === "sv" ? "en" : "sv";
+}
+
+function paint() {
+  const sorted = queueStatuses();
+  settle($("queues"), sorted.map(card));
   $("none").hidden = sorted.length > 0;
-  $("lines").replaceChildren(...[...lines.values()].map((one) => element("li", lineText(one))));
-  $("moves").replaceChildren(...decisions.map((one) => element("li", `${time(one.at)} ${one.from_queue} → ${one.to_queue || DASH}: ${say(one.what)}${one.rule ? ` (${one.rule})` : ""}`)));
+  settle($("lines"), [...floor.lines.values()].map((one) => lineRow(one, lineText(one))));
+  $("moves").replaceChildren(...floor.decisions.map((one) => element("li", moveText(one))));
+  $("moves-part").hidden = floor.decisions.length === 0;
   const first = sorted[0];
   $("formula").textContent = first ? `sl = ${first.status.service_levels.sl.formula}` : "";
-  $("clock").textContent = new Date().toLocaleTimeString(language === "sv" ? "sv-SE" : "en-GB");
-  const heard = heardAt ? ` ${new Date(Date.now() - (performance.now() - heardAt)).toLocaleTimeString("sv-SE")}` : "";
-  const told = state === "live" ? say("live") : state === "wait" ? say("wait") : say("lost") + heard;
+  $("clock").textContent = clock(new Date());
+  const heard = floor.heardAt ? ` ${clock(new Date(Date.now() - (performance.now() - floor.heardAt)))}` : "";
+  const told = floor.link === "live" ? say("live") : floor.link === "wait" ? say("wait") : say("lost") + heard;
   if ($("link").textContent !== told) $("link").textContent = told;
-  $("link").dataset.state = state;
+  $("link").dataset.state = floor.link;
+  paintActs();
 }
 
 let isDue = false;
@@ -137,9 +112,24 @@ function soon() {
   requestAnimationFrame(() => { isDue = false; paint(); });
 }
 
+// News.
+
 function heard() {
-  heardAt = performance.now();
-  if (state !== "live") { state = "live"; soon(); }
+  floor.heardAt = performance.now();
+  if (floor.link !== "live") { floor.link = "live"; soon(); }
+}
+
+const GONE = { queue: floor.queues, line: floor.lines, agent: floor.agents };
+
+function gone(one) {
+  if (one.kind === "agent" && floor.agents.has(one.key)) floor.left.add(floor.agents.get(one.key).agent);
+  if (one.kind in GONE) GONE[one.kind].delete(one.key);
+}
+
+function takeQueue(one) {
+  const key = `${one.system}/${one.queue}`;
+  floor.queues.set(key, { key, status: one, at: performance.now() });
+  callersMoved();
 }
 
 function listen() {
@@ -149,16 +139,18 @@ function listen() {
     if (then) then(event.data ? JSON.parse(event.data) : null);
     soon();
   });
-  on("reset", () => { queues.clear(); lines.clear(); decisions = []; });
+  on("reset", forget);
   on("present");
   on("heartbeat");
-  on("queue", (one) => queues.set(`${one.system}/${one.queue}`, { key: `${one.system}/${one.queue}`, status: one, at: performance.now() }));
-  on("line", (one) => lines.set(one.line, one));
-  on("decision", (one) => { decisions = [one, ...decisions].slice(0, MOVES_MAX); });
-  on("gone", (one) => { if (one.kind === "queue") queues.delete(one.key); if (one.kind === "line") lines.delete(one.key); });
+  on("queue", takeQueue);
+  on("line", (one) => { floor.lines.set(one.line, one); linesMoved(); });
+  on("agent", (one) => { floor.agents.set(`${one.system}/${one.agent}`, one); floor.left.delete(one.agent); });
+  on("decision", (one) => { floor.decisions = [one, ...floor.decisions].slice(0, MOVES_MAX); });
+  on("gone", gone);
   on("signed-out", () => { stream.close(); location.assign("/login?next=/board"); });
+  stream.addEventListener("open", () => learnRights().then(soon));
   stream.addEventListener("error", () => {
-    state = "lost";
+    floor.link = "lost";
     soon();
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
   });
@@ -169,14 +161,16 @@ function set(button, className, isOn) {
   $(button).setAttribute("aria-pressed", String(isOn));
 }
 
-$("language").addEventListener("click", () => { language = language === "sv" ? "en" : "sv"; paint(); });
+$("language").addEventListener("click", () => { screen.language = screen.language === "sv" ? "en" : "sv"; paintWords(); paint(); });
 $("wall").addEventListener("click", () => set("wall", "wall", !document.documentElement.classList.contains("wall")));
 $("theme").addEventListener("click", () => set("theme", "dark", !document.documentElement.classList.contains("dark")));
 set("wall", "wall", asked.has("wall"));
 set("theme", "dark", asked.has("dark") || (!asked.has("light") && matchMedia("(prefers-color-scheme: dark)").matches));
+listenToActs();
+paintWords();
 paint();
 listen();
 setInterval(() => {
-  if (state === "live" && performance.now() - heardAt > SILENT_MS) state = "lost";
-  paint();
+  if (floor.link === "live" && performance.now() - floor.heardAt > SILENT_MS) floor.link = "lost";
+  look().then(paint);
 }, 1000);

@@ -209,7 +209,9 @@ class EventStream:
                     yield b"event: signed-out\ndata: {}\n\n"
                     return
                 if present.grants != watcher.grants:
-                    # More or less is seen from now on: the viewer comes back, and gets all of it.
+                    # More or less is seen from now on: the viewer comes back without an id, as
+                    # this empty one lets it, and gets all of it.
+                    yield b"id\nevent: heartbeat\ndata: {}\n\n"
                     return
             viewer.wake.clear()
             with contextlib.suppress(TimeoutError):

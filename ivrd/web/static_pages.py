@@ -1,4 +1,4 @@
-"""Our pages: three files each, sent as they are.
+"""Our pages: a few files each, sent as they are.
 
 Here: routes. Not here: what the pages show (cases.py, stream.py) and how (../board/).
 """
@@ -20,6 +20,12 @@ POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancesto
 PAGES: Mapping[str, Deed] = {"board": Deed.SEE_FLOOR, "guide": Deed.OWN_CASES}
 """Each page, and what somebody must be allowed to see it."""
 
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "board": ("board", "board_words", "board_floor", "board_rows", "board_acts", "board_dialog"),
+    "guide": ("guide",),
+}
+"""Each page's scripts: the first is named by the page, and takes in the others."""
+
 
 def page_routes() -> APIRouter:
     """Return the routes of every page, and of the front door, which leads to the board."""
@@ -35,7 +41,7 @@ def page_routes() -> APIRouter:
 
 
 def _add(router: APIRouter, name: str, deed: Deed) -> None:
-    html, css, js = (_file(f"{name}.{kind}") for kind in ("html", "css", "js"))
+    html, css = (_file(f"{name}.{kind}") for kind in ("html", "css"))
 
     @router.get(f"/{name}")
     async def page(_person: Annotated[Person, person_with(deed)]) -> Response:
@@ -45,9 +51,16 @@ def _add(router: APIRouter, name: str, deed: Deed) -> None:
     async def style() -> Response:
         return Response(css, media_type="text/css")
 
-    @router.get(f"/{name}.js")
+    for module in MODULES[name]:
+        _add_script(router, module)
+
+
+def _add_script(router: APIRouter, module: str) -> None:
+    text = _file(f"{module}.js")
+
+    @router.get(f"/{module}.js")
     async def script() -> Response:
-        return Response(js, media_type="text/javascript")
+        return Response(text, media_type="text/javascript")
 
 
 def _file(name: str) -> str:

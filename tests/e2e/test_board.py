@@ -1,17 +1,17 @@
 """The live board in a real Chromium, with real callers waiting behind it."""
 
-import contextlib
-import os
-from collections.abc import AsyncIterator
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
+from ivrd.access.tokens import fingerprint, new_token
+from tests.e2e.board_page import acts, board, choose, open_board, take_picture
 from tests.e2e.scene import scene
 from tests.e2e.towns import town_fixture
-from tests.lab.browser import PAGE_S_MAX, chromium, violations
-from tests.lab.floor_plan import Desk, FloorPlan
+from tests.lab.browser import chromium, violations
+from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
 from tests.lab.municipality import SYSTEM, Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk
 
@@ -19,8 +19,52 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GOAL_S = 3
 
-PICTURES = os.environ.get("IVRD_PICTURES")
-"""A directory for pictures of what is shown; for whoever writes the manual."""
+PEOPLE = {"sture": "", "sara": "", "vera": "", "ava": 'lines = ["avfall"]'}
+"""Who signs in, and what stands in their entry beside the role; vera only looks."""
+
+TOKENS = {name: new_token() for name in PEOPLE}
+
+ACCESS = 'anonymous_role = "viewer"\n' + "\n".join(
+    f'[[access.token]]\nname = "{name}"\nrole = "{"viewer" if name == "vera" else "supervisor"}"\n'
+    f'sha256 = "{fingerprint(TOKENS[name])}"\n{more}'
+    for name, more in PEOPLE.items()
+)
+
+WAY_IN = f"""
+[[menus]]
+name = "huvudmeny"
+prompt = "huvudmeny"
+invalid_prompt = "fel-knapp"
+choices = {{ 1 = "vaxel" }}
+stay_choice = "kc"
+stay_after_s = 1
+tries = 2
+
+[[menus]]
+name = "avfallsmeny"
+prompt = "huvudmeny"
+choices = {{ 1 = "kc" }}
+stay_choice = "kc"
+stay_after_s = 1
+
+[[lines]]
+name = "kommunen"
+number = "{LINE_NUMBER}"
+menu = "huvudmeny"
+
+[[lines]]
+name = "avfall"
+number = "0846500460"
+menu = "avfallsmeny"
+
+[[notices]]
+name = "driftstorning"
+prompt = "otillganglig"
+lines = ["kommunen"]
+"""
+
+MANY = 50
+"""Callers at whom the overflow rule begins: it is there to be switched, and moves nobody."""
 
 town = town_fixture(
     FloorPlan(
@@ -29,22 +73,11 @@ town = town_fixture(
             Desk(name="guide", queue="kc", answer=Ring(after_s=0.1), talk=Talk(s=0.3)),
         ),
         switchboard_goal_s=GOAL_S,
+        start_waiting=MANY,
+        access=ACCESS,
+        way_in=WAY_IN,
     )
 )
-
-
-@contextlib.asynccontextmanager
-async def board(town: Municipality, query: str = "") -> AsyncIterator[Page]:
-    async with chromium() as browser:
-        context = await browser.new_context(
-            viewport={"width": 1280, "height": 800}, locale="sv-SE", timezone_id="Europe/Stockholm"
-        )
-        context.set_default_timeout(1000 * PAGE_S_MAX)
-        expect.set_options(timeout=1000 * PAGE_S_MAX)
-        page = await context.new_page()
-        await page.goto(f"{town.web}/board{query}")
-        await expect(page.locator("#link")).to_have_text("Ansluten")
-        yield page
 
 
 async def test_callers_are_seen_as_they_come_wait_and_go(town: Municipality) -> None:
@@ -79,6 +112,104 @@ async def test_callers_are_seen_as_they_come_wait_and_go(town: Municipality) -> 
         await expect(cases).to_have_text("1")
 
 
+async def test_a_supervisor_pauses_an_agent_and_moves_a_caller_from_the_board(
+    town: Municipality,
+) -> None:
+    async with board(town, token=TOKENS["sture"]) as page, scene(town, is_orderly=False) as played:
+        told, dialog = page.locator("#told-text"), page.get_by_role("dialog")
+        await acts(page, "op").press("Enter")
+        await expect(dialog.get_by_role("heading", name="op")).to_be_visible()
+        assert await violations(page) == ""
+        await take_picture(page, "board-act")
+        await choose(page, "Pausa", reason=" ")
+        await expect(dialog.get_by_role("alert")).to_have_text("Skriv ett skäl.")
+        await choose(page, "Pausa", reason="Utbildning")
+        await expect(told).to_have_text("op: Pausa \N{EN DASH} klart.")
+        await expect(dialog).to_have_count(0)
+        await expect(acts(page, "op")).to_be_focused()
+        await expect(page.locator("#agents")).to_contain_text("pausad (Utbildning)")
+        assert "paused:Utbildning" in await town.pbx.cli("queue show vaxel")
+        caller = await played.ring("1")
+        await caller.joined("vaxel")
+        await acts(page, "Växel, plats 1").press("Enter")
+        await expect(dialog.get_by_label("Till kön")).to_have_value("kc")
+        assert await violations(page) == ""
+        await choose(page, "Flytta till annan kö", reason="Har väntat nog")
+        await caller.talking("kc")
+        await expect(told).to_have_text("Växel, plats 1: Flytta till annan kö \N{EN DASH} klart.")
+        await expect(page.get_by_role("heading", name="Väntar nu")).to_be_focused()
+        await expect(page.locator("#moves")).to_contain_text("Växel → Kontaktcenter: flyttades")
+        await caller.gone()
+        await acts(page, "op").press("Enter")
+        await choose(page, "Ångra det senaste")
+        await expect(told).to_have_text("op: Ångra det senaste \N{EN DASH} klart.")
+        assert "paused" not in await town.pbx.cli("queue show vaxel")
+
+
+async def test_of_two_supervisors_at_once_the_second_is_told_and_decides_anew(
+    town: Municipality,
+) -> None:
+    async with board(town, token=TOKENS["sture"]) as page:
+        dialog = page.get_by_role("dialog")
+        await acts(page, "Linje kommunen").press("Enter")
+        later = datetime.now(UTC) + timedelta(hours=2)
+        bearer = {"authorization": f"Bearer {TOKENS['sara']}"}
+        async with httpx.AsyncClient(base_url=town.web, headers=bearer, timeout=20) as sara:
+            form = {"until": later.isoformat(), "reason": "Utrymning"}
+            answer = await sara.post("/api/lines/kommunen/close", json=form)
+        assert answer.status_code == 200, answer.text
+        await choose(page, "Håll linjen öppen", reason="Kvällsöppet")
+        await expect(dialog.get_by_role("alert")).to_contain_text("sara hann före: stängd till")
+        assert await violations(page) == ""
+        await dialog.get_by_role("button", name="Utför").press("Enter")
+        await expect(page.locator("#told-text")).to_have_text(
+            "Linje kommunen: Håll linjen öppen \N{EN DASH} klart."
+        )
+        await expect(page.locator("#lines")).to_contain_text("av sture: Kvällsöppet")
+        await page.get_by_role("button", name="English").press("Enter")
+        await page.get_by_role("button", name="Undo").press("Enter")
+        await expect(page.locator("#told-text")).to_have_text(
+            "Linje kommunen: Undo \N{EN DASH} done."
+        )
+        await expect(page.locator("#lines")).to_contain_text("closed until")
+        await page.get_by_role("button", name="Actions: Line kommunen").press("Enter")
+        await dialog.get_by_role("radio", name="Follow its hours again").check()
+        await dialog.get_by_label("Reason").fill("Faran är över")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#told-text")).to_contain_text("Follow its hours again")
+        for what, act in (
+            ("Notice driftstorning", "Play the notice"),
+            ("Rule vaxel-hog-last", "Dry run"),
+        ):
+            await page.get_by_role("button", name=f"Actions: {what}").press("Enter")
+            await dialog.get_by_role("radio", name=act).check()
+            await dialog.get_by_label("Reason").fill("Prov")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#told-text")).to_contain_text(f"{what}: {act}")
+            await page.get_by_role("button", name="Undo").press("Enter")
+            await expect(page.locator("#told-text")).to_have_text(f"{what}: Undo \N{EN DASH} done.")
+
+
+async def test_nobody_sees_a_button_for_what_they_may_not_do(town: Municipality) -> None:
+    async with chromium() as browser, scene(town, is_orderly=False) as played:
+        caller = await played.ring("1")
+        await caller.joined("vaxel")
+        vera = await open_board(browser, town, token=TOKENS["vera"])
+        await expect(vera.locator("#who")).to_have_text("vera")
+        await expect(vera.locator("#agents")).to_contain_text("guide")
+        await expect(vera.locator(".act")).to_have_count(0)
+        await expect(vera.locator("[data-act]:visible")).to_have_count(0)
+        await expect(vera.locator("#callers-part")).to_be_hidden()
+        # The line that is hers, and nothing of what the other line's callers reach as well.
+        ava = await open_board(browser, town, token=TOKENS["ava"])
+        await expect(acts(ava, "Linje avfall")).to_be_visible()
+        await expect(ava.locator("[data-act]:visible")).to_have_count(1)
+        await expect(ava.locator("#callers li")).to_have_count(0)
+        # Wall screens show, and nobody acts by them.
+        await ava.get_by_role("button", name="Vägg").press("Enter")
+        await expect(ava.locator("[data-act]:visible")).to_have_count(0)
+
+
 async def test_the_wall_is_dark_and_large_and_english_is_one_key_away(town: Municipality) -> None:
     async with board(town, "?wall&dark") as page:
         figure = page.locator('.queue[data-queue="vaxel"] .big dd').first
@@ -90,7 +221,7 @@ async def test_the_wall_is_dark_and_large_and_english_is_one_key_away(town: Muni
         await expect(page.get_by_role("heading", name="Now")).to_be_visible()
         assert await page.locator("html").get_attribute("lang") == "en"
         await page.get_by_role("button", name="Wall").press("Enter")
-        await expect(page.locator("#lines li")).to_contain_text("kommunen")
+        await expect(page.locator("#lines")).to_contain_text("kommunen")
         assert await violations(page) == ""
 
 
@@ -100,12 +231,8 @@ async def test_a_lost_connection_is_said_and_found_again(town: Municipality) -> 
         await expect(page.locator("#link")).to_contain_text("Ingen förbindelse")
         await expect(page.locator('.queue[data-queue="vaxel"]')).to_be_visible()
         assert await violations(page) == ""
+        await take_picture(page, "board-lost")
         await town.start_daemon()
         await expect(page.locator("#link")).to_have_text("Ansluten")
         cases = page.locator('.queue[data-queue="kc"] .rest dd').last
-        await expect(cases).to_have_text("1")
-
-
-async def take_picture(page: Page, name: str) -> None:
-    if PICTURES is not None:
-        await page.screenshot(path=Path(PICTURES) / f"{name}.png")
+        await expect(cases).to_have_text("2")

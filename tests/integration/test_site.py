@@ -16,6 +16,7 @@ from ivrd.access import Deed, Grant, Person, Role
 from ivrd.core import events as on
 from ivrd.core.ids import Interface, QueueName
 from ivrd.core.switches import ActOutcome
+from ivrd.web import events
 from ivrd.web.events import VIEWER_EVENTS_MAX, EventStream
 from tests.integration.site import PBX, ROLES, SHIFT, Town, a_member, arrivals
 
@@ -215,6 +216,55 @@ async def test_what_is_seen_is_cut_to_the_lines(town: Town) -> None:
         assert (await client.get("/api/queues/pbx1/aldre")).status_code == 404
 
 
+RIGHTS: dict[str, dict[str, dict[str, bool]]] = {
+    # What stands here is true of the sample configuration, where the line avfall reaches va alone.
+    "sture": {
+        "switch_line": {"kommunen": True, "avfall": True},
+        "switch_rule": {"vaxel-hog-last": True},
+        "switch_notice": {"driftstorning": True},
+        "direct_agent": {"kc": True, "va": True},
+        "move_caller": {"kommunen": True, "avfall": True},
+    },
+    "ava": {
+        "switch_line": {"kommunen": False, "avfall": True},
+        "switch_rule": {"vaxel-hog-last": False},
+        "switch_notice": {"driftstorning": False},
+        "direct_agent": {"kc": False},
+        "move_caller": {"kommunen": False, "avfall": True},
+    },
+    "vera": {},
+    "gun": {},
+}
+
+
+@pytest.mark.parametrize("who", RIGHTS)
+async def test_a_page_is_told_what_may_be_done_and_that_is_what_acts_obey(
+    town: Town, who: str
+) -> None:
+    async with town.client(who) as client:
+        me = (await client.get("/api/me")).json()
+    assert (me["name"], me["is_signed_in"]) == (who, True)
+    assert set(RIGHTS[who]) <= set(me["may"])
+    assert me["may"] == {} or RIGHTS[who]
+    for deed, things in RIGHTS[who].items():
+        told = {name for names in me["may"][deed].values() for name in names}
+        assert {name: name in told for name in things} == things, deed
+    for line in ("kommunen", "avfall"):
+        answer = await act(town, who, f"/api/lines/{line}/close", body_of({"until": ""}))
+        is_told = line in me["may"].get("switch_line", {"lines": []})["lines"]
+        assert (answer.status_code == 200) == is_told, line
+
+
+async def test_nobody_is_told_that_they_may_act_who_has_not_said_who_they_are(
+    tmp_path: Path,
+) -> None:
+    town = Town(tmp_path, anonymous_role="viewer")
+    async with town.client() as client:
+        me = (await client.get("/api/me")).json()
+    assert (me["is_signed_in"], me["may"]) == (False, {})
+    await town.daemon._store.close()
+
+
 # Changes as they happen.
 
 
@@ -281,6 +331,21 @@ async def test_a_viewer_gets_the_present_then_changes_and_after_a_break_what_was
         scoped = Viewer(stream, town, "ava", None)
         present, _ = await scoped.until("present")
         assert {told["line"] for kind, told in present if kind == "line"} == {"avfall"}
+
+
+async def test_who_gets_other_rights_while_watching_comes_back_for_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "KEEP_ALIVE_S", 0.01)
+    vera = Person(name="vera", grants=(Grant(role=Role.VIEWER),))
+    lead = Person(name="vera", grants=(*vera.grants, Grant(role=Role.SUPERVISOR)))
+    stream, present = EventStream(start="x"), [vera]
+    watched = stream.watch(lambda: present[0], last_id=None)
+    assert b"reset" in [await anext(watched) for _ in range(3)][1]
+    present[0] = lead
+    # The empty id lets a browser forget the last one, so that it gets the present, not the news.
+    last = [part async for part in watched][-1]
+    assert last.splitlines()[0] == b"id"
 
 
 async def test_an_agent_who_logs_out_is_told_to_those_who_may_see_it(town: Town) -> None:

@@ -1,0 +1,32 @@
+// What the server has told, as it came: the last state of each thing, and how the connection is.
+
+import { screen } from "./board_words.js";
+
+export const floor = {
+  queues: new Map(), lines: new Map(), agents: new Map(), decisions: [],
+  link: "wait", heardAt: 0,
+  // Agents who have logged out while this page looked on: they can be logged in again.
+  left: new Set(),
+};
+
+export function forget() {
+  floor.queues.clear();
+  floor.lines.clear();
+  floor.agents.clear();
+  floor.decisions = [];
+}
+
+export function queueStatuses() {
+  return [...floor.queues.values()].sort((one, other) => one.key.localeCompare(other.key));
+}
+
+export function queueTitle(name) {
+  const entry = [...floor.queues.values()].find((one) => one.status.queue === name);
+  const title = entry && (screen.language === "sv" ? entry.status.title_sv : entry.status.title_en);
+  return title || name;
+}
+
+// Each queue once, also where several PBXs have it.
+export function queueNames() {
+  return [...new Set(queueStatuses().map((one) => one.status.queue))];
+}
