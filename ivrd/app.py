@@ -160,6 +160,7 @@ class App:
             cases=self._wire_case_pages(),
             now=self._now,
             handover=self._handover,
+            personal=self._personal,
         )
         self._engine.observe(self._site.observe)
         if self._publisher is not None:
@@ -170,7 +171,7 @@ class App:
         return StoreOutbox(
             self._store,
             report=self._report,
-            changed=self._tell_case,
+            changed=lambda changed: self._desk.tell(changed),
             journal=self._journal,
             callers=self._personal.callers,
             before_own=self._restore_day,
@@ -421,9 +422,6 @@ class App:
             self._report(
                 CaseLabelled(at=changed.change.at, system=case.system, call_id=case.call_id)
             )
-
-    def _tell_case(self, changed: CaseChanged) -> None:
-        self._desk.tell(changed)
 
     def _now(self) -> datetime:
         """Return the time of the first PBX, by which screens show how long somebody has waited."""

@@ -34,6 +34,11 @@ class Audit:
         self.acts: Counter[tuple[str, ...]] = Counter()
         self._record = record
         self._now = now
+        self._listeners: list[Callable[[RecordAct], None]] = []
+
+    def listen(self, listener: Callable[[RecordAct], None]) -> None:
+        """Tell somebody of each act from now on; must not block or raise."""
+        self._listeners.append(listener)
 
     def note(
         self,
@@ -57,19 +62,20 @@ class Audit:
             reason=reason,
             until=None if until is None else until.isoformat(),
         )
-        self._record(
-            RecordAct(
-                act_id=secrets.token_hex(16),
-                at=self._now(),
-                who=by.who,
-                from_where=by.origin,
-                act=act,
-                subject=subject,
-                reason=reason,
-                until=until,
-                outcome=outcome,
-            )
+        done = RecordAct(
+            act_id=secrets.token_hex(16),
+            at=self._now(),
+            who=by.who,
+            from_where=by.origin,
+            act=act,
+            subject=subject,
+            reason=reason,
+            until=until,
+            outcome=outcome,
         )
+        self._record(done)
+        for listener in self._listeners:
+            listener(done)
 
     def refuse(self, act: str, subject: str, by: Actor, faults: tuple[str, ...]) -> None:
         """Tell of an act that was wrong in itself: no row, for rows speak of what there is."""

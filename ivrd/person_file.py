@@ -5,7 +5,7 @@ a row in `number_reads`, written before anything is shown. Not here: statements 
 keys (ivrd/privacy), and output (cli_person.py).
 
 The rules
-    1. A number is shown to supervisors and administrators, for a reason in words.
+    1. A number is shown to whoever may see_number (access/rights.py), for a reason in words.
     2. An export holds every row of every table that belongs to a call or a case of the number.
     3. An erasure leaves the figures: calls, stays and cases as rows, without number, keys and
        notes. It is told without the number.
@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ivrd.access import Deed
+from ivrd.access.rights import who_may
 from ivrd.config import Config
 from ivrd.core.effects import RecordCall
 from ivrd.db import persons
@@ -33,9 +35,6 @@ from ivrd.log import mask_text
 from ivrd.privacy.callers import NO_KEY, Callers, sealer_of
 from ivrd.privacy.numbers import e164
 from ivrd.privacy.sealing import Sealer
-
-MAY_READ = frozenset({"supervisor", "administrator"})
-"""Roles that may see a number in clear."""
 
 STATEMENT_S_MAX = 3_600.0
 
@@ -69,7 +68,7 @@ class Reader:
         Raises:
             NotAllowed: With the reason.
         """
-        if self.role not in MAY_READ:
+        if self.role not in who_may(Deed.SEE_NUMBER):
             raise NotAllowed(f"{self.who}: the role {self.role!r} may not see numbers")
         if len(self.why.strip()) < WHY_CHARACTERS_MIN:
             raise NotAllowed("say why, in some words: it is kept with your name")

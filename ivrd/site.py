@@ -13,15 +13,18 @@ from datetime import datetime
 from typing import Protocol
 
 from ivrd.access.book import AccessBook
+from ivrd.access.rights import Person
 from ivrd.access.sessions import Sessions, session_key
 from ivrd.agent_board import AgentBoard, Pbx
+from ivrd.audit_desk import AuditDesk, AuditPage, Touched
 from ivrd.config import Config
 from ivrd.core.actors import Actor
 from ivrd.core.call_book import CallBook
 from ivrd.core.effects import Effect
 from ivrd.core.ids import CallId, SystemName
-from ivrd.core.switches import Switch, SwitchKind
+from ivrd.core.switches import RecordAct, Switch, SwitchKind
 from ivrd.core.tracker import Tracker
+from ivrd.db.audit import AuditFilter, AuditPlace
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.db.decisions import calls_named, decisions_about
 from ivrd.db.store import Store
@@ -30,10 +33,13 @@ from ivrd.handover.office import HandoverOffice
 from ivrd.live_switches import LiveSwitches
 from ivrd.menu_graph import graph
 from ivrd.metrics import Metrics
+from ivrd.number_desk import NumberDesk
 from ivrd.overflow_orders import MoveResult, Wish
+from ivrd.personal_data import PersonalData
 from ivrd.web.act_forms import MoveForm
-from ivrd.web.acts import Hands, acts_router
+from ivrd.web.acts import Hands, acts_router, every_switch
 from ivrd.web.agent_routes import AgentHands, agents_router
+from ivrd.web.audit_routes import Wanted, audit_router
 from ivrd.web.bridge import Bridge
 from ivrd.web.cases import CasePages
 from ivrd.web.changes import ChangeTeller
@@ -44,6 +50,7 @@ from ivrd.web.guard import Guard
 from ivrd.web.handover import handover_router
 from ivrd.web.lines import Lines
 from ivrd.web.looks import Sights, looks_router
+from ivrd.web.numbers import numbers_router
 from ivrd.web.own_rights import rights_router
 from ivrd.web.pages import Router, create_app
 from ivrd.web.server import serve
@@ -87,6 +94,7 @@ class Site:
         cases: CasePages,
         now: Callable[[], datetime],
         handover: HandoverOffice,
+        personal: PersonalData,
     ) -> None:
         """Build every part; nothing is listened on yet.
 
@@ -103,6 +111,7 @@ class Site:
             cases: Where cases are read and acted on.
             now: The PBXs' time.
             handover: Takes statuses of case systems; holds the messages to them.
+            personal: Opens callers' numbers.
         """
         self.place, self.is_open = "", asyncio.Event()
         self.access = AccessBook(config.access, zone=config.time_zone, now=now)
@@ -111,15 +120,11 @@ class Site:
         self._trackers, self._switches = trackers, switches
         self._agents = self._wire_agents(pbxes, now)
         self._store = store
+        self._numbers = NumberDesk(store.engine, personal.callers, now=now)
         self._decisions = LatestDecisions()
-        self._sights = Sights(
-            statuses=statuses,
-            lines=lines,
-            people=PeopleBook(self._books, now=now),
-            decisions=self,
-            queue_lines=lambda: self._queue_lines,
-        )
+        self._sights = self._sights_of(statuses, lines, PeopleBook(self._books, now=now))
         self._teller = ChangeTeller(self.stream, self._sights, self._decisions)
+        self._wire_audit()
         self._guard = Guard(self.access, Sessions(session_key(config.state_directory)))
         self._cases, self._handover = cases, handover
         self._use(config)
@@ -145,6 +150,39 @@ class Site:
         self._switches.control.agents = agents
         return agents
 
+    def _sights_of(self, statuses: StatusBook, lines: Lines, people: PeopleBook) -> Sights:
+        return Sights(
+            statuses=statuses,
+            lines=lines,
+            people=people,
+            decisions=self,
+            queue_lines=lambda: self._queue_lines,
+        )
+
+    def _wire_audit(self) -> None:
+        """Let acts be read, and told as they happen; switches too."""
+        self._touched = Touched(
+            of_switch=self.lines_of,
+            queues_of=self._agents.queues_of,
+            find=self._agents.find_caller,
+            queue_lines=lambda: self._queue_lines,
+        )
+        self._audit = AuditDesk(self._store.engine, self._touched)
+        self._switches.board.audit.listen(self._tell_act)
+        hands = self._hands()
+        self._teller.switches = lambda: every_switch(hands)
+
+    def _tell_act(self, act: RecordAct) -> None:
+        self._teller.tell_act(act, self._touched.lines(act.subject))
+
+    async def _search_audit(self, person: Person, wanted: Wanted) -> AuditPage:
+        after = None
+        if wanted.after is not None:
+            at, key = wanted.after
+            after = AuditPlace(at=at, key=key)
+        sought = AuditFilter(since=wanted.since, until=wanted.until, who=wanted.who, act=wanted.act)
+        return await self._audit.page(person, sought, after=after, count=wanted.count)
+
     def _routers(self) -> list[Router]:
         audit = self._switches.board.audit
         agents = AgentHands(
@@ -159,6 +197,8 @@ class Site:
             acts_router(self._hands()),
             agents_router(agents),
             handover_router(self._handover.statuses, self._handover.desk, audit),
+            audit_router(self._search_audit),
+            numbers_router(self._numbers, audit),
             self._cases.router,
             page_routes(),
         ]

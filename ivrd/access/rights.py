@@ -126,6 +126,12 @@ class Person:
             return None
         return frozenset().union(*found)
 
+    def role_for(self, deed: Deed, lines: Iterable[str]) -> Role | None:
+        """Return by which role a deed on these lines is allowed; None when by none alone."""
+        wanted = frozenset(lines)
+        able = (grant for grant in self.grants if deed in ALLOWED[grant.role])
+        return next((grant.role for grant in able if grant.covers(wanted)), None)
+
     def sees(self, deed: Deed, lines: Iterable[str]) -> bool:
         """Return whether something that belongs to these lines is shown; see rule 4."""
         scope = self.scope(deed)

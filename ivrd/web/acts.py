@@ -7,7 +7,7 @@ Whoever may not is refused with 403, and that stands in the audit beside what wa
 is 409 with what is set now; a name that nobody knows is 404.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -187,17 +187,16 @@ def _add_switches(router: APIRouter, hands: Hands) -> None:
     async def switches(person: SeesCalls) -> SwitchList:
         """Return every notice, line and rule: what it is set to, by whom, why and until when."""
         now = board.now()
-        return SwitchList(at=now, switches=seen_switches(hands, person))
+        seen = [one for one, lines in every_switch(hands) if person.sees(Deed.SEE_CALLS, lines)]
+        return SwitchList(at=now, switches=seen)
 
 
-def seen_switches(hands: Hands, person: Person) -> list[SwitchStatus]:
-    """Return every switch that somebody may see."""
+def every_switch(hands: Hands) -> Iterator[tuple[SwitchStatus, frozenset[str]]]:
+    """Yield every switch, with the lines that it touches."""
     board, now = hands.board, hands.board.now()
-    return [
-        switch_status(switch, board.state, now=now, pending=board.pending(switch))
-        for switch in board.switches()
-        if person.sees(Deed.SEE_CALLS, hands.lines_of(switch))
-    ]
+    for switch in board.switches():
+        status = switch_status(switch, board.state, now=now, pending=board.pending(switch))
+        yield status, hands.lines_of(switch)
 
 
 def _add_lines(router: APIRouter, hands: Hands) -> None:

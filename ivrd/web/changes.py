@@ -7,16 +7,22 @@ switches change by the clock too, so they are looked at every LINES_EVERY_S.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ivrd.access import Deed
 from ivrd.core.effects import Effect, PublishQueueState
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.live_view import MemberView
+from ivrd.core.switches import RecordAct
+from ivrd.web.act_forms import SwitchStatus
+from ivrd.web.audit_routes import act_entry
 from ivrd.web.decisions_now import LatestDecisions
 from ivrd.web.events import EventStream
 from ivrd.web.floor_people import agent_status, agents_of
 from ivrd.web.looks import Sights
+
+Switches = Callable[[], Iterable[tuple[SwitchStatus, frozenset[str]]]]
+"""Returns every switch as it is now, with the lines that it touches."""
 
 CHANGES_EVERY_S = 0.2
 """As MQTT: five a second per queue are all that an eye can follow."""
@@ -42,6 +48,8 @@ class ChangeTeller:
         self._dirty: dict[tuple[SystemName, QueueName], None] = {}
         self._agents: dict[str, list[MemberView]] = {}
         """Each agent as last told."""
+        self.switches: Switches = tuple
+        """Set by whoever knows them."""
         self.told_line: Callable[[str, str], None] | None = None
         """Told each line with its status as JSON, as often as they are looked at."""
 
@@ -63,6 +71,7 @@ class ChangeTeller:
             if loop.time() >= lines_at:
                 lines_at = loop.time() + LINES_EVERY_S
                 self._tell_lines()
+                self._tell_switches()
             await asyncio.sleep(CHANGES_EVERY_S)
 
     async def _tell_queues(self) -> None:
@@ -129,6 +138,27 @@ class ChangeTeller:
                 deed=Deed.SEE_FLOOR,
                 lines=frozenset({line.line}),
             )
+
+    def _tell_switches(self) -> None:
+        for switch, lines in self.switches():
+            self._stream.publish(
+                "switch",
+                f"{switch.kind}/{switch.name}",
+                switch.model_dump_json(),
+                deed=Deed.SEE_CALLS,
+                lines=lines,
+            )
+
+    def tell_act(self, act: RecordAct, lines: frozenset[str]) -> None:
+        """Tell at once what somebody did, or tried; never raises."""
+        self._stream.publish(
+            "act",
+            "",
+            act_entry(act).model_dump_json(),
+            deed=Deed.SEE_AUDIT,
+            lines=lines,
+            is_state=False,
+        )
 
     def _lines_of(self, queues: Sequence[str]) -> frozenset[str]:
         known = self._sights.queue_lines()

@@ -17,10 +17,11 @@ from ivrd.web.problems import told
 DESCRIPTION = """Server-sent events.
 
 First `reset`, the last state of each thing, and `present`; then changes as they happen: `queue`
-(as /api/queues/{system}/{queue}), `line` (as in /api/lines), `agent` (as in /api/agents),
-`decision` (as in /api/decisions), `gone` (a thing that is no more). With `Last-Event-ID`, only what
-came since. `heartbeat` comes every ten seconds; `lagged` to a viewer who took nothing for long,
-`signed-out` to one who may not see any more: then the stream ends."""
+(as /api/queues/{system}/{queue}), `line` (as in /api/lines), `agent` (as in /api/agents), `switch`
+(as in /api/switches), `decision` (as in /api/decisions), `act` (as in /api/audit, to whoever may
+see that), `gone` (a thing that is no more). With `Last-Event-ID`, only what came since. `heartbeat`
+comes every ten seconds; `lagged` to a viewer who took nothing for long, `signed-out` to one who may
+not see any more: then the stream ends."""
 
 
 def stream_router(stream: EventStream) -> APIRouter:

@@ -12,15 +12,17 @@ from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from ivrd import config
 from ivrd.access.tokens import fingerprint, new_token
 from ivrd.app import App
-from ivrd.config import Supervision
+from ivrd.config import PrivacyConfig, Supervision
 from ivrd.core import events as on
 from ivrd.core.effects import Effect
 from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
 from ivrd.core.switches import RecordAct
+from ivrd.privacy.sealing import new_key_line
 
 SAMPLE = Path(__file__).resolve().parents[2] / "config" / "ivrd.toml"
 PBX = SystemName("pbx1")
@@ -66,7 +68,8 @@ class Town:
         document["journal"] = {"directory": str(directory / "journal")}
         document["access"] = {"token": entries, **access}
         document.pop("prompt_sheet", None)
-        self.settings = config.check(document)
+        keys = PrivacyConfig(keys=(SecretStr(new_key_line(datetime.now(UTC))),))
+        self.settings = config.check(document).model_copy(update={"privacy": keys})
         supervision = Supervision(notify_socket=None, watchdog_s=None)
         self.daemon = App(self.settings, path=SAMPLE, supervision=supervision)
         self.acts: list[RecordAct] = []

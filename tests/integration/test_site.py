@@ -318,7 +318,7 @@ async def test_a_viewer_gets_the_present_then_changes_and_after_a_break_what_was
         assert (await viewer.next())[0] == "reset"
         present, last_id = await viewer.until("present")
         kinds = {kind for kind, _ in present}
-        assert kinds == {"queue", "line", "agent"}
+        assert kinds == {"queue", "line", "agent", "switch"}
         now = datetime.now(UTC)
         town.apply(*arrivals("kommunen", "1700000000.3", "kc", now))
         event, told, seen_id = await viewer.next()
