@@ -102,10 +102,12 @@ class Tracker:
 
     def apply(self, event: Event) -> tuple[Effect, ...]:
         """Return what to do about an event, in order."""
-        if not self.is_synced and isinstance(event, OrderGiven):
-            self._route(event)  # Its stamp must not lift what the journal is about to tell.
-            return self._book.take_effects()
         at = event.at
+        if self._is_outside_time(event):
+            self._due = None
+            self._route(event)
+            self._settle(at)
+            return self._book.take_effects()
         last_at = self._last_at
         self._counted_since = self._counted_since or at
         if last_at is not None and at < last_at:
@@ -114,12 +116,22 @@ class Tracker:
             at = last_at
             event = replace(event, at=at)
         self._last_at = at
-        while (deadline := self.next_deadline()) is not None and deadline <= at:
+        while (deadline := self._next_moment()) is not None and deadline <= at:
             self._pass_next(deadline)
         self._due = None
         self._route(event)
         self._settle(at)
         return self._book.take_effects()
+
+    def _is_outside_time(self, event: Event) -> bool:
+        """Return whether an event's stamp must not lift what the journal is about to tell.
+
+        In a gap our own side goes on speaking; and that it began is noticed seconds late.
+        """
+        if isinstance(event, PeerLost):
+            return True
+        is_own = isinstance(event, OwnReport) and not isinstance(event, DeadlinePassed)
+        return is_own and not self.is_synced
 
     def catch_up(self, event: JournalRead) -> tuple[Event, ...]:
         """Return what the journal tells and we missed; to be applied before the snapshot."""
@@ -149,7 +161,13 @@ class Tracker:
         self._counted_since = since
 
     def next_deadline(self) -> datetime | None:
-        """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due."""
+        """Return when DeadlinePassed is wanted, in Asterisk's time; None when nothing is due.
+
+        In a gap nothing is: the journal may have something to tell of what came before.
+        """
+        return self._next_moment() if self.is_synced else None
+
+    def _next_moment(self) -> datetime | None:
         holds = self._labelling.holds
         moments = (self.next_call_deadline(), self._mover.wake_at, holds.next_release)
         return min((moment for moment in moments if moment is not None), default=None)
@@ -157,7 +175,7 @@ class Tracker:
     @property
     def is_plan_cut(self) -> bool:
         """Whether more moves are wanted already: then the next deadline is not to be late."""
-        return self._mover.is_plan_cut
+        return self.is_synced and self._mover.is_plan_cut
 
     def next_call_deadline(self) -> datetime | None:
         """Return the next deadline of a call; None without one. Those of rules may never end."""
@@ -313,7 +331,7 @@ class Tracker:
             case LabelPressed():
                 self._labelling.press(event, finished=self._finished)
             case CallerJoined():
-                self._join(event)
+                way_in.join(self._book, event, is_told=self._is_told)
             case QueueExited():
                 way_out.leave(self._book, event, is_told=self._is_told)
             case BlindTransferred() | AttendedTransferred():
@@ -344,25 +362,6 @@ class Tracker:
                 self._mover.obey(event, can_move=self._can_move)
             case _:
                 assert_never(event)
-
-    def _join(self, event: CallerJoined) -> None:
-        call = consultation.call_of(self._book, event)
-        if call.hung_up_at is not None:
-            self._book.report("hung up", event, event.call_id)
-            return
-        last = call.entries[-1] if call.entries else None
-        if isinstance(last, Waiting) and last.stay.queue == event.queue:
-            return  # A snapshot has told it already: a real second join has a Leave before it.
-        if last is not None and last.stay.queue == event.queue:
-            if self._is_told(call.call_id, last.stay.joined_at, event.at):
-                return
-        if last is not None:
-            call = self._book.step(call, last, event)
-        is_move = self._book.land(call, event.queue, event.at)
-        call = hand_over.joined(self._book, self._book.calls[call.call_id])
-        self._book.open_entry(
-            replace(call, channel=event.channel), event.queue, event.at, is_move=is_move
-        )
 
     def _is_told(self, call_id: CallId, known_at: datetime, at: datetime) -> bool:
         """Return whether the journal has told an event already, in the same second.

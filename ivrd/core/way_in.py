@@ -1,17 +1,20 @@
-"""A caller's way in: arrival, closed line, notices and choices, noted on the call.
+"""A caller's way in: arrival, closed line, notices, choices, noted on the call; and into a queue.
 
-Here: what each of those events changes. Not here: queues (tracker.py), what it comes to (call.py).
+Here: what each of those events changes. Not here: the way out of a queue (way_out.py, entry.py),
+and what it comes to (call.py).
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from ivrd.core import consultation, hand_over
 from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook
 from ivrd.core.effects import CountChoice, CountNotice
-from ivrd.core.events import CallArrived, ChoiceMade, LineClosed, NoticeTold
+from ivrd.core.events import CallArrived, CallerJoined, ChoiceMade, LineClosed, NoticeTold
 from ivrd.core.ids import CallId
+from ivrd.core.stay import Waiting
 
 IsTold = Callable[[CallId, datetime, datetime], bool]
 """Whether the journal has told an event of a call, known since the first time, at the second."""
@@ -32,6 +35,25 @@ def arrive(book: CallBook, event: CallArrived) -> None:
     book.calls[event.call_id] = replace(
         known, line=event.line, caller_number=event.caller_number, channel=event.channel
     )
+
+
+def join(book: CallBook, event: CallerJoined, *, is_told: IsTold) -> None:
+    """Note that a caller has entered a queue."""
+    call = consultation.call_of(book, event)
+    if call.hung_up_at is not None:
+        book.report("hung up", event, event.call_id)
+        return
+    last = call.entries[-1] if call.entries else None
+    if isinstance(last, Waiting) and last.stay.queue == event.queue:
+        return  # A snapshot has told it already: a real second join has a Leave before it.
+    if last is not None and last.stay.queue == event.queue:
+        if is_told(call.call_id, last.stay.joined_at, event.at):
+            return
+    if last is not None:
+        call = book.step(call, last, event)
+    is_move = book.land(call, event.queue, event.at)
+    call = hand_over.joined(book, book.calls[call.call_id])
+    book.open_entry(replace(call, channel=event.channel), event.queue, event.at, is_move=is_move)
 
 
 def choose(book: CallBook, event: ChoiceMade, *, is_told: IsTold) -> None:

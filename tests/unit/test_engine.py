@@ -114,7 +114,7 @@ async def test_the_timer_passes_a_deadline_when_nothing_more_comes() -> None:
     engine = make_engine(kept)
     pbx = ClockedPbx(at(5))
     engine.connect(SYSTEM, pbx)
-    play(engine, "0 arrived c1 main\n5 hung_up c1")
+    play(engine, "0 snapshot members=guides:anna:1\n0 arrived c1 main\n5 hung_up c1")
     assert outcomes(kept) == {}
     pbx.now = at(5) + timedelta(seconds=10)
     task = asyncio.create_task(engine.run())

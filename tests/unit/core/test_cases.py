@@ -29,7 +29,7 @@ def test_case_names_line_queue_guide_and_department() -> None:
 
 def test_case_is_opened_once_the_grace_for_late_facts_is_over() -> None:
     tracker = new_tracker()
-    for event in read(RESOLVED):
+    for event in read(f"0 snapshot members=guides:anna:1\n{RESOLVED}"):
         assert not any(isinstance(e, OpenCase) for e in tracker.apply(event))
     assert tracker.next_deadline() == at(9) + timedelta(seconds=2)
     [passed] = read("11 passed")

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from textwrap import dedent
 
 import pytest
 
 from ivrd.core.effects import CountEntry, CountNotice, Effect, OpenCase, RecordCall, RecordEntry
 from ivrd.core.events import (
+    CaseLabelled,
+    CaseSaved,
     Event,
     JournalRead,
     MemberChanged,
+    MoveRefused,
     OrderGiven,
     PeerLost,
     SnapshotTaken,
@@ -612,11 +616,54 @@ def test_a_transfer_between_two_talks_of_ours_is_told_by_both_and_counted_once()
     assert (call.outcome.value, call.transfers, call.last_queue) == ("handed_on", 1, "switchboard")
 
 
-def test_an_order_given_before_the_gap_is_read_lifts_no_stamp() -> None:
-    order = OrderGiven(at=at(AFTER), system=SYSTEM, order=RuleOrders(orders={}))
+LATE = at(50)
+"""When a gap is noticed, and when our own side says something in it."""
+
+OWN_REPORTS = [
+    OrderGiven(at=LATE, system=SYSTEM, order=RuleOrders(orders={})),
+    CaseLabelled(at=LATE, system=SYSTEM, call_id=CallId(cid("c0"))),
+    CaseSaved(at=LATE, system=SYSTEM, call_id=CallId(cid("c0")), rule="resolved", case_id=1),
+    MoveRefused(
+        at=LATE, system=SYSTEM, call_id=CallId(cid("c1")), reason="connection_lost", was_sent=True
+    ),
+]
+
+
+@pytest.mark.parametrize("told", OWN_REPORTS, ids=lambda event: type(event).__name__)
+def test_what_our_own_side_says_before_the_gap_is_read_lifts_no_stamp(told: Event) -> None:
     [call] = [
         effect
-        for effect in run([order, *ending(rows(RESOLVED[1]))])
+        for effect in run([told, *ending(rows(RESOLVED[1]))])
         if isinstance(effect, RecordCall)
     ]
-    assert call.arrived_at == at(0)
+    assert (call.arrived_at, call.wait) == (at(0), timedelta(seconds=5))
+
+
+@pytest.mark.parametrize("told", OWN_REPORTS, ids=lambda event: type(event).__name__)
+def test_nor_in_a_gap_that_was_noticed_late(told: Event) -> None:
+    synced = SnapshotTaken(
+        at=at(0), system=SYSTEM, queues=(), channels=frozenset(), can_withdraw=True
+    )
+    lost = PeerLost(at=LATE, system=SYSTEM, reason="no answer within 10 s")
+    before = [synced, *read(RESOLVED[0])[:3], lost, told]
+    [call] = [
+        effect
+        for effect in run([*before, *ending(rows(RESOLVED[1]))])
+        if isinstance(effect, RecordCall)
+    ]
+    assert call.wait == timedelta(seconds=4.6), "from our own stamp to that of the journal"
+
+
+def test_no_timer_decides_in_a_gap_what_the_journal_has_still_to_tell() -> None:
+    tracker = new_tracker(overflow_rule())
+    for event in [*read("0 snapshot members=guides:anna:1"), *read(RESOLVED[0])]:
+        tracker.apply(event)
+    assert tracker.next_deadline() == at(62.6)
+    tracker.apply(PeerLost(at=at(61), system=SYSTEM, reason="test"))
+    assert tracker.next_deadline() is None
+    [call] = [
+        effect
+        for effect in run(ending(rows(RESOLVED[1])), tracker=tracker)
+        if isinstance(effect, RecordCall)
+    ]
+    assert (call.at, call.outcome.value) == (at(60.6), "resolved")
