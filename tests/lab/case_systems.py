@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -51,7 +51,9 @@ class Receiver:
         if fault is not None:
             self.refused.append(fault)
             return Reply(status=401, body={"title": fault})
-        reply = self.mood(self.count) or Reply(body={"external_id": self._id_of(request)})
+        reply = self.mood(self.count) or Reply()
+        if reply.status == 200 and reply.body is None:
+            reply = replace(reply, body={"external_id": self._id_of(request)})
         if self.carries_out(reply):
             self._keep(json.loads(request.body))
         return reply
