@@ -25,7 +25,7 @@ import structlog
 
 from ivrd.case_errors import CaseConflict, CaseError, CaseRefused, CaseUnknown
 from ivrd.core.actors import Actor
-from ivrd.core.case_record import Case, CaseAct, CaseChanged, Label
+from ivrd.core.case_record import Case, CaseAct, CaseChanged, Label, RefusalCode
 from ivrd.core.case_search import CaseFilter, CaseHistory, Page, Place
 from ivrd.core.effects import RecordCallAct
 from ivrd.core.labels import LabelTree
@@ -154,7 +154,7 @@ class CaseDesk:
         """Say what a case is about; its department follows. See `act`."""
         department = self.labels.department_of(code)
         if department is None:
-            raise CaseRefused(f"no label has the code {code!r}")
+            raise CaseRefused(f"no label has the code {code!r}", RefusalCode.NO_SUCH_LABEL)
         return await self.act(
             case_id,
             Label(code=code, department=department.code),

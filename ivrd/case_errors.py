@@ -3,7 +3,7 @@
 Here: types only. Whoever answers people turns each into their words or status.
 """
 
-from ivrd.core.case_record import Case
+from ivrd.core.case_record import Case, RefusalCode
 from ivrd.errors import IvrdError
 
 
@@ -16,7 +16,15 @@ class CaseUnknown(CaseError):
 
 
 class CaseRefused(CaseError):
-    """The act does not fit the case as it is; the text says why."""
+    """The act does not fit the case as it is; the text says why.
+
+    Attributes:
+        code: The same for programs; None for what is no act, such as a search.
+    """
+
+    def __init__(self, because: str, code: RefusalCode | None = None) -> None:
+        self.code = code
+        super().__init__(because)
 
 
 class CaseConflict(CaseError):

@@ -1,25 +1,15 @@
-"use strict";
-
 // The guide's page. The server has the truth: after each piece of news the lists are asked for
 // again. An act carries an id of its own and is sent until it is answered, so that a lost
 // connection loses nothing, and nothing is done twice.
+
+import { WORDS } from "./guide_words.js";
 
 const $ = (id) => document.getElementById(id);
 const ACT_AGAIN_MS = 2000;
 const ASK_AGAIN_MS = 15000;
 const PROMISE_DAYS_MAX = 90;
-const CLASSES = { resolved: "löst", half_helped: "halvt hjälpt", contact: "kopplad vidare" };
-const STATES = { draft: "utkast", open: "öppet", handed_over: "överlämnat", closed: "stängt" };
-const CLUES = {
-  transfer: "kopplat till", choice: "knappval", caller: "ringt om förut", line: "linjen",
-  guide: "du nyss", queue: "kön",
-};
-const WHAT = {
-  opened: "öppnades", label: "etikett", note: "anteckning", set_class: "klass", promise: "löfte",
-  feedback: "tyck till", hand_over: "lämnades över", tell_status: "besked", close: "stängdes",
-  reopen: "togs upp igen",
-};
-const KINDS = { complaint: "Klagomål", praise: "Beröm", idea: "Förslag" };
+const LANGUAGES = { sv: "sv-SE", en: "en-GB" };
+const LANGUAGE_KEY = "ivrd-language";
 
 let mine = { drafts: [], promised: [], recent: [] };
 let departments = [];
@@ -32,8 +22,50 @@ let askAgain = false;
 
 // Words.
 
-const time = (text) => new Date(text).toLocaleString("sv-SE", { dateStyle: "short", timeStyle: "short" });
-const clock = (text) => new Date(text).toLocaleTimeString("sv-SE", { hour: "2-digit", minute: "2-digit" });
+function startLanguage() {
+  const asked = new URLSearchParams(location.search).get("lang");
+  if (asked in LANGUAGES) return asked;
+  try {
+    const kept = localStorage.getItem(LANGUAGE_KEY);
+    return kept in LANGUAGES ? kept : "sv";
+  } catch {
+    return "sv"; // A browser may allow no store.
+  }
+}
+
+let language = startLanguage();
+
+function say(word, values = {}) {
+  const text = WORDS[language][word];
+  return text === undefined ? word : text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+const nameOf = (one) => one[`name_${language}`];
+const labelOf = (one) => one[`label_${language}`];
+const time = (text) => new Date(text).toLocaleString(LANGUAGES[language], { dateStyle: "short", timeStyle: "short" });
+const clock = (text) => new Date(text).toLocaleTimeString(LANGUAGES[language], { hour: "2-digit", minute: "2-digit" });
+
+function paint() {
+  document.documentElement.lang = language;
+  for (const each of document.querySelectorAll("[data-say]")) each.textContent = say(each.dataset.say);
+  $("help").replaceChildren(...say("help").split(/[[\]]/).map((text, number) => (number % 2 ? element("kbd", text) : text)));
+  $("language").textContent = say("other");
+  $("language").lang = language === "sv" ? "en" : "sv";
+  offerLabels();
+  showLink();
+}
+
+function switchLanguage() {
+  language = language === "sv" ? "en" : "sv";
+  try {
+    localStorage.setItem(LANGUAGE_KEY, language);
+  } catch {
+    // Then it is chosen again the next time.
+  }
+  tell("");
+  paint();
+  return refresh();
+}
 
 function local(moment) {
   return new Date(moment.getTime() - moment.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
@@ -46,15 +78,22 @@ function element(name, text, className) {
   return made;
 }
 
+// What the page has no word for, of an ivrd that is newer than it, stands as it came.
+function said(group, word) {
+  const text = say(`${group}_${word}`);
+  return text === `${group}_${word}` ? word : text;
+}
+
 function titleOf(one) {
-  const about = one.label_sv || (one.state === "draft" ? "Utan etikett" : CLASSES[one.class]);
+  const about = labelOf(one) || (one.state === "draft" ? say("no_label") : say(`class_${one.class}`));
   return `${clock(one.answered_at)} ${about}`;
 }
 
 function linesOf(one) {
-  const said = [`${one.line || "okänd linje"}, kö ${one.queue}, ${CLASSES[one.class]}, ${STATES[one.state]}`];
-  if (one.linked_case_id) said.push(`Hör ihop med ärende ${one.linked_case_id}`);
-  if (one.external_status) said.push(`Förvaltningen: ${one.external_status}`);
+  const words = { line: one.line || say("unknown_line"), queue: one.queue, class: say(`class_${one.class}`), state: say(`state_${one.state}`) };
+  const said = [say("in_queue", words)];
+  if (one.linked_case_id) said.push(say("linked", { id: one.linked_case_id }));
+  if (one.external_status) said.push(say("from_department", { status: one.external_status }));
   if (one.note) said.push(one.note.slice(0, 80));
   return said;
 }
@@ -64,8 +103,14 @@ function linesOf(one) {
 async function ask(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" } });
   if (answer.status === 401) location.assign("/login?next=/guide");
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  if (!answer.ok) throw new Error(why(answer.status, await answer.json()));
   return answer.json();
+}
+
+// A code or a status that this page does not know is told as the server puts it, in English.
+function why(status, problem) {
+  const known = [`because_${problem.code}`, `status_${status}`].find((word) => word in WORDS[language]);
+  return known === undefined ? problem.detail : say(known);
 }
 
 function tell(text) { $("told").textContent = text; $("fault").textContent = ""; }
@@ -101,12 +146,12 @@ async function send(id, body, done) {
         const said = await answer.json();
         if (answer.ok) learn(said);
         if (answer.status === 409) learn(said.case);
-        if (answer.ok) tell(done);
-        else if (answer.status === 409) complain("Någon annan hann före. Ärendet visas nu som det är; gör om om det behövs.");
-        else complain(`Inte gjort: ${said.detail}`);
+        if (answer.ok) tell(done());
+        else if (answer.status === 409) complain(say("conflict"));
+        else complain(say("refused", { why: why(answer.status, said) }));
         break;
       }
-      complain("Inte sparat än. Det görs om tills det går; stäng inte sidan.");
+      complain(say("unsaved"));
       await new Promise((resolve) => setTimeout(resolve, ACT_AGAIN_MS));
     }
   } finally {
@@ -148,12 +193,12 @@ function button(one) {
   for (const line of linesOf(one)) made.append(element("span", line), document.createElement("br"));
   if (one.deadline && one.state === "open") {
     const late = new Date(one.deadline) < new Date();
-    made.append(element("span", `Ring upp senast ${time(one.deadline)}${late ? " – försenat" : ""}`, late ? "late" : ""));
+    made.append(element("span", say("promised_by", { time: time(one.deadline) }) + (late ? say("late") : ""), late ? "late" : ""));
   }
   for (const each of one.suggestions || []) {
     const row = element("span", undefined, "keys");
-    const why = each.because.map((clue) => CLUES[clue]).join(", ");
-    row.append(element("b", each.phone_code || "–"), ` ${each.name_sv} (${why})`);
+    const clues = each.because.map((clue) => say(`clue_${clue}`)).join(", ");
+    row.append(element("b", each.phone_code || "–"), ` ${nameOf(each)} (${clues})`);
     made.append(row);
   }
   made.addEventListener("click", () => choose(one.id));
@@ -174,10 +219,10 @@ function fill(list, cases) {
 }
 
 function show() {
-  $("who").textContent = mine.agent === null ? "Den här nyckeln hör inte till någon som svarar i telefon." : mine.agent;
+  $("who").textContent = mine.agent === null ? say("nobody") : mine.agent;
   $("count").textContent = `(${mine.drafts.length})`;
   $("none").hidden = mine.drafts.length > 0;
-  document.title = `${mine.drafts.length ? `(${mine.drafts.length}) ` : ""}Mina ärenden · ivrd`;
+  document.title = `${mine.drafts.length ? `(${mine.drafts.length}) ` : ""}${say("title")} · ivrd`;
   fill($("drafts"), mine.drafts);
   fill($("promised"), mine.promised);
   fill($("recent"), mine.recent.filter((one) => one.state !== "open"));
@@ -210,15 +255,16 @@ async function showPanel(isNew = false) {
   const isOther = isNew || shown === null || shown.id !== one.id;
   shown = one;
   $("panel").hidden = false;
-  $("panel-title").textContent = `Ärende ${one.id}: ${titleOf(one)}`;
+  $("panel-title").textContent = say("case", { id: one.id, title: titleOf(one) });
   const facts = [
-    ["Läge", STATES[one.state]], ["Klass", CLASSES[one.class]], ["Etikett", one.label_sv || "saknas"],
-    ["Förvaltning", one.department_sv || "okänd"], ["Linje", one.line || "okänd"], ["Samtalet", time(one.answered_at)],
-    ["Nummer", one.caller ? `dolt, kännetecken ${one.caller}` : "okänt"],
-  ];
-  if (one.deadline) facts.push(["Ring upp senast", time(one.deadline)]);
-  if (one.feedback) facts.push([KINDS[one.feedback.kind], `${one.feedback.text} (till ${one.feedback.receiver})`]);
-  if (one.external_id) facts.push(["Hos förvaltningen", `${one.external_id} ${one.external_status || ""}`]);
+    ["state", say(`state_${one.state}`)], ["class", say(`class_${one.class}`)], ["label", labelOf(one) || say("missing")],
+    ["department", one[`department_${language}`] || say("unknown")], ["line", one.line || say("unknown")],
+    ["call", time(one.answered_at)],
+    ["number", one.caller ? say("hidden_number", { caller: one.caller }) : say("unknown_number")],
+  ].map(([what, is]) => [say(`fact_${what}`), is]);
+  if (one.deadline) facts.push([say("fact_deadline"), time(one.deadline)]);
+  if (one.feedback) facts.push([say(`kind_${one.feedback.kind}`), say("said_to", one.feedback)]);
+  if (one.external_id) facts.push([say("fact_external"), `${one.external_id} ${one.external_status || ""}`]);
   $("facts").replaceChildren(...facts.flatMap(([what, is]) => [element("dt", what), element("dd", is)]));
   if (isOther) {
     $("note").value = one.note;
@@ -235,9 +281,9 @@ async function showPanel(isNew = false) {
   $("over").hidden = !one.label || one.state === "handed_over";
   $("done").hidden = !one.label || one.state === "closed";
   $("again").hidden = one.state === "draft" || one.state === "open" || !one.is_case;
-  const earlier = story.earlier.map((each) => element("li", `${time(each.answered_at)} ${each.label_sv || "utan etikett"}, ${STATES[each.state]}`));
-  $("earlier").replaceChildren(...(earlier.length ? earlier : [element("li", "Inget.")]));
-  $("history").replaceChildren(...story.changes.map((each) => element("li", `${time(each.at)} ${WHAT[each.what] || each.what}, ${each.who} (${each.origin})`)));
+  const earlier = story.earlier.map((each) => element("li", `${time(each.answered_at)} ${labelOf(each) || say("no_label_small")}, ${say(`state_${each.state}`)}`));
+  $("earlier").replaceChildren(...(earlier.length ? earlier : [element("li", say("nothing"))]));
+  $("history").replaceChildren(...story.changes.map((each) => element("li", `${time(each.at)} ${said("what", each.what)}, ${each.who} (${said("from", each.origin)})`)));
 }
 
 // Acts.
@@ -245,12 +291,12 @@ async function showPanel(isNew = false) {
 function subjectOf(text) {
   const wanted = text.trim().toLowerCase();
   const all = departments.flatMap((department) => department.subjects);
-  return all.find((each) => [each.phone_code, each.code, each.name_sv.toLowerCase()].includes(wanted) && wanted)
+  return all.find((each) => [each.phone_code, each.code, each.name_sv.toLowerCase(), each.name_en.toLowerCase()].includes(wanted) && wanted)
     || byPhone.get(wanted.split(" ")[0]);
 }
 
 function label(one, subject) {
-  return act(one, { do: "label", code: subject.code }, `Märkt: ${subject.name_sv}.`);
+  return act(one, { do: "label", code: subject.code }, () => say("labelled", { name: nameOf(subject) }));
 }
 
 function onKey(event) {
@@ -270,7 +316,7 @@ function onKey(event) {
     tell("");
   } else if (key === "h") {
     event.preventDefault();
-    act(one, { do: "set_class", class: "half_helped" }, "Halvt hjälpt.");
+    act(one, { do: "set_class", class: "half_helped" }, () => say("did_half"));
   } else if (["e", "a", "r", "t"].includes(key)) {
     event.preventDefault();
     const field = { e: "label", a: "note", r: "deadline", t: "receiver" }[key];
@@ -286,10 +332,10 @@ function typeCode(one, key) {
     typed = "";
     label(one, subject);
   } else if (![...byPhone.keys()].some((code) => code.startsWith(typed))) {
-    complain(`Ingen etikett har koden ${typed}.`);
+    complain(say("no_code", { code: typed }));
     typed = "";
   } else {
-    tell(`Kod ${typed} …`);
+    tell(say("code", { code: typed }));
   }
 }
 
@@ -311,38 +357,47 @@ function on(form, then) {
 on("label-form", (one) => {
   const subject = subjectOf($("label").value);
   if (subject) label(one, subject).then(() => $("panel-title").focus());
-  else complain(`Ingen etikett heter ${$("label").value || "så"}. Välj ur listan.`);
+  else complain(say("no_name", { name: $("label").value || say("so") }));
 });
-on("note-form", (one) => act(one, { do: "note", text: $("note").value }, "Anteckningen är sparad."));
-on("promise-form", (one) => act(one, { do: "promise", deadline: new Date($("deadline").value).toISOString() }, "Löftet är sparat."));
-on("feedback-form", (one) => act(one, { do: "feedback", kind: $("kind").value, receiver: $("receiver").value, text: $("said").value }, "Tyck till är sparat."));
-$("half").addEventListener("click", () => act(shown, { do: "set_class", class: "half_helped" }, "Halvt hjälpt."));
-$("whole").addEventListener("click", () => act(shown, { do: "set_class", class: "resolved" }, "Löst."));
-$("over").addEventListener("click", () => act(shown, { do: "hand_over" }, "Lämnat över."));
-$("done").addEventListener("click", () => act(shown, { do: "close" }, "Stängt."));
-$("again").addEventListener("click", () => act(shown, { do: "reopen" }, "Taget upp igen."));
+on("note-form", (one) => act(one, { do: "note", text: $("note").value }, () => say("did_note")));
+on("promise-form", (one) => act(one, { do: "promise", deadline: new Date($("deadline").value).toISOString() }, () => say("did_promise")));
+on("feedback-form", (one) => act(one, { do: "feedback", kind: $("kind").value, receiver: $("receiver").value, text: $("said").value }, () => say("did_feedback")));
+$("half").addEventListener("click", () => act(shown, { do: "set_class", class: "half_helped" }, () => say("did_half")));
+$("whole").addEventListener("click", () => act(shown, { do: "set_class", class: "resolved" }, () => say("did_whole")));
+$("over").addEventListener("click", () => act(shown, { do: "hand_over" }, () => say("did_over")));
+$("done").addEventListener("click", () => act(shown, { do: "close" }, () => say("did_done")));
+$("again").addEventListener("click", () => act(shown, { do: "reopen" }, () => say("did_again")));
 document.addEventListener("keydown", onKey);
 window.addEventListener("beforeunload", (event) => { if (waiting) event.preventDefault(); });
 
 // News.
 
-let isLinked = false;
+let link = "wait";
 
 function showLink() {
-  $("link").dataset.state = isLinked ? "live" : "lost";
-  const unsaved = waiting ? ` ${waiting} sparas …` : "";
-  $("link").textContent = (isLinked ? "Ansluten: nya ärenden kommer av sig själva." : "Ingen förbindelse. Sidan visar hur det var; den försöker igen.") + unsaved;
+  $("link").dataset.state = link;
+  const unsaved = waiting ? say("saving", { count: waiting }) : "";
+  $("link").textContent = say(link) + unsaved;
 }
 
 function listen() {
   const news = new EventSource("/api/cases/news");
-  news.addEventListener("open", () => { isLinked = true; showLink(); });
+  news.addEventListener("open", () => { link = "live"; showLink(); });
   news.addEventListener("cases", refresh);
   news.addEventListener("error", () => {
-    isLinked = false;
+    link = "lost";
     showLink();
     if (news.readyState === EventSource.CLOSED) setTimeout(listen, ACT_AGAIN_MS);
   });
+}
+
+function offerLabels() {
+  $("labels").replaceChildren(...departments.flatMap((department) => department.subjects.map((each) => {
+    const option = element("option");
+    option.value = `${each.phone_code || each.code} ${nameOf(each)}`;
+    option.label = nameOf(department);
+    return option;
+  })));
 }
 
 async function begin() {
@@ -353,14 +408,9 @@ async function begin() {
     setTimeout(begin, ACT_AGAIN_MS);
     return;
   }
-  const subjects = departments.flatMap((department) => department.subjects.map((each) => ({ ...each, department })));
+  const subjects = departments.flatMap((department) => department.subjects);
   byPhone = new Map(subjects.filter((each) => each.phone_code).map((each) => [each.phone_code, each]));
-  $("labels").replaceChildren(...subjects.map((each) => {
-    const option = element("option");
-    option.value = `${each.phone_code || each.code} ${each.name_sv}`;
-    option.label = each.department.name_sv;
-    return option;
-  }));
+  offerLabels();
   await refresh();
   listen();
   setInterval(refresh, ASK_AGAIN_MS);
@@ -368,4 +418,6 @@ async function begin() {
   if (first) first.focus();
 }
 
+$("language").addEventListener("click", switchLanguage);
+paint();
 begin();

@@ -220,11 +220,32 @@ class Reopen:
 CaseAct = Label | Note | SetClass | Promise | Feedback | HandOverCase | TellStatus | Close | Reopen
 
 
+class RefusalCode(StrEnum):
+    """Why an act is not done, for programs: a code never changes what it means."""
+
+    PROTECTED = "protected"
+    TOO_LONG = "too_long"
+    NO_LABEL = "no_label"
+    NO_SUCH_LABEL = "no_such_label"
+    NO_DEPARTMENT = "no_department"
+    CONTACT = "contact"
+    WITH_DEPARTMENT = "with_department"
+    """It is handed over; take it up again first."""
+    HANDED_ON = "handed_on"
+    """So it is half helped at most."""
+    NOT_HANDED_ON = "not_handed_on"
+    UNDER_WAY = "under_way"
+    PROMISE_TIME = "promise_time"
+    NO_RECEIVER = "no_receiver"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why an act cannot be done."""
 
+    code: RefusalCode
     because: str
+    """The same in English."""
 
 
 OPENED = "opened"
@@ -264,13 +285,19 @@ def word_of(act: CaseAct) -> str:
 def apply(case: Case, act: CaseAct, *, rules: CaseRules, at: datetime) -> Case | Refusal:
     """Return the case after an act, with its version as it was; or why it cannot be done."""
     if case.is_protected and isinstance(act, Note | Feedback) and act.text:
-        return Refusal(because="the caller's identity is protected: nothing is written down")
+        return Refusal(
+            code=RefusalCode.PROTECTED,
+            because="the caller's identity is protected: nothing is written down",
+        )
     match act:
         case Label():
             return _label(case, act)
         case Note():
             if len(act.text) > NOTE_CHARACTERS_MAX:
-                return Refusal(because=f"a note has at most {NOTE_CHARACTERS_MAX} characters")
+                return Refusal(
+                    code=RefusalCode.TOO_LONG,
+                    because=f"a note has at most {NOTE_CHARACTERS_MAX} characters",
+                )
             return replace(case, note=act.text)
         case SetClass():
             return _set_class(case, act, rules)
@@ -285,11 +312,14 @@ def apply(case: Case, act: CaseAct, *, rules: CaseRules, at: datetime) -> Case |
             return replace(case, external_status=act.status, external_id=external_id)
         case Close():
             if case.label is None and case.is_case and case.state is not CaseState.CLOSED:
-                return Refusal(because="it has no label; without one no department has it")
+                return Refusal(
+                    code=RefusalCode.NO_LABEL,
+                    because="it has no label; without one no department has it",
+                )
             return replace(case, state=CaseState.CLOSED)
         case Reopen():
             if not case.is_case:
-                return Refusal(because="it is a contact, and no case")
+                return Refusal(code=RefusalCode.CONTACT, because="it is a contact, and no case")
             is_done = case.state in (CaseState.CLOSED, CaseState.HANDED_OVER)
             return replace(case, state=CaseState.OPEN) if is_done else case
         case _:
@@ -307,9 +337,12 @@ def changed_fields(before: Case, after: Case) -> tuple[str, ...]:
 
 def _label(case: Case, act: Label) -> Case | Refusal:
     if not act.code:
-        return Refusal(because="a label has a code")
+        return Refusal(code=RefusalCode.NO_SUCH_LABEL, because="a label has a code")
     if case.state is CaseState.HANDED_OVER and act.department != case.department:
-        return Refusal(because="another department has it already: take it up again first")
+        return Refusal(
+            code=RefusalCode.WITH_DEPARTMENT,
+            because="another department has it already: take it up again first",
+        )
     state = case.state
     if state is CaseState.DRAFT:
         state = CaseState.CLOSED
@@ -320,11 +353,16 @@ def _set_class(case: Case, act: SetClass, rules: CaseRules) -> Case | Refusal:
     if act.case_class is case.case_class:
         return case
     if act.case_class is CaseClass.RESOLVED and case.is_handed_on:
-        return Refusal(because="the caller was handed on, so it is half helped at most")
+        return Refusal(
+            code=RefusalCode.HANDED_ON,
+            because="the caller was handed on, so it is half helped at most",
+        )
     if act.case_class is CaseClass.CONTACT and not case.is_handed_on:
-        return Refusal(because="the caller was not handed on, so it is a case")
+        return Refusal(
+            code=RefusalCode.NOT_HANDED_ON, because="the caller was not handed on, so it is a case"
+        )
     if case.state in (CaseState.OPEN, CaseState.HANDED_OVER):
-        return Refusal(because="it is under way: close it first")
+        return Refusal(code=RefusalCode.UNDER_WAY, because="it is under way: close it first")
     is_case = act.case_class is CaseClass.RESOLVED or (
         act.case_class is CaseClass.HALF_HELPED and rules.half_helped is HalfHelped.CASE
     )
@@ -339,11 +377,20 @@ def _set_class(case: Case, act: SetClass, rules: CaseRules) -> Case | Refusal:
 
 def _promise(case: Case, act: Promise, at: datetime) -> Case | Refusal:
     if not case.is_case:
-        return Refusal(because="it is a contact, and no case: say first that you half helped")
+        return Refusal(
+            code=RefusalCode.CONTACT,
+            because="it is a contact, and no case: say first that you half helped",
+        )
     if case.state is CaseState.HANDED_OVER:
-        return Refusal(because="the department has it: take it up again first")
+        return Refusal(
+            code=RefusalCode.WITH_DEPARTMENT,
+            because="the department has it: take it up again first",
+        )
     if not at < act.deadline <= at + PROMISE_MAX:
-        return Refusal(because=f"a call back is within {PROMISE_MAX.days} days from now")
+        return Refusal(
+            code=RefusalCode.PROMISE_TIME,
+            because=f"a call back is within {PROMISE_MAX.days} days from now",
+        )
     return replace(case, deadline=act.deadline, state=CaseState.OPEN)
 
 
@@ -351,11 +398,12 @@ def _feedback(case: Case, act: Feedback) -> Case | Refusal:
     if act.kind is None:
         return replace(case, feedback_kind=None, feedback_receiver="", feedback_text="")
     if not act.receiver.strip():
-        return Refusal(because="say who is to hear it")
+        return Refusal(code=RefusalCode.NO_RECEIVER, because="say who is to hear it")
     if len(act.receiver) > RECEIVER_CHARACTERS_MAX or len(act.text) > NOTE_CHARACTERS_MAX:
         return Refusal(
+            code=RefusalCode.TOO_LONG,
             because=f"a receiver has at most {RECEIVER_CHARACTERS_MAX} characters, "
-            f"a text {NOTE_CHARACTERS_MAX}"
+            f"a text {NOTE_CHARACTERS_MAX}",
         )
     return replace(
         case,
@@ -367,10 +415,12 @@ def _feedback(case: Case, act: Feedback) -> Case | Refusal:
 
 def _hand_over(case: Case, act: HandOverCase) -> Case | Refusal:
     if not case.is_case:
-        return Refusal(because="it is a contact, and no case")
+        return Refusal(code=RefusalCode.CONTACT, because="it is a contact, and no case")
     if case.label is None:
-        return Refusal(because="it has no label; without one no department has it")
+        return Refusal(
+            code=RefusalCode.NO_LABEL, because="it has no label; without one no department has it"
+        )
     if case.department is None:
-        return Refusal(because="its label has no department")
+        return Refusal(code=RefusalCode.NO_DEPARTMENT, because="its label has no department")
     external_id = case.external_id if act.external_id is None else act.external_id
     return replace(case, state=CaseState.HANDED_OVER, external_id=external_id)

@@ -158,7 +158,7 @@ async def change_case(
     if expected_version is not None and expected_version != case.version:
         raise CaseConflict(case)
     if isinstance(after, Refusal):
-        raise CaseRefused(f"case {case_id}: {after.because}")
+        raise CaseRefused(f"case {case_id}: {after.because}", after.code)
     changed = await _change(connection, case, after, word_of(act), by, at=at, act_id=act_id)
     return changed.case, changed
 

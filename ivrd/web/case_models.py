@@ -50,8 +50,10 @@ class CaseView(BaseModel):
     updated_at: datetime
     label: str | None = Field(description="A subject's code; null while it is missing.")
     label_sv: str | None
+    label_en: str | None
     department: str | None
     department_sv: str | None
+    department_en: str | None
     note: str
     deadline: datetime | None = Field(description="By when a call back was promised.")
     feedback: FeedbackView | None
@@ -67,7 +69,9 @@ class SuggestionView(BaseModel):
     code: str
     phone_code: str
     name_sv: str
+    name_en: str
     department_sv: str
+    department_en: str
     points: int
     because: list[str] = Field(description="Which clues speak for it, strongest first.")
 
@@ -214,7 +218,9 @@ def draft_of(case: Case, labels: LabelTree, suggestions: tuple[Suggestion, ...])
             code=each.subject.code,
             phone_code=each.subject.phone_code,
             name_sv=each.subject.name_sv,
+            name_en=each.subject.name_en,
             department_sv=each.department.name_sv,
+            department_en=each.department.name_en,
             points=each.points,
             because=[reason.clue.value for reason in each.reasons],
         )
@@ -285,7 +291,9 @@ def _fields(case: Case, labels: LabelTree) -> dict[str, object]:
         "updated_at": case.updated_at,
         "label": case.label,
         "label_sv": None if subject is None else subject.name_sv,
+        "label_en": None if subject is None else subject.name_en,
         "department": case.department,
+        "department_en": None if department is None else department.name_en,
         "department_sv": None if department is None else department.name_sv,
         "note": case.note,
         "deadline": case.deadline,

@@ -282,7 +282,7 @@ def _add_acts(router: APIRouter, desk: Desk) -> None:
             told_case = view.model_dump(mode="json", by_alias=True)
             return problem(HTTPStatus.CONFLICT, str(error), case=told_case)
         except CaseRefused as error:
-            raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), code=error.code)
         except CaseUnknown as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
         return Response(

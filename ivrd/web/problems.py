@@ -27,6 +27,9 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="What is wrong, and the way out.")
+    code: str | None = Field(
+        default=None, description="Why an act on a case is refused: stable, for programs."
+    )
 
 
 class ProblemResponse(JSONResponse):

@@ -22,7 +22,7 @@ PAGES: Mapping[str, Deed] = {"board": Deed.SEE_FLOOR, "guide": Deed.OWN_CASES}
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "board": ("board", "board_words", "board_floor", "board_rows", "board_acts", "board_dialog"),
-    "guide": ("guide",),
+    "guide": ("guide", "guide_words"),
 }
 """Each page's scripts: the first is named by the page, and takes in the others."""
 

@@ -39,10 +39,19 @@ LABELS = """
 code = "teknik"
 name_sv = "Tekniska kontoret"
 name_en = "Technical services"
-subject = [
-    { code = "vatten", phone_code = "51", name_sv = "Vatten", name_en = "W", lines = ["kommunen"] },
-    { code = "avfall", phone_code = "52", name_sv = "Avfall", name_en = "Waste" },
-]
+
+[[department.subject]]
+code = "vatten"
+phone_code = "51"
+name_sv = "Vatten"
+name_en = "Water"
+lines = ["kommunen"]
+
+[[department.subject]]
+code = "avfall"
+phone_code = "52"
+name_sv = "Avfall"
+name_en = "Waste"
 
 [[department]]
 code = "skola"
@@ -171,6 +180,11 @@ async def test_calls_back_to_back_lose_no_draft_and_all_is_done_by_keyboard(
         await expect(page.locator("#facts")).to_contain_text("Snabbt och vänligt (till Nämnden)")
         await take_picture(page, "guide")
         assert await violations(page) == ""
+        await page.get_by_role("button", name="Halvt hjälpt").press("Enter")
+        await expect(page.locator("#fault")).to_have_text(
+            "Inte gjort: ärendet är på gång. Stäng det först."
+        )
+        await english_is_one_key_away_and_stays(page)
         history = await labelled(town, calls[1], "avfall")
         assert (history.case.note, history.case.state) == ("Läcka vid lekplatsen", "open")
         assert history.case.feedback_kind == "praise"
@@ -180,6 +194,28 @@ async def test_calls_back_to_back_lose_no_draft_and_all_is_done_by_keyboard(
             await expect(drafts).to_have_count(1 - number)
         for call_id in (calls[0], calls[2]):
             await labelled(town, call_id, "skolval")
+
+
+async def english_is_one_key_away_and_stays(page: Page) -> None:
+    """See the same page in English, refusals too, also after a reload; then go back."""
+    await page.get_by_role("button", name="English").press("Enter")
+    await expect(page.get_by_role("heading", name="My cases")).to_be_visible()
+    assert await page.locator("html").get_attribute("lang") == "en"
+    await expect(page.locator("#fault")).to_have_text("")
+    await expect(page.locator("#facts")).to_contain_text("Snabbt och vänligt (to Nämnden)")
+    await expect(page.locator("#panel-title")).to_contain_text("Waste")
+    await page.get_by_role("button", name="Half helped").press("Enter")
+    await expect(page.locator("#fault")).to_have_text(
+        "Not done: the case is under way. Close it first."
+    )
+    assert await violations(page) == ""
+    await page.reload()
+    await expect(page.locator("#drafts .case").first).to_contain_text("(the line")
+    await page.locator("#drafts .case").first.press("Enter")
+    await expect(page.locator("#panel-title")).to_contain_text("Without a label")
+    await take_picture(page, "guide-page-english")
+    await page.get_by_role("button", name="Svenska").press("Enter")
+    await expect(page.get_by_role("heading", name="Mina ärenden")).to_be_visible()
 
 
 async def test_an_act_while_ivrd_is_away_is_done_once_when_it_is_back(town: Municipality) -> None:
