@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from prometheus_client.metrics_core import Metric
-
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import SystemName
 from ivrd.metric_families import Labels
 from ivrd.metric_series import counter, gauge
+from ivrd.metric_text import Figures
 
 
 class Outbox(Protocol):
@@ -46,7 +45,7 @@ class AmiState:
     """Asterisk's stamp on the newest event; None before the first."""
 
 
-def floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metric]:
+def floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Figures]:
     """Yield the live figures; those of a queue that we cannot vouch for are absent, not zero."""
     synced = [view for view in views if view.is_synced]
     queue = ("system", "queue")
@@ -91,7 +90,7 @@ def floor_families(views: Sequence[QueueView], now: datetime) -> Iterator[Metric
     yield gauge("ivrd_queue_members", "Members of the queue by state.", (*queue, "state"), members)
 
 
-def ami_families(states: Mapping[SystemName, AmiState]) -> Iterator[Metric]:
+def ami_families(states: Mapping[SystemName, AmiState]) -> Iterator[Figures]:
     yield gauge(
         "ivrd_ami_connected",
         "1 while logged in to the PBX's AMI.",
@@ -110,7 +109,7 @@ def ami_families(states: Mapping[SystemName, AmiState]) -> Iterator[Metric]:
     )
 
 
-def outbox_families(outboxes: Sequence[Outbox]) -> Iterator[Metric]:
+def outbox_families(outboxes: Sequence[Outbox]) -> Iterator[Figures]:
     sink = ("sink",)
     yield gauge(
         "ivrd_outbox_depth",

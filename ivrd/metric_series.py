@@ -1,21 +1,18 @@
 """Counting for Prometheus: what one metric holds, and how it is shown.
 
-Here: counters and histograms as plain integers in dictionaries. Not here: which there are
-(metric_families.py) and what counts as what (metrics.py).
+Here: counters and histograms as plain integers in dictionaries, and their lines. Not here: which
+there are (metric_families.py), what counts as what (metrics.py), and how lines are kept
+(metric_text.py).
 """
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from math import inf
 
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 
 from ivrd.metric_families import FAMILIES, Labels
+from ivrd.metric_text import Blocks, Figures, Form, beginning, heads_of, value_text
 
 LABEL_SETS_MAX = 2_000
 """Per metric. All queues of a county with every disposition are some hundreds; names from the wire
@@ -25,13 +22,16 @@ LABEL_SETS_MAX = 2_000
 class Tally:
     """One counter: a whole number per set of label values."""
 
-    __slots__ = ("_counts", "name", "refused")
+    __slots__ = ("_beginnings", "_blocks", "_counts", "_heads", "name", "refused")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.refused = 0
         """Steps not counted because there were too many label sets."""
         self._counts: dict[Labels, int] = {}
+        self._beginnings: dict[Labels, str] = {}
+        self._blocks = Blocks(self._written)
+        self._heads = heads_of(self.family())
 
     def add(self, values: Labels) -> None:
         """Count one."""
@@ -43,10 +43,13 @@ class Tally:
             counts[values] = 1
         else:
             self.refused += 1
+            return
+        self._blocks.touch(values)
 
     def expect(self, values: Labels) -> None:
         """Show a zero before the first step: so that a rate sees that step too."""
         self._counts.setdefault(values, 0)
+        self._blocks.touch(values)
 
     def totals(self) -> Sequence[object]:
         """Return every count above 0, as JSON can hold it."""
@@ -63,6 +66,8 @@ class Tally:
                     continue  # Of a version with other labels.
                 case _:
                     raise ValueError(f"no total of {self.name}")
+        for labels in self._counts:
+            self._blocks.touch(labels)
 
     def _is_ours(self, values: list[str]) -> bool:
         if len(values) != len(FAMILIES[self.name][0]):
@@ -71,21 +76,49 @@ class Tally:
         return tuple(values) in self._counts or len(self._counts) < LABEL_SETS_MAX
 
     def family(self) -> Metric:
-        """Return the exposition."""
+        """Return the library's exposition."""
         labels, help_text = FAMILIES[self.name]
-        return counter(self.name, help_text, labels, self._counts)
+        return counter(self.name, help_text, labels, self._counts).family()
+
+    def freshen(self, most: int) -> int:
+        """Write at most so many label sets' lines that have changed; return how many were."""
+        return self._blocks.freshen(most)
+
+    def text(self, form: Form) -> str:
+        """Return the lines, as the library would write them."""
+        return self._heads[form] + self._blocks.text()
+
+    def _written(self, values: Labels) -> str:
+        before = self._beginnings.get(values)
+        if before is None:
+            before = beginning(self.name, FAMILIES[self.name][0], values)
+            self._beginnings[values] = before
+        return f"{before}{value_text(self._counts[values])}\n"
 
 
 class Histogram:
     """One histogram of seconds: whole numbers per bucket, per set of label values."""
 
-    __slots__ = ("_bounds", "_series", "name", "refused")
+    __slots__ = (
+        "_beginnings",
+        "_blocks",
+        "_bounds",
+        "_heads",
+        "_names",
+        "_series",
+        "name",
+        "refused",
+    )
 
     def __init__(self, name: str, *, bounds_s: Sequence[float]) -> None:
         self.name = name
         self.refused = 0
         self._bounds = bounds_s
+        self._names = [*map(repr, bounds_s), "+Inf"]
         self._series: dict[Labels, tuple[list[int], list[float]]] = {}
+        self._beginnings: dict[Labels, Sequence[str]] = {}
+        self._blocks = Blocks(self._written)
+        self._heads = heads_of(self.family())
 
     def observe(self, values: Labels, seconds: float) -> None:
         """Add one; what is equal to a bound is inside it."""
@@ -98,9 +131,11 @@ class Histogram:
         counts, total = series
         counts[bisect_left(self._bounds, seconds)] += 1
         total[0] += seconds
+        self._blocks.touch(values)
 
     def expect(self, values: Labels) -> tuple[list[int], list[float]]:
         """Show zeros before the first."""
+        self._blocks.touch(values)
         return self._series.setdefault(values, self._zeros())
 
     def totals(self) -> Sequence[object]:
@@ -119,6 +154,7 @@ class Histogram:
         """
         for shown in self._series:
             self._series[shown] = self._zeros()
+            self._blocks.touch(shown)
         for row in totals:
             match row:
                 case [
@@ -146,35 +182,56 @@ class Histogram:
         return [0] * (len(self._bounds) + 1), [0.0]
 
     def family(self) -> Metric:
-        """Return the exposition; buckets are cumulative there."""
+        """Return the library's exposition; buckets are cumulative there."""
         labels, help_text = FAMILIES[self.name]
         family = HistogramMetricFamily(self.name, help_text, labels=labels)
-        names = [*map(repr, self._bounds), "+Inf"]
         for values, (counts, total) in self._series.items():
             running = 0
             buckets: list[tuple[str, float]] = []
-            for name, count in zip(names, counts, strict=True):
+            for name, count in zip(self._names, counts, strict=True):
                 running += count
                 buckets.append((name, running))
             family.add_metric(values, buckets, total[0])
         return family
 
+    def freshen(self, most: int) -> int:
+        """Write at most so many label sets' lines that have changed; return how many were."""
+        return self._blocks.freshen(most)
 
-def counter(
-    name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]
-) -> CounterMetricFamily:
-    """Return the exposition of whole numbers that only grow."""
-    family = CounterMetricFamily(name, help_text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+    def text(self, form: Form) -> str:
+        """Return the lines, as the library would write them."""
+        return self._heads[form] + self._blocks.text()
+
+    def _written(self, values: Labels) -> str:
+        befores = self._beginnings.get(values)
+        if befores is None:
+            befores = self._beginnings[values] = self._begin(values)
+        counts, total = self._series[values]
+        running = 0
+        lines = []
+        for before, count in zip(befores, counts, strict=False):
+            running += count
+            lines.append(f"{before}{value_text(running)}\n")
+        lines.append(f"{befores[-2]}{value_text(running)}\n")
+        lines.append(f"{befores[-1]}{value_text(total[0])}\n")
+        return "".join(lines)
+
+    def _begin(self, values: Labels) -> Sequence[str]:
+        """Return each line up to its figure: of every bucket, of the count, and of the sum."""
+        labels = FAMILIES[self.name][0]
+        bucket = f"{self.name}_bucket"
+        return [
+            *(beginning(bucket, (*labels, "le"), (*values, name)) for name in self._names),
+            beginning(f"{self.name}_count", labels, values),
+            beginning(f"{self.name}_sum", labels, values),
+        ]
 
 
-def gauge(
-    name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]
-) -> GaugeMetricFamily:
-    """Return the exposition of figures that go up and down."""
-    family = GaugeMetricFamily(name, help_text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+def counter(name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]) -> Figures:
+    """Return whole numbers that only grow, as they are now."""
+    return Figures(is_counter=True, name=name, help_text=help_text, labels=labels, values=values)
+
+
+def gauge(name: str, help_text: str, labels: Labels, values: Mapping[Labels, float]) -> Figures:
+    """Return figures that go up and down, as they are now."""
+    return Figures(is_counter=False, name=name, help_text=help_text, labels=labels, values=values)

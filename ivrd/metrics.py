@@ -4,9 +4,10 @@ Here: what counts as what. Not here: names and help texts of what is counted (me
 how it is kept (metric_series.py), the web page that shows it (web/), and any ratio: a service level
 is a division that whoever reads it does, by a formula of METRICS.md.
 
-Counts are plain integers in dictionaries, and families are built at scrape: half the cost of the
-library's own counters, which lock and check at each step, and which show `_created` series unless a
-global switch says no. All runs on the event loop's thread, scrapes included; so no lock is needed.
+Counts are plain integers in dictionaries: half the cost of the library's own counters, which lock
+and check at each step, and which show `_created` series unless a global switch says no. Their lines
+are kept from scrape to scrape (metric_text.py). All runs on the event loop's thread, scrapes
+included; so no lock is needed.
 
 Labels: `system` (the PBX) first, wherever a figure belongs to one PBX. No label holds a caller, a
 call or an agent. A label whose values come from the wire is bounded by LABEL_SETS_MAX.
@@ -36,7 +37,7 @@ from ivrd.core.effects import (
     RecordMove,
     ReportUnexpected,
 )
-from ivrd.core.expected_wait import Expectation, WaitModel
+from ivrd.core.expected_wait import WaitModel
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.menu import MenuOutcome
@@ -62,17 +63,16 @@ from ivrd.metric_families import (
     WAITS,
     Labels,
 )
+from ivrd.metric_goals import RESULTS, error_of, judged
 from ivrd.metric_live import AmiState, Outbox, ami_families, floor_families, outbox_families
 from ivrd.metric_series import Histogram, Tally, counter, gauge
+from ivrd.metric_text import OPEN_METRICS_END, Figures, Form, Lines, written
 
 FIXED_BUCKETS_S = (5.0, 10.0, 25.0, 60.0, 600.0)
 """Short abandon; and the limits of METRICS.md that every report shows: 25 s, 60 s and 10 min."""
 
 TALK_BUCKETS_S = (30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 """30 s is the switchboard's goal for handling a call (Stockholm); the rest, for a median."""
-
-RESULTS = ("in_time", "late", "abandoned", "short_abandon")
-"""What an entry is for a goal: sl = in_time / (in_time + late + abandoned)."""
 
 ERROR_BUCKETS_S = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """A minute is what a caller hears as the same wait; five, what they would call a lie."""
@@ -131,9 +131,11 @@ class Metrics(Collector):
         self._outboxes: list[Outbox] = []
         self._counter_sources: dict[str, tuple[str, Labels, list[CounterSource]]] = {}
         self._gauge_sources: dict[str, tuple[str, Labels, list[GaugeSource]]] = {}
+        self._lines: dict[str, Lines] = {}
+        self._process = ProcessCollector(registry=None)
         self.registry = CollectorRegistry()
         self.registry.register(self)
-        ProcessCollector(registry=self.registry)
+        self.registry.register(self._process)
 
     # Counting.
 
@@ -150,9 +152,9 @@ class Metrics(Collector):
             wait_s = effect.wait.total_seconds()
             steps.append((WAITS, labels, wait_s))
             if (rules := self._queues.get(effect.queue)) is not None:
-                steps += _judged(effect, effect.wait, rules, self._line_limits, wait_s)
+                steps += judged(effect, effect.wait, rules, self._line_limits, wait_s)
         if effect.expected is not None and effect.disposition is Disposition.ANSWERED:
-            steps.append(_error(effect, effect.expected))
+            steps.append(error_of(effect, effect.expected))
         self._count(f"entry {effect.call_id}#{effect.number}", *steps)
 
     def count_choice(self, effect: CountChoice) -> None:
@@ -364,9 +366,38 @@ class Metrics(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every family."""
+        """Yield every family, for the library to write: slowly, in whatever form."""
         for series in self._series:
             yield series.family()
+        for figures in self._read():
+            yield figures.family()
+
+    def freshen(self, most: int) -> bool:
+        """Write a part of what `text` needs, and return whether there was so much.
+
+        Args:
+            most: Label sets, each of one line, or of a dozen.
+        """
+        for series in self._series:
+            if most > 0:
+                most -= series.freshen(most)
+        return most <= 0
+
+    def text(self, form: Form) -> bytes:
+        """Return all of it as at this moment, byte for byte as the library would write it."""
+        parts = [series.text(form) for series in self._series]
+        for figures in self._read():
+            lines = self._lines.get(figures.name)
+            if lines is None:
+                lines = self._lines[figures.name] = Lines(figures)
+            parts += (lines.heads[form], lines.text(figures.values))
+        parts.append(written(self._process, form))
+        if form is Form.OPEN_METRICS:
+            parts.append(OPEN_METRICS_END)
+        return "".join(parts).encode()
+
+    def _read(self) -> Iterator[Figures]:
+        """Yield all that somebody else keeps."""
         yield counter(
             "ivrd_label_sets_refused_total",
             "Steps that were not counted because a metric had too many label sets.",
@@ -387,39 +418,6 @@ class Metrics(Collector):
 
     def _refused(self) -> Mapping[Labels, int]:
         return {(series.name,): series.refused for series in self._series}
-
-
-def _judged(
-    effect: CountEntry,
-    wait: timedelta,
-    rules: QueueRules,
-    line_limits: Mapping[str, timedelta],
-    wait_s: float,
-) -> Iterator[Step]:
-    """Yield what an answered or abandoned entry is for its queue's and its line's goal."""
-    if effect.disposition not in (Disposition.ANSWERED, Disposition.ABANDONED):
-        return
-    result = _result(effect.disposition, wait, rules.service_level_threshold, rules)
-    yield (SERVICE, (effect.system, effect.queue, result), None)
-    if effect.line is None or not effect.is_first:
-        return  # Who was answered once was answered, whatever came after.
-    yield (LINE_WAITS, (effect.system, effect.line, effect.disposition.value), wait_s)
-    if (limit := line_limits.get(effect.line)) is not None:
-        result = _result(effect.disposition, wait, limit, rules)
-        yield (LINE_SERVICE, (effect.system, effect.line, result), None)
-
-
-def _result(disposition: Disposition, wait: timedelta, limit: timedelta, rules: QueueRules) -> str:
-    if disposition is Disposition.ANSWERED:
-        return "in_time" if wait <= limit else "late"
-    return "short_abandon" if wait < rules.short_abandon else "abandoned"
-
-
-def _error(effect: CountEntry, expected: Expectation) -> Step:
-    assert effect.entry_wait is not None, "an answered entry has a wait"
-    error_s = (expected.wait - effect.entry_wait).total_seconds()
-    told = "too_long" if error_s >= 0 else "too_short"
-    return (WAIT_ERRORS, (effect.system, effect.queue, expected.model.value, told), abs(error_s))
 
 
 Read = TypeVar("Read", bound=Callable[[], Mapping[Labels, float]])

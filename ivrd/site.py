@@ -129,7 +129,7 @@ class Site:
         self._cases, self._handover = cases, handover
         self._use(config)
         self._app = create_app(
-            registry=metrics.registry,
+            metrics=metrics,
             readiness=readiness,
             guard=self._guard,
             routers=self._routers(),

@@ -9,21 +9,24 @@ to whoever reaches the address; all else asks who it is (guard.py).
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import Protocol
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 from pydantic import BaseModel
 
 from ivrd import __version__
+from ivrd.metric_text import Form, Taken, form_of
 from ivrd.web import oidc, signing_in
 from ivrd.web.body_limit import BodyLimit
 from ivrd.web.guard import Guard
 from ivrd.web.problems import add_problems
+
+LABEL_SETS_PER_TURN = 200
+"""Of a scrape, written between two looks at the loop's other tasks: some 3 ms."""
 
 Readiness = Callable[[], Sequence[str]]
 """Returns a sentence for each thing that keeps us from working; empty when ready."""
@@ -31,6 +34,15 @@ Readiness = Callable[[], Sequence[str]]
 
 Router = APIRouter
 """For whoever puts routes together and need not know of FastAPI."""
+
+
+class Scraped(Protocol):
+    """What is shown to scrapers (metrics.Metrics)."""
+
+    registry: CollectorRegistry
+
+    def freshen(self, most: int) -> bool: ...
+    def text(self, form: Form) -> bytes: ...
 
 
 class Health(BaseModel):
@@ -49,7 +61,7 @@ class Ready(BaseModel):
 
 def create_app(
     *,
-    registry: CollectorRegistry,
+    metrics: Scraped,
     readiness: Readiness,
     guard: Guard,
     routers: Sequence[APIRouter] = (),
@@ -57,7 +69,7 @@ def create_app(
     """Return the web application.
 
     Args:
-        registry: The metrics to show.
+        metrics: What /metrics shows.
         readiness: See `Readiness`; called for each /readyz.
         guard: Says who asks, and whether they may.
         routers: Further routes, each with its own check.
@@ -76,38 +88,27 @@ def create_app(
     app.state.provider = oidc.Provider()
     app.include_router(signing_in.router)
     app.include_router(oidc.router)
-    _add_operations_pages(app, registry, readiness)
+    _add_operations_pages(app, metrics, readiness)
     for router in routers:
         app.include_router(router)
     return app
 
 
-class _Taken(Collector):
-    """Figures of one moment, which nobody changes any more."""
-
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing beforehand: the registry then does not look at us twice."""
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        """Return them."""
-        return self._families
-
-
-def _add_operations_pages(app: FastAPI, registry: CollectorRegistry, readiness: Readiness) -> None:
+def _add_operations_pages(app: FastAPI, metrics: Scraped, readiness: Readiness) -> None:
     # Every route is `async`: FastAPI runs others in threads, and our figures belong to the loop's.
     @app.get("/metrics", response_class=Response)
-    async def metrics(request: Request) -> Response:
+    async def scrape(request: Request) -> Response:
         """Return every metric in the form the scraper asks for."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        # Figures are taken on the loop's thread, to which they belong; their text, which costs four
-        # times as much, is written beside it: 200 queues are 17,000 lines.
-        taken = CollectorRegistry()
-        taken.register(_Taken(list(registry.collect())))
-        text = await asyncio.to_thread(encode, taken)
+        form = form_of(content_type)
+        if form is None:
+            text = await asyncio.to_thread(encode, Taken(list(metrics.registry.collect())))
+        else:
+            # At first all is to be written; then others get a turn in between. The rest is of one
+            # moment, so that figures of a scrape fit each other.
+            while metrics.freshen(LABEL_SETS_PER_TURN):  # noqa: ASYNC110 - nobody would tell us.
+                await asyncio.sleep(0)
+            text = metrics.text(form)
         return Response(text, headers={"content-type": content_type})
 
     @app.get("/healthz")

@@ -113,7 +113,7 @@ async def a_site() -> AsyncIterator[Site]:
     metrics.watch_floor(floor, now=now)
     statuses = StatusBook(floor, now=now, titles=[a_title()])
     app = create_app(
-        registry=metrics.registry,
+        metrics=metrics,
         readiness=lambda: reasons,
         guard=a_guard(),
         routers=[looks_router(sights_of(statuses))],
@@ -341,7 +341,7 @@ async def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process()
 async def a_floor_app() -> AsyncIterator[FastAPI]:
     statuses = StatusBook(Floor(), now=now, titles=[])
     yield create_app(
-        registry=Metrics().registry,
+        metrics=Metrics(),
         readiness=list,
         guard=a_guard(),
         routers=[looks_router(sights_of(statuses))],

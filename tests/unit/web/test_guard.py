@@ -62,7 +62,7 @@ class Site:
         book = AccessBook(section, zone="Europe/Stockholm", now=lambda: AT)
         self.guard = Guard(book, Sessions(b"k" * 32), now_s=lambda: self.now_s)
         self.app = create_app(
-            registry=Metrics().registry,
+            metrics=Metrics(),
             readiness=list,
             guard=self.guard,
             routers=[looks_router(a_sight())],
