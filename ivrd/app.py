@@ -417,11 +417,10 @@ class App:
         """Publish a change; let the core know of a label, for which a guide may be held."""
         if self._publisher is not None:
             self._publisher.publish_case_change(changed)
-        if changed.change.what == LABELLED:
-            case = changed.case
-            self._report(
-                CaseLabelled(at=changed.change.at, system=case.system, call_id=case.call_id)
-            )
+        case, clock = changed.case, self._clocks.get(changed.case.system)
+        if changed.change.what == LABELLED and clock is not None:
+            # By its own PBX's clock: another one's would lift the stamps of all that follows.
+            self._report(CaseLabelled(at=clock.now(), system=case.system, call_id=case.call_id))
 
     def _now(self) -> datetime:
         """Return the time of the first PBX, by which screens show how long somebody has waited."""
