@@ -3,6 +3,7 @@
 Here: a layer below the routes that counts bytes. Not here: the bound on headers (server.py).
 """
 
+import contextlib
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,28 +31,31 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         taken = 0
-        is_answered = False
+        is_answered = is_too_long = False
 
         async def count() -> Message:
-            nonlocal taken
+            nonlocal taken, is_too_long
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > BODY_BYTES_MAX:
+                is_too_long = True
                 raise _TooLong
             return message
 
         async def note(message: Message) -> None:
             nonlocal is_answered
-            is_answered = True
-            await send(message)
+            # FastAPI answers 400 to whatever ends its reading of a form: ours says what is wrong.
+            if is_answered or not is_too_long:
+                is_answered = True
+                await send(message)
 
         said = dict(scope["headers"]).get(b"content-length", b"0")
-        try:
-            if said.isdigit() and int(said[:18]) > BODY_BYTES_MAX:
-                raise _TooLong
-            await self._app(scope, count, note)
-        except _TooLong:
-            if not is_answered:
-                told = f"the body is longer than {BODY_BYTES_MAX} bytes"
-                answer = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, told)
-                await answer(scope, receive, send)
+        if said.isdigit() and int(said[:18]) > BODY_BYTES_MAX:
+            is_too_long = True
+        else:
+            with contextlib.suppress(_TooLong):
+                await self._app(scope, count, note)
+        if is_too_long and not is_answered:
+            told = f"the body is longer than {BODY_BYTES_MAX} bytes"
+            answer = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, told)
+            await answer(scope, receive, send)

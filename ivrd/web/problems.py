@@ -6,6 +6,7 @@ Here: the shape, the handlers, and what OpenAPI says of them. Not here: which er
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -91,7 +92,9 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     if not isinstance(error, StarletteHTTPException):
         raise error
     if error.status_code == HTTPStatus.UNAUTHORIZED and _is_page(request):
-        return RedirectResponse(f"{LOGIN_PATH}?next={request.url.path}", HTTPStatus.SEE_OTHER)
+        url = request.url
+        here = f"{url.path}?{url.query}" if url.query else url.path
+        return RedirectResponse(f"{LOGIN_PATH}?next={quote(here)}", HTTPStatus.SEE_OTHER)
     return problem(error.status_code, str(error.detail), error.headers)
 
 

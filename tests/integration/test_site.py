@@ -179,6 +179,28 @@ async def test_what_is_wrong_is_told_as_a_problem(
     assert answer.json()["detail"]
 
 
+async def test_a_body_in_parts_that_is_too_long_is_told_so_too(town: Town) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * 8_000
+
+    async with town.client("sture") as client:
+        answer = await client.post(
+            "/api/lines/kommunen/release",
+            content=parts(),
+            headers={"content-type": "application/json"},
+        )
+    assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+
+async def test_who_must_sign_in_comes_back_to_the_very_page(town: Town) -> None:
+    async with town.client() as client:
+        answer = await client.get("/board?wall=1&lang=en", headers={"accept": "text/html"})
+        assert answer.headers["location"] == "/login?next=/board%3Fwall%3D1%26lang%3Den"
+        page = await client.get(answer.headers["location"])
+    assert 'value="/board?wall=1&amp;lang=en"' in page.text
+
+
 async def test_only_an_administrator_reloads(town: Town) -> None:
     assert (await act(town, "sture", "/api/reload", {})).status_code == 403
     # The sample as it stands differs in what needs a restart.
