@@ -6,7 +6,8 @@ Here: routes, and who may use them. Not here: shapes (case_models.py), the page 
 Who may what
     Own cases are those of the person's member name; they take the deed own_cases. Others' take
     see_cases and change_cases, within the lines of the person's grant. What somebody may not see is
-    "not there" (404), so that nobody learns of it.
+    "not there" (404), so that nobody learns of it. What the caller of a case rang about before is
+    told with it, whoever answered, within the same lines.
 """
 
 import asyncio
@@ -245,8 +246,12 @@ def _add_story(router: APIRouter, desk: Desk) -> None:
         found = history.case
         earlier: Sequence[Case] = ()
         if found.caller_key is not None:
+            # Everybody's, for a caller may meet another guide; but of the person's lines only.
+            lines = person.scope(Deed.OWN_CASES) or frozenset()
             page = await desk.search(
-                CaseFilter(caller_key=found.caller_key, until=found.opened_at),
+                CaseFilter(
+                    caller_key=found.caller_key, until=found.opened_at, scope=Scope(lines=lines)
+                ),
                 count_max=EARLIER_MAX,
             )
             earlier = page.cases

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import pytest
 from ivrd import overflow_orders
 from ivrd.access import Deed, Grant, Person, Role
 from ivrd.core import events as on
-from ivrd.core.ids import Interface, QueueName
+from ivrd.core.ids import Interface, LineName, QueueName
 from ivrd.core.switches import ActOutcome
+from ivrd.db.migrate import migrate
 from ivrd.web import events
 from ivrd.web.events import VIEWER_EVENTS_MAX, EventStream
+from tests.integration.db.samples import a_case
 from tests.integration.site import PBX, ROLES, SHIFT, Town, a_member, arrivals
 
 WITHIN_S = 10.0
@@ -199,6 +202,24 @@ async def test_who_must_sign_in_comes_back_to_the_very_page(town: Town) -> None:
         assert answer.headers["location"] == "/login?next=/board%3Fwall%3D1%26lang%3Den"
         page = await client.get(answer.headers["location"])
     assert 'value="/board?wall=1&amp;lang=en"' in page.text
+
+
+async def test_what_a_caller_rang_about_before_is_told_within_ones_lines(town: Town) -> None:
+    store = town.daemon._store
+    await migrate(store.engine)
+    calls = [
+        replace(a_case(number), line=LineName(line), caller_key="1-77aa")
+        for number, line in ((1, "kommunen"), (2, "avfall"), (3, "avfall"))
+    ]
+    for call in calls:
+        await store.save_batch([replace(call, at=datetime.now(UTC))])
+    seen = {}
+    for who in ("sture", "ava"):
+        async with town.client(who) as client:
+            newest, *_ = (await client.get("/api/cases")).json()["cases"]
+            story = (await client.get(f"/api/cases/{newest['id']}")).json()
+            seen[who] = [case["line"] for case in story["earlier"]]
+    assert seen == {"sture": ["avfall", "kommunen"], "ava": ["avfall"]}
 
 
 async def test_only_an_administrator_reloads(town: Town) -> None:
