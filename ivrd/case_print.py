@@ -4,6 +4,7 @@ Here: text in, text out. Not here: words (case_words.py), and who may see a case
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, tzinfo
 from html import escape
@@ -32,6 +33,9 @@ tr { break-inside: avoid; }
 
 LISTED = ("case_id", "opened_at", "state", "label", "department", "agent", "note")
 """The columns of a list; a page is no wider."""
+
+CONTROL = re.compile(r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Of a text, but for tab and the ends of lines."""
 
 READERS: Mapping[str, Callable[[str], object]] = {
     "state": CaseState,
@@ -154,7 +158,8 @@ class Teller:
         if name == "department":
             found = self._labels.department(str(value))
             return str(value) if found is None else self._name(found.name_sv, found.name_en)
-        return said(value, self.language)
+        # A note is printed on terminals too, which obey control characters.
+        return CONTROL.sub("\N{REPLACEMENT CHARACTER}", said(value, self.language))
 
     def from_history(self, name: str, value: object) -> str:
         """Return one field's value as it stands in the JSON of a change."""

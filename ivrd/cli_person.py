@@ -9,6 +9,7 @@ administrator. Numbers may be written as people write them.
 import asyncio
 import getpass
 import json
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from ivrd import config, person_file, retention
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath
 from ivrd.config import Config
 from ivrd.db.purge import Gone
-from ivrd.errors import IvrdError
+from ivrd.errors import ConfigError, IvrdError
 from ivrd.person_file import PersonDesk, Reader
 from ivrd.privacy.sealing import new_key_line
 from ivrd.protected_file import ProtectedFile
@@ -74,8 +75,7 @@ def export(
     if page is None:
         typer.echo(person_file.as_json(file))
         return
-    page.touch(mode=0o600)
-    page.write_text(person_file.as_page(file), encoding="utf-8")
+    write_private(page, person_file.as_page(file))
     rows = sum(len(each) for each in file.rows.values())
     typer.echo(f"{page}: {rows} rows of {len(file.rows)} tables")
 
@@ -164,6 +164,20 @@ def purge(
     Console().print(table)
     if purged.wiped:
         typer.echo(purged.wiped)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read.
+
+    Raises:
+        ConfigError: It is there already, perhaps with other readers.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise ConfigError([f"{path}: is there already; it is not written over"]) from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _plain(one: Gone) -> dict[str, str | int]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ivrd.case_print import case_page, list_page
+from ivrd.case_print import Teller, case_page, list_page
 from ivrd.case_words import Language
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_record import Change, FeedbackKind
@@ -115,3 +115,8 @@ def test_a_list_has_a_row_each_and_says_how_many() -> None:
     assert page.count("<tr>") == 3
     assert "5f2c" not in page
     assert "@page" in page
+
+
+def test_what_somebody_wrote_steers_no_terminal() -> None:
+    teller = Teller(LABELS, STOCKHOLM, "sv")
+    assert teller.told("note", "a\x1b]0;b\x07\r\nc\td\x9b2J") == "a�]0;b�\r\nc\td�2J"
