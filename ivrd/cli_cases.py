@@ -200,8 +200,13 @@ async def _export(settings: Config, wanted: CaseFilter, form: FileForm, file: Pa
     async with reading(settings.database) as engine:
         parts = exported(counted(case_reads.all_of(engine, wanted)), form)
         try:
-            with part.open("xb") as written:
-                async with aclosing(parts):
+            written = part.open("xb")
+        except FileExistsError as error:
+            told = f"{part}: is of another export, which still goes on or was killed"
+            raise ConfigError([told]) from error
+        try:
+            async with aclosing(parts):
+                with written:
                     async for some in parts:
                         written.write(some)
             part.rename(file)

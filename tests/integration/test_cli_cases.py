@@ -127,6 +127,14 @@ def test_an_export_is_whole_and_writes_over_nothing(directory: Path, form: str) 
     assert file.read_bytes() == before
 
 
+def test_an_export_leaves_the_part_of_another_alone(directory: Path) -> None:
+    file, part = directory / "cases.csv", directory / "cases.csv.part"
+    part.write_bytes(b"of another")
+    with pytest.raises(IvrdError, match="another export"):
+        run(directory, "export", file)
+    assert (part.read_bytes(), file.exists()) == (b"of another", False)
+
+
 def test_a_database_that_is_away_is_named(directory: Path) -> None:
     (directory / "ivrd.sqlite").write_bytes(b"this is a text and no database" * 100)
     with pytest.raises(IvrdError, match="not a database"):
