@@ -210,7 +210,7 @@ class History:
         hours = length_of(day)
         if hours == USUAL_DAY:
             return title
-        return f"{title} ({hours // timedelta(hours=1)} h)"
+        return f"{title} ({hours // timedelta(hours=1)}{numbers.SPACE}h)"
 
     # Plots.
 

@@ -21,8 +21,9 @@ dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: 0 1em; ma
 dl.facts dt { color: #454c54; } dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid #d0d7de; padding: .18em .45em; vertical-align: baseline; }
-thead th { border-bottom: 2px solid #454c54; text-align: right; vertical-align: bottom; }
-thead th:first-child, tbody th { text-align: left; }
+thead th { border-bottom: 2px solid #454c54; text-align: right; vertical-align: bottom;
+  hyphens: auto; }
+thead th:first-child, tbody th { text-align: left; hyphens: manual; }
 tbody th { font-weight: normal; }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead small { display: block; font-weight: normal; color: #454c54; }
@@ -41,7 +42,7 @@ dl.terms { columns: 2; column-gap: 2em; font-size: .85em; margin: 0; }
 dl.terms div { break-inside: avoid; margin-bottom: .25em; } dl.terms dd { margin: 0; }
 @media (max-width: 40rem) { dl.terms { columns: 1; } }
 @media print { body { font-size: 8.5pt; max-width: none; padding: 0; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; } thead th { overflow-wrap: anywhere; }
   h2 { margin-top: 1.2em; } th, td { padding: .12em .35em; } }
 """
 
@@ -87,12 +88,12 @@ def _block(block: Block | Heading) -> Iterator[str]:
             caption = f"<figcaption>{escape(block.title)}</figcaption>"
             yield f"<figure>{caption}{block.svg}</figure>"
         case Terms():
-            yield f"<h2>{escape(block.title)}</h2>"
+            yield f"<section><h2>{escape(block.title)}</h2>"
             pairs = "".join(
                 f"<div><dt><code>{escape(name)}</code></dt><dd>{escape(text)}</dd></div>"
                 for name, text in block.pairs
             )
-            yield f'<dl class="terms">{pairs}</dl>'
+            yield f'<dl class="terms">{pairs}</dl></section>'
         case Notes():
             kind = "notes warning" if block.is_warning else "notes"
             lines = "".join(f"<p>{escape(line)}</p>" for line in block.lines)

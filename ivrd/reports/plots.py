@@ -118,11 +118,11 @@ def day_curve(
             for half in range(2 * first, 2 * last)
         )
         body.append(_steps(points, wide, colour, dash))
-    whole = (
-        f"Dagens kurva, {title}: per halvtimme, medel per dag"
-        if language == "sv"
-        else f"The day's curve, {title}: by half hours, mean of a day"
-    )
+    is_mean = len(dates) > 1
+    if language == "sv":
+        whole = f"Dagens kurva, {title}: per halvtimme{', medel per dag' if is_mean else ''}"
+    else:
+        whole = f"The day's curve, {title}: by half hours{', mean of a day' if is_mean else ''}"
     return Plot(title=whole, svg=_svg(whole, whole, top + high + 24, body, name="curve"))
 
 

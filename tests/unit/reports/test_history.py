@@ -1,5 +1,6 @@
 """The document of a period: every figure has words, nothing is said of nobody, nothing is run."""
 
+import io
 import re
 import tomllib
 from dataclasses import replace
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
+from pypdf import PdfReader, mult
 
 from ivrd import config
 from ivrd.config import Config
@@ -128,6 +130,26 @@ def test_guidance_and_switchboard_share_no_table_and_internal_lines_stand_apart(
     assert cell(found["Samtal per linje"], "calls", "Alla externa") == "2"
     guides = {each.title for each in found["Vägledning"].columns}
     assert not guides & {each.title for each in found["Växel"].columns}
+
+
+def test_long_names_do_not_push_a_column_off_the_paper() -> None:
+    names = [f"{letter}{'förvaltningen' * 3}" for letter in "abcdef"]
+    calls = [
+        replace(call, case=replace(call.case, department=name))
+        for name, call in zip(names, map(a_call, range(6)), strict=True)
+        if call.case is not None
+    ]
+    document = the_document(*calls)
+    starts: list[float] = []
+
+    def see(operator: bytes, _operands: object, cm: list[float], tm: list[float]) -> None:
+        if operator in (b"Tj", b"TJ"):
+            starts.append(mult(tm, cm)[4])
+
+    reader = PdfReader(io.BytesIO(as_pdf(as_html(document))))
+    page = next(each for each in reader.pages if "Förvaltningar" in each.extract_text())
+    page.extract_text(visitor_operand_before=see)
+    assert max(starts) < float(page.mediabox.width) - 14 / 25.4 * 72, "within the margin of 14 mm"
 
 
 def test_queues_of_one_answer_group_stand_together() -> None:
