@@ -1,4 +1,4 @@
-"""Property tests are about what holds, not about how fast a busy machine is.
+"""What Hypothesis tries is about what holds, not about how fast a busy machine is.
 
 On top of the profile in force: Hypothesis has one of its own for CI, with fixed seeds.
 """
