@@ -73,6 +73,7 @@ FIELDS: Mapping[str, Words] = {
     "linked_case_id": {"sv": "Fortsätter ärende", "en": "Continues case"},
     "external_id": {"sv": "Förvaltningens nummer", "en": "The department's number"},
     "external_status": {"sv": "Förvaltningens besked", "en": "The department's word"},
+    "external_status_at": {"sv": "Beskedets tid", "en": "When they said it"},
     "version": {"sv": "Version", "en": "Version"},
     "updated_at": {"sv": "Ändrat", "en": "Changed"},
 }

@@ -108,6 +108,8 @@ class Case:
     updated_at: datetime
     is_protected: bool = False
     """The caller's identity is protected: nothing is written down about them."""
+    external_status_at: datetime | None = None
+    """By the department's own system, when that status came to be; None: it did not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +203,15 @@ class HandOverCase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellStatus:
-    """Keep what the department's system says; changes no state."""
+    """Keep what the department's system says; changes no state.
+
+    One that is older than what is kept came late, and is not taken.
+    """
 
     status: str
     external_id: str | None = None
+    said_at: datetime | None = None
+    """By their clock, when it came to be; None: unknown, and so it counts as it comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,8 +315,7 @@ def apply(case: Case, act: CaseAct, *, rules: CaseRules, at: datetime) -> Case |
         case HandOverCase():
             return _hand_over(case, act)
         case TellStatus():
-            external_id = case.external_id if act.external_id is None else act.external_id
-            return replace(case, external_status=act.status, external_id=external_id)
+            return _tell_status(case, act)
         case Close():
             if case.label is None and case.is_case and case.state is not CaseState.CLOSED:
                 return Refusal(
@@ -410,6 +416,22 @@ def _feedback(case: Case, act: Feedback) -> Case | Refusal:
         feedback_kind=act.kind,
         feedback_receiver=act.receiver.strip(),
         feedback_text=act.text,
+    )
+
+
+def is_late(said_at: datetime | None, *, known_at: datetime | None) -> bool:
+    """Return whether a status is older than the one that is kept."""
+    return said_at is not None and known_at is not None and said_at < known_at
+
+
+def _tell_status(case: Case, act: TellStatus) -> Case:
+    if is_late(act.said_at, known_at=case.external_status_at):
+        return case
+    return replace(
+        case,
+        external_status=act.status,
+        external_status_at=act.said_at or case.external_status_at,
+        external_id=case.external_id if act.external_id is None else act.external_id,
     )
 
 

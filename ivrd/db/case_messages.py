@@ -53,6 +53,8 @@ class ToldCase:
     state: CaseState
     external_id: str | None
     external_status: str | None
+    external_status_at: datetime | None
+    """See `ivrd.core.case_record.Case`."""
 
 
 def message_key(destination: str, *, case_key: str, version: int) -> str:
@@ -201,7 +203,13 @@ class MessageBook:
     async def told_case(self, destination: str, case: int | str) -> ToldCase | None:
         """Return a case by its row's number, or by our key; None when they were not told of it."""
         query = (
-            select(CaseRow.id, CaseRow.state, CaseRow.external_id, CaseRow.external_status)
+            select(
+                CaseRow.id,
+                CaseRow.state,
+                CaseRow.external_id,
+                CaseRow.external_status,
+                CaseRow.external_status_at,
+            )
             .where(
                 _is_case(case),
                 exists().where(
@@ -220,6 +228,7 @@ class MessageBook:
             state=CaseState(row.state),
             external_id=row.external_id,
             external_status=row.external_status,
+            external_status_at=row.external_status_at,
         )
 
     def _due(self, destination: str, now: datetime) -> Select[tuple[int]]:

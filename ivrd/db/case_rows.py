@@ -100,6 +100,7 @@ def case_of_row(row: Row[tuple[object, ...]]) -> Case:
         caller_key=found["caller_key"],
         external_id=found["external_id"],
         external_status=found["external_status"],
+        external_status_at=found["external_status_at"],
         version=found["version"],
         updated_at=found["updated_at"],
         is_protected=found["is_protected"],

@@ -247,6 +247,7 @@ class CaseRow(Base):
     caller_key: Mapped[str | None]
     external_id: Mapped[str | None]
     external_status: Mapped[str | None]
+    external_status_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default="1")
     updated_at: Mapped[datetime]
     is_protected: Mapped[bool] = mapped_column(server_default=false())

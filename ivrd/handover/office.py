@@ -62,7 +62,7 @@ class HandoverOffice:
         store.change_hooks.append(MessageHook(lambda: routes))
         cases.listen(self._wake)
         self._cases = cases
-        book = MessageBook(store.engine)
+        book = self._book = MessageBook(store.engine)
         wanted = building.destinations(config, number_of=number_of, title_of=self._title_of)
         self._sender = Sender(book, wanted, clock=clock, on_accepted=self._note_received)
         self.statuses = Statuses(config.handover, book=book, cases=cases)
@@ -129,10 +129,12 @@ class HandoverOffice:
     async def _note_received(self, message: CaseMessage, external_id: str) -> None:
         """Let the guide see what the destination calls the case."""
         by = Actor(who=message.destination, origin=Origin.CASE_SYSTEM)
+        told = await self._book.told_case(message.destination, message.case_id)
+        status = RECEIVED if told is None else told.external_status or RECEIVED
         try:
             await self._cases.act(
                 message.case_id,
-                TellStatus(status=RECEIVED, external_id=external_id),
+                TellStatus(status=status, external_id=external_id),
                 by,
                 act_id=f"{message.key}/{RECEIVED}",
             )

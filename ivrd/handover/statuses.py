@@ -6,6 +6,7 @@ Rules
     1. A system may speak of the cases that it was told of, and of no others.
     2. A status is a change of the case, by the system's name; the same one twice is one change.
     3. One that means "closed" closes the case as well, wherever it stands.
+    4. One that says when it came to be is not taken after a later one: what is late is of no use.
 """
 
 import asyncio
@@ -21,12 +22,15 @@ from ivrd.case_desk import CaseDesk, CaseError
 from ivrd.config import HandoverConfig, SupportManagementConfig
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_messages import StatusFault, StatusFaultKind
-from ivrd.core.case_record import CaseState, Close, TellStatus
+from ivrd.core.case_record import CaseState, Close, TellStatus, is_late
 from ivrd.db.case_messages import ToldCase
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.errors import PeerError, PeerUnreachable
 from ivrd.handover.signing import SignatureRefused, verify
 from ivrd.handover.support_management import Errand, SupportManagement
+
+AHEAD_MAX = timedelta(minutes=5)
+"""Their clock may be so much ahead; a status of next year would keep out all others."""
 
 TEXT_CHARACTERS_MAX = 200
 """Of a status, and of what they call a case."""
@@ -59,6 +63,8 @@ class Told:
     status: str
     is_closed: bool
     external_id: str | None
+    said_at: datetime | None = None
+    """By their clock, when it came to be; None: they do not say."""
 
 
 class CaseBook(Protocol):
@@ -122,18 +128,21 @@ class Statuses:
             act_id: The same whenever it is said again.
         """
         by = Actor(who=destination, origin=Origin.CASE_SYSTEM)
+        known_at = case.external_status_at
+        if is_late(told.said_at, known_at=known_at):
+            log.info("status_late", destination=destination, case_id=case.case_id)
+            return
+        act = TellStatus(status=told.status, external_id=told.external_id, said_at=told.said_at)
         try:
-            if case.external_status != told.status or told.external_id not in (
-                None,
-                case.external_id,
+            if (
+                case.external_status != told.status
+                or told.external_id not in (None, case.external_id)
+                or told.said_at not in (None, known_at)
             ):
-                await self._cases.act(
-                    case.case_id,
-                    TellStatus(status=told.status, external_id=told.external_id),
-                    by,
-                    act_id=act_id,
-                )
+                after = await self._cases.act(case.case_id, act, by, act_id=act_id)
                 self.taken += 1
+                if is_late(told.said_at, known_at=after.external_status_at):
+                    return  # A later one came in between.
             if told.is_closed and case.state is not CaseState.CLOSED:
                 await self._cases.act(case.case_id, Close(), by, act_id=f"{act_id}/closed")
         except CaseError as error:
@@ -150,7 +159,7 @@ class Statuses:
             message_id = verify(headers, body, keys, now=now)
         except SignatureRefused as error:
             raise _Refused(StatusFaultKind.UNSIGNED, str(error)) from error
-        return message_id[:TEXT_CHARACTERS_MAX], _told_in(body)
+        return message_id[:TEXT_CHARACTERS_MAX], _told_in(body, now)
 
 
 class ErrandPoll:
@@ -218,7 +227,7 @@ class ErrandPoll:
         await self._statuses.tell(self._table.name, case, told, act_id=act_id)
 
 
-def _told_in(body: bytes) -> Told:
+def _told_in(body: bytes, now: datetime) -> Told:
     """Return what a body says.
 
     Raises:
@@ -228,9 +237,10 @@ def _told_in(body: bytes) -> Told:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise _misunderstood("the body is no JSON") from error
+    at = None
     if isinstance(found, dict) and "specversion" in found:
         # A CloudEvent may carry it as well.
-        found = found.get("data")
+        at, found = found.get("time"), found.get("data")
     if not isinstance(found, dict):
         raise _misunderstood("the body is no object")
     case = found.get("case")
@@ -252,7 +262,27 @@ def _told_in(body: bytes) -> Told:
         status=status,
         is_closed=is_closed,
         external_id=_text(external_id),
+        said_at=_moment(found.get("at", at), now),
     )
+
+
+def _moment(value: object, now: datetime) -> datetime | None:
+    """Return when a status came to be; None when they do not say.
+
+    Raises:
+        _Refused: It is no moment, or none that has been.
+    """
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _misunderstood("at: a moment with its offset, as 2026-11-21T18:00:00+01:00")
+    if moment > now + AHEAD_MAX:
+        raise _misunderstood("at: is in the future")
+    return moment.astimezone(UTC)
 
 
 def _text(value: object) -> str | None:

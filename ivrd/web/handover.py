@@ -108,6 +108,11 @@ class StatusSaid(BaseModel):
     status: str = Field(description="One line, in their words; shown to the guide.")
     is_closed: bool = Field(default=False, description="True closes the case.")
     external_id: str | None = Field(default=None, description="What they call the case.")
+    at: datetime | None = Field(
+        default=None,
+        description="When it came to be, with its offset; one that is older than the last is not "
+        "taken. A CloudEvent says it as `time`. Without it, the last to come counts.",
+    )
 
 
 class Why(BaseModel, extra="forbid"):

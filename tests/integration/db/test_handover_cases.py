@@ -17,7 +17,7 @@ from ivrd.case_desk import CaseConflict, CaseDesk
 from ivrd.config import HandoverConfig, check
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_messages import MessageState, StatusFaultKind
-from ivrd.core.case_record import CaseState, HandOverCase, Note, Reopen
+from ivrd.core.case_record import CaseState, HandOverCase, Note, Reopen, TellStatus
 from ivrd.core.labels import Department, LabelTree, Subject
 from ivrd.db.case_message_desk import MessageDesk
 from ivrd.db.store import Store
@@ -217,6 +217,40 @@ async def test_a_status_that_is_pushed_closes_the_case_once_by_the_systems_name(
     assert {change.by.origin for change in theirs} == {Origin.CASE_SYSTEM}
     assert [event["type"] for event in receiver.kept] == ["ivrd.case.handed_over"]
     assert files_in(tmp_path) == 2, "the archive hears that it was closed"
+
+
+async def test_a_status_that_comes_late_overwrites_no_later_one(engine: AsyncEngine) -> None:
+    async with HttpServer.start(Receiver([SECRET])) as server:
+        hall = Hall(engine, a_webhook_table(server))
+        case_id = await hall.a_labelled_case()
+        await hall.cases.act(case_id, HandOverCase(), ANNA)
+
+        async def push(
+            key: str, status: str, at: datetime, **more: object
+        ) -> StatusFaultKind | None:
+            told = {"case": case_id, "status": status, **more}
+            return await hall.push(
+                {"specversion": "1.0", "time": at.isoformat(), "data": told}, key=key
+            )
+
+        one, two, three = (AT + timedelta(minutes=minute) for minute in (1, 2, 3))
+        assert await push("m2", "Återöppnat", two) is None
+        assert await push("m1", "Åtgärdat", one, is_closed=True) is None
+        told = (await hall.cases.case(case_id)).case
+        assert (told.external_status, told.state) == ("Återöppnat", CaseState.HANDED_OVER)
+        assert await push("m3", "Återöppnat", three) is None
+        assert await push("m4", "Vilar", two + timedelta(seconds=1)) is None
+        # Whoever does not say when is taken as it comes.
+        assert await hall.push({"case": case_id, "status": "Pågår"}, key="m5") is None
+        told = (await hall.cases.case(case_id)).case
+        assert (told.external_status, told.external_status_at) == ("Pågår", three)
+        # The core has the last word, for two that come at once.
+        late = TellStatus(status="Vilar", said_at=two)
+        assert (await hall.cases.act(case_id, late, ANNA)).external_status == "Pågår"
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+        for at in ("2026-03-02T10:00:00", "i går", 17, tomorrow):
+            body = {"case": case_id, "status": "x", "at": at}
+            assert await hall.push(body, key="m6") is StatusFaultKind.MISUNDERSTOOD
 
 
 async def test_a_status_of_somebody_else_changes_nothing(engine: AsyncEngine) -> None:

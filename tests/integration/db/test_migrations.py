@@ -85,6 +85,18 @@ async def test_facts_from_before_hand_overs_go_up_and_down_whole(engine: AsyncEn
     assert [entry.joined_by for entry in call.entries] == [None]
 
 
+async def test_a_status_from_before_its_time_was_kept_goes_up_and_down_whole(
+    engine: AsyncEngine,
+) -> None:
+    await Store(engine).save_batch([a_case(1)])
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE cases SET external_status = 'Pågår'"))
+    await downgrade(engine, revision="0009")
+    await migrate(engine)
+    [case] = (await search(engine, CaseFilter())).cases
+    assert (case.external_status, case.external_status_at) == ("Pågår", None)
+
+
 async def test_cases_from_before_labels_come_in_closed_with_a_history(
     engine: AsyncEngine,
 ) -> None:
