@@ -393,6 +393,7 @@ class App:
         """Let boards go on with what today has come to."""
         await counts_today.restore(
             self._store,
+            self._engine,
             self._trackers,
             rules=rules.floor_rules(self._config),
             now=lambda system: self._clocks[system].now(),

@@ -7,7 +7,7 @@ yet of this one: so each call is either in it or told live, never both. Until th
 database does not tell, counts are those since the start, as `counted_since` says.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -25,21 +25,24 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Counting(Protocol):
-    """Who counts live (the tracker)."""
+    """Who counts live, and tells of it (the engine)."""
 
-    def count_on(self, counts: Mapping[QueueName, Counts], since: datetime) -> None:
+    def count_on(
+        self, system: SystemName, counts: Mapping[QueueName, Counts], since: datetime
+    ) -> None:
         """Add what is stored since then."""
 
 
 async def restore(
     store: Store,
-    trackers: Mapping[SystemName, Counting],
+    counting: Counting,
+    systems: Iterable[SystemName],
     *,
     rules: FloorRules,
     now: Callable[[SystemName], datetime],
 ) -> None:
     """Give each PBX's counts of today back. Never raises for the database's sake."""
-    for system, tracker in trackers.items():
+    for system in systems:
         since = begin_of(now(system).astimezone(rules.zone).date(), rules.zone)
         try:
             queues = rules.queues
@@ -47,5 +50,5 @@ async def restore(
         except DATABASE_ERRORS as error:
             log.warning("day_counts_not_read", asterisk=system, reason=reason_of(error))
             continue
-        tracker.count_on(counts, since)
+        counting.count_on(system, counts, since)
         log.info("day_counts_read", asterisk=system, since=since.isoformat(), queues=len(counts))

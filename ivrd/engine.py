@@ -49,6 +49,7 @@ from ivrd.core.effects import (
 from ivrd.core.events import DeadlinePassed, Event, JournalRead
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import CallId, QueueName, SystemName
+from ivrd.core.service_level import Counts
 from ivrd.core.tracker import Tracker
 
 INBOX_EVENTS_MAX = 100_000
@@ -180,6 +181,18 @@ class Engine:
         """Return how one queue looks now; None for one never heard of."""
         tracker = self._trackers.get(system)
         return None if tracker is None else tracker.view(queue)
+
+    def count_on(
+        self, system: SystemName, counts: Mapping[QueueName, Counts], since: datetime
+    ) -> None:
+        """Let a PBX's counts go on from what is stored since then.
+
+        Whoever shows them is told at once: in a quiet hour no event comes that would say so.
+        """
+        tracker = self._trackers[system]
+        tracker.count_on(counts, since)
+        for view in tracker.views():
+            self._dispatch(PublishQueueState(system=system, queue=view.queue))
 
     @property
     def inbox_depth(self) -> int:

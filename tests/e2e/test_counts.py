@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.scene import metrics, scene
 from tests.e2e.towns import town_fixture
+from tests.lab.board import Board
 from tests.lab.floor_plan import Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Ring
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 GUIDE = Desk(name="guide", queue="kc", answer=Ring())
 OPERATOR = Desk(name="operator", queue="vaxel", answer=Ring())
 
-town = town_fixture(FloorPlan(desks=(GUIDE, OPERATOR)))
+# Beside a browser a key may come late: the menu waits a little longer for it.
+town = town_fixture(FloorPlan(desks=(GUIDE, OPERATOR), stay_after_s=2))
 
 LASTING = (
     "ivrd_calls_total",
@@ -30,6 +32,40 @@ LASTING = (
     "ivrd_queue_talk_seconds",
     "ivrd_queue_wait_seconds",
 )
+
+THREE_SEEN, THREE_CASES = ("3", "2", "0", "1"), ("3", "3", "0", "3")
+ONE_GAVE_UP = ("2", "1", "1", "0")
+"""On the board: offered, answered, abandoned, cases."""
+
+Day = dict[str, dict[str, str]]
+
+
+async def day_shown(town: Municipality, board: Board, *, kc: tuple[str, ...]) -> Day:
+    """Return what somebody sees of the day in the browser, once it is this."""
+    wanted = {"kc": kc, "vaxel": ONE_GAVE_UP}
+    rows = ("Erbjudna", "Besvarade", "Tappade", "Ärenden")
+    day: Day = {}
+
+    async def is_shown() -> bool:
+        day.update(await board.day())
+        return {queue: tuple(day[queue][row] for row in rows) for queue in wanted} == wanted
+
+    await town.until(is_shown, what=f"the board shows {wanted}, not {day}", within_s=30)
+    return day
+
+
+async def shows_again(town: Municipality, board: Board, day: Day) -> None:
+    async def is_shown() -> bool:
+        return await board.is_connected() and await board.day() == day
+
+    await town.until(is_shown, what=f"the board shows {day} again", within_s=30)
+
+
+async def lost(town: Municipality, board: Board) -> None:
+    async def is_lost() -> bool:
+        return not await board.is_connected()
+
+    await town.until(is_lost, what="the board says that nobody answers", within_s=30)
 
 
 async def lasting(town: Municipality) -> dict[str, float]:
@@ -63,7 +99,7 @@ async def scrapes_until_ready(town: Municipality) -> list[dict[str, float]]:
 
 
 async def test_totals_go_on_after_a_kill_in_the_middle_of_calls(town: Municipality) -> None:
-    async with scene(town, is_orderly=False) as played:
+    async with Board.open(town.web) as board, scene(town, is_orderly=False) as played:
         resolved = await played.ring()
         await resolved.talking("kc")
         await resolved.hang_up()
@@ -83,7 +119,9 @@ async def test_totals_go_on_after_a_kill_in_the_middle_of_calls(town: Municipali
         # Killed as soon as the second is decided: no checkpoint says so yet.
         await town.until(are_counted, what="two calls are counted")
         before, day_before = await lasting(town), await today(town)
+        seen_before = await day_shown(town, board, kc=THREE_SEEN)
         await town.kill_daemon()
+        await lost(town, board)
         await town.start_daemon(is_ready=False)
         scrapes = await scrapes_until_ready(town)
 
@@ -92,6 +130,7 @@ async def test_totals_go_on_after_a_kill_in_the_middle_of_calls(town: Municipali
 
         await town.until(is_as_before, what=f"boards show again {day_before}")
         assert await lasting(town) == before
+        await shows_again(town, board, seen_before)
         for scrape in scrapes:
             lower = {name for name, value in before.items() if scrape.get(name, 0) < value}
             assert lower == set(), "a counter that went down would be added once more"
@@ -101,6 +140,7 @@ async def test_totals_go_on_after_a_kill_in_the_middle_of_calls(town: Municipali
         await waiting.hang_up()
         await played.hang_up_all()
         await played.collect()
+        await day_shown(town, board, kc=THREE_CASES)
     assert await calls_ended(town) == 5
     shown = await lasting(town)
     assert shown['ivrd_queue_joined_total{queue="kc",system="pbx1"}'] == 3

@@ -8,12 +8,13 @@ import pytest
 
 from ivrd.core import tracker as tracker_module
 from ivrd.core.decisions import DecidedKind, RecordDecision
-from ivrd.core.effects import Effect, MoveCaller, Outcome, RecordCall
+from ivrd.core.effects import Effect, MoveCaller, Outcome, PublishQueueState, RecordCall
 from ivrd.core.events import DeadlinePassed, Event
 from ivrd.core.ids import CallId, SystemName
+from ivrd.core.service_level import Counts
 from ivrd.engine import DECISIONS_PER_TURN, INBOX_EVENTS_MAX, Engine
 from ivrd.replay import NoCounters
-from tests.unit.core.story import SYSTEM, at, cid, new_tracker, overflow_rule, read
+from tests.unit.core.story import GUIDES, SYSTEM, at, cid, new_tracker, overflow_rule, read
 from tests.unit.core.test_catch_up import RESOLVED, ending, rows
 
 
@@ -107,6 +108,17 @@ def test_a_full_inbox_says_so() -> None:
     assert engine.inbox_depth == INBOX_EVENTS_MAX
     engine.apply_inbox()
     engine.submit(event)
+
+
+def test_boards_are_told_at_once_that_the_day_goes_on() -> None:
+    kept = Kept()
+    engine = make_engine(kept)
+    play(engine, "0 joined c1 switchboard\n1 joined c2 guides")
+    told: list[Effect] = []
+    engine.observe(told.append)
+    engine.count_on(SYSTEM, {GUIDES: Counts(joined=4)}, at(0))
+    assert told == [PublishQueueState(system=SYSTEM, queue=view.queue) for view in engine.queues()]
+    assert len(told) == 2, "each queue: also those of which nothing is stored count since then"
 
 
 async def test_the_timer_passes_a_deadline_when_nothing_more_comes() -> None:
