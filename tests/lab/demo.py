@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -23,10 +23,13 @@ from rich.live import Live
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.reconcile import Difference
 from ivrd.db.facts import CallFacts
+from tests.lab.agreement import Surfaces
 from tests.lab.chaos import Chaos, Kind
 from tests.lab.demo_citizens import Stream, wants
+from tests.lab.demo_compare import MOMENTS, Comparison
 from tests.lab.demo_screen import Picture, reconciled_line, summary_lines, table
 from tests.lab.floor_plan import GUIDES, SWITCHBOARD, Department, Desk, FloorPlan
+from tests.lab.mosquitto import Mosquitto
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Phone, Ring, Talk, TransferAttended, TransferBlind
 from tests.lab.postgres import Postgres
@@ -48,6 +51,15 @@ STORED_S_MAX = 20.0
 STORED_S_AFTER_DEATH = 5.0
 """The same, when some calls ended unseen while ivrd was dead."""
 
+CALLS, CALLS_COMPARED = 60, 90
+
+RATE, RATE_COMPARED = 2.0, 0.8
+"""Calls begun per second, unless told otherwise. For the comparison Asterisk must stand still now
+and then, so calls come slower, and talks last longer."""
+
+LONGER = 1.4
+"""So much longer than calls are slower: menus and ringing last as ever, and queues are to fill."""
+
 INTERRUPTED = 130
 
 
@@ -65,11 +77,14 @@ class Result:
     """What chaos made; empty without."""
     reconciled: dict[str, object] | None
     """What `ivrd reconcile` printed at the end; None without chaos."""
+    comparison: Comparison | None
+    """What `--compare` saw; None without."""
     seconds: float
 
     def as_json(self) -> dict[str, object]:
         """Return the last line of `--json`."""
         facts = self.facts
+        compared = {"agreement": self.comparison.as_json()} if self.comparison else {}
         return {
             "calls": len(facts),
             "choices": dict(Counter(call.choice for call in facts if call.choice is not None)),
@@ -83,6 +98,7 @@ class Result:
             "unreconciled": len(self.differences),
             "seconds": round(self.seconds, 1),
             **({} if self.reconciled is None else {"reconcile": self.reconciled}),
+            **compared,
         }
 
 
@@ -105,9 +121,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(reconciled_line(result.reconciled), markup=False)
     if result.deaths:
         console.print(f"ivrd dog och startades om / died and was restarted: {result.deaths}")
+    if result.comparison is not None:
+        result.comparison.show(console)
     if options.json:
         print(json.dumps(result.as_json()), flush=True)
-    return INTERRUPTED if is_interrupted else 0
+    if is_interrupted:
+        return INTERRUPTED
+    return 0 if result.comparison is None or result.comparison.is_agreed else 1
 
 
 def floor(database: Postgres | None, password_file: Path) -> FloorPlan:
@@ -150,6 +170,15 @@ def floor(database: Postgres | None, password_file: Path) -> FloorPlan:
     )
 
 
+def compared(plan: FloorPlan, *, mqtt_port: int, longer: float) -> FloorPlan:
+    """Return it with a broker, and with talks that last so many times longer."""
+    desks = tuple(
+        replace(desk, talk=desk.talk and replace(desk.talk, s=desk.talk.s * longer))
+        for desk in plan.desks
+    )
+    return replace(plan, desks=desks, mqtt_port=mqtt_port)
+
+
 def _url_without_password(database: Postgres) -> str:
     place = f"{database.host}:{database.port}"
     return f"postgresql+asyncpg://{database.user}@{place}/{database.user}"
@@ -169,13 +198,19 @@ async def _run(options: argparse.Namespace, console: Console) -> tuple[Result, b
         if options.chaos:
             database = await stack.enter_async_context(Postgres.start())
             password_file.write_text(database.password, encoding="utf-8")
+        broker = await stack.enter_async_context(Mosquitto.start()) if options.compare else None
         plan = floor(database, password_file)
+        if broker is not None:
+            plan = compared(plan, mqtt_port=broker.port, longer=LONGER * RATE / options.rate)
         town = await stack.enter_async_context(Municipality.start(plan))
         citizens = await stack.enter_async_context(Phone("medborgare"))
-        chaos = None
+        chaos = comparison = None
         if database is not None:
             chaos = Chaos(town, database, seed=options.seed, kind=Kind(options.chaos))
-        return await _play(options, console, town, citizens, chaos, stop, started_s)
+        if broker is not None:
+            surfaces = await stack.enter_async_context(Surfaces.open(town, broker))
+            comparison = Comparison(surfaces, every_s=options.calls / options.rate / MOMENTS)
+        return await _play(options, console, town, citizens, chaos, comparison, stop, started_s)
 
 
 async def _play(
@@ -184,6 +219,7 @@ async def _play(
     town: Municipality,
     citizens: Phone,
     chaos: Chaos | None,
+    comparison: Comparison | None,
     stop: asyncio.Event,
     started_s: float,
 ) -> tuple[Result, bool]:
@@ -201,7 +237,10 @@ async def _play(
         stream = Stream(town, citizens, wants(options.calls), rate_per_s=options.rate)
         drawing = group.create_task(_draw(town, stream, console), name="draw")
         bound = group.create_task(_stop_after(options.seconds, stop), name="bound")
-        await stream.run(stop)
+        if comparison is None:
+            await stream.run(stop)
+        else:
+            await comparison.during(stream.run(stop))
         bound.cancel()
         calm.set()
         if chaos is not None:
@@ -223,6 +262,7 @@ async def _play(
             deaths=keeper.deaths,
             troubles="" if chaos is None else f"frö / seed {options.seed}: {chaos.troubles.text()}",
             reconciled=None if chaos is None else await town.reconcile(),
+            comparison=comparison,
             seconds=time.monotonic() - started_s,
         )
     return result, stop.is_set() and options.seconds is None
@@ -281,9 +321,17 @@ def _is_answered(call: CallFacts) -> bool:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run demo", description=__doc__)
-    parser.add_argument("--calls", type=_positive_int, default=60, help="citizens (default 60)")
     parser.add_argument(
-        "--rate", type=_positive, default=2.0, help="calls begun per second (default 2)"
+        "--calls",
+        type=_positive_int,
+        default=None,
+        help=f"citizens (default {CALLS}; to compare {CALLS_COMPARED})",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_positive,
+        default=None,
+        help=f"calls begun per second (default {RATE:g}; to compare {RATE_COMPARED:g})",
     )
     parser.add_argument(
         "--seconds", type=_positive, default=None, help="no new calls after so long"
@@ -296,8 +344,20 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="kill ivrd, cut AMI, stop the database, at random; or only stop the database",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the chaos (default 1)")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="at ten moments: does each screen tell who waits where as Asterisk does? Else exit 1",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.compare and options.chaos:
+        parser.error("--compare or --chaos: while ivrd is dead its screens tell nothing")
+    if options.calls is None:
+        options.calls = CALLS_COMPARED if options.compare else CALLS
+    if options.rate is None:
+        options.rate = RATE_COMPARED if options.compare else RATE
+    return options
 
 
 def _positive(text: str) -> float:
