@@ -26,7 +26,8 @@ from ivrd.ami.pauses import Pauses
 from ivrd.ami.protocol import FRAMES_MAX, AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
 from ivrd.ami.requests import Request
-from ivrd.ami.session import AmiSession, Deadlines, PbxSettings, ReadJournal, Surroundings
+from ivrd.ami.session import AmiSession
+from ivrd.ami.surroundings import Deadlines, PbxSettings, ReadJournal, Surroundings
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import DivertCallers, MoveCaller, PauseMember
 from ivrd.core.events import Event, MoveRefused

@@ -13,7 +13,7 @@ from ivrd.ami import actions
 from ivrd.ami.protocol import AmiCounters, AmiProtocol
 from ivrd.ami.replies import Reply
 from ivrd.ami.requests import Request
-from ivrd.ami.session import Deadlines, PbxSettings
+from ivrd.ami.surroundings import Deadlines, PbxSettings
 from ivrd.errors import CredentialsRefused, PeerTimedOut, PeerUnreachable
 
 

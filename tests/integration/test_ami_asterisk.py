@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from ivrd.ami.client import AmiClient
 from ivrd.ami.filters import asterisk_version, event_filter_lines
 from ivrd.ami.record import Recorder, read_frames, replay
-from ivrd.ami.session import Deadlines
+from ivrd.ami.surroundings import Deadlines
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import MoveCaller
 from ivrd.core.events import (

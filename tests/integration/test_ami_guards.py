@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from ivrd.ami.actions import AmiAction, Header
 from ivrd.ami.client import AmiClient
 from ivrd.ami.moves import MOVES_AT_ONCE
-from ivrd.ami.session import Deadlines
+from ivrd.ami.surroundings import Deadlines
 from ivrd.clock import AsteriskClock
 from ivrd.core.effects import MoveCaller, PauseMember
 from ivrd.core.events import (

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from ivrd import cli_switches, switches
 from ivrd.ami.client import AmiClient
 from ivrd.ami.database import AsteriskDatabase
-from ivrd.ami.session import Deadlines
+from ivrd.ami.surroundings import Deadlines
 from ivrd.clock import AsteriskClock
 from ivrd.core.switches import (
     ActOutcome,
