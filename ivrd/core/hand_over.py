@@ -28,7 +28,7 @@ Source:
     On 16.28.0 a consultation that was answered and handed on by code is now and then told as if the
     agent had hung up (2 of 5 runs; 0 of 4 on 22.10.1): AgentComplete with Reason "agent" first,
     then AttendedTransfer, and queue_log has COMPLETEAGENT alone. By AMI it is a hand-over all the
-    same. By queue_log alone it is unknown, since the caller lived on (catch_up.py, rule 6), and
+    same. By queue_log alone it is unknown, since the caller lived on (call_rows.py, rule 4), and
     reconciling takes it so; only a target's talk of less than 2 s looks like *resolved* there.
 """
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ivrd.core import journal as rows_of_ours
-from ivrd.core.catch_up import ABANDON_END
+from ivrd.core.call_rows import ABANDON_END
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, QueueName
 from ivrd.core.journal import QUEUE_START, JournalRow

@@ -21,7 +21,7 @@ What the journal cannot tell
     is no difference where the journal has our rows; and a stay that such a channel began is left
     out of the caller's. Nor does it see who leaves a talk of three, and that a transfer came back
     (hand_over.py): hand-overs and outcome of such a call are not compared. The talk of a Local
-    member, or one after which the caller lived on (catch_up.py, rule 6), may hide one hand-over.
+    member, or one after which the caller lived on (call_rows.py, rule 4), may hide one hand-over.
 """
 
 from collections.abc import Iterator, Mapping

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from ivrd.core.catch_up import ABANDON_END
+from ivrd.core.call_rows import ABANDON_END
 from ivrd.core.events import AgentCompleted, AttendedTransferred, ChannelHungUp, DialEnded
 from ivrd.core.ids import ChannelId
 from tests.e2e import leaving
