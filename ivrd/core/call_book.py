@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from ivrd.core import entry as entries
+from ivrd.core import entry_facts
 from ivrd.core.call import ENDING_GRACE, Call
 from ivrd.core.call_view import arrival, candidate, moves_out, of_call, way_of
 from ivrd.core.effects import (
@@ -324,7 +325,7 @@ class CallBook:
         """End a move that took the caller out of a queue; return the call as it is then."""
         assert call.landing is not None, "only a move that has begun can end"
         moved_out = [stay for stay in call.entries if isinstance(stay, Closed) and stay.move]
-        self.effects.append(entries.move_ended(moved_out[-1].stay, call.landing, at, end))
+        self.effects.append(entry_facts.move_ended(moved_out[-1].stay, call.landing, at, end))
         self.on_the_way.pop(call.call_id, None)
         if end is MoveEnd.REFUSED:
             self.refused_moves.append((call.landing.to_queue, at))

@@ -26,7 +26,7 @@ Source:
 
 from dataclasses import replace
 
-from ivrd.core import entry as entries
+from ivrd.core import entry_facts
 from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook, device_of
 from ivrd.core.effects import Reach
@@ -125,7 +125,7 @@ def merge(book: CallBook, call: Call, event: AttendedTransferred) -> CallId | No
     book.keep(call)
     if not is_counted:
         book.count_join(state.stay, is_move=False)
-        book.emit_of(call, (entries.count_answer(state),) if isinstance(state, Talking) else ())
+        book.emit_of(call, (entry_facts.count_answer(state),) if isinstance(state, Talking) else ())
     book.touch(last.stay.queue)
     return asking.call_id
 

@@ -45,13 +45,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from ivrd.core import entry_facts as facts
 from ivrd.core.effects import (
-    CountEntry,
     Disposition,
     Effect,
     MoveEnd,
-    RecordEntry,
-    RecordMove,
     ReportUnexpected,
 )
 from ivrd.core.events import (
@@ -165,7 +163,7 @@ def refuse(stay: Stay, status: str) -> Step:
     state = Closed(
         stay=stay, disposition=disposition, ended_at=stay.joined_at, entry_wait=None, wait=None
     )
-    return Step(state, (_count(state), _record(state, talk=None)))
+    return Step(state, (facts.count(state), facts.record(state, talk=None)))
 
 
 def _waiting(state: Waiting, event: EntryEvent) -> Step:
@@ -297,23 +295,8 @@ def _answer(state: Waiting | Leaving, event: AgentConnected) -> Step:
         agent=event.member_name,
         agent_leg=event.agent_leg,
     )
-    step = Step(talking, (count_answer(talking),))
+    step = Step(talking, (facts.count_answer(talking),))
     return _with_move_end(step, state, event.at, MoveEnd.ANSWERED_FIRST)
-
-
-def count_answer(state: Talking) -> CountEntry:
-    """Return the count of an answered entry."""
-    stay = state.stay
-    return CountEntry(
-        system=stay.system,
-        call_id=stay.call_id,
-        number=stay.number,
-        queue=stay.queue,
-        disposition=Disposition.ANSWERED,
-        entry_wait=state.answered_at - stay.joined_at,
-        wait=state.answered_at - stay.first_joined_at,
-        expected=stay.expected,
-    )
 
 
 def _replace_leg(state: Talking | Closed, event: AgentLegReplaced) -> Step:
@@ -393,7 +376,7 @@ def _close(
         wait=None if left_at is None else left_at - stay.first_joined_at,
         move=move,
     )
-    return Step(closed, (_count(closed), _record(closed, talk=None)))
+    return Step(closed, (facts.count(closed), facts.record(closed, talk=None)))
 
 
 def _end_talk(state: Talking, at: datetime, *, is_end_known: bool) -> Step:
@@ -412,61 +395,15 @@ def _end_talk(state: Talking, at: datetime, *, is_end_known: bool) -> Step:
         is_end_known=is_end_known,
     )
     talk = at - state.answered_at if is_end_known else None
-    return Step(closed, (_record(closed, talk=talk),))
-
-
-def _count(closed: Closed) -> CountEntry:
-    return CountEntry(
-        system=closed.stay.system,
-        call_id=closed.stay.call_id,
-        number=closed.stay.number,
-        queue=closed.stay.queue,
-        disposition=closed.disposition,
-        entry_wait=closed.entry_wait,
-        wait=closed.wait,
-        expected=closed.stay.expected,
-    )
-
-
-def _record(closed: Closed, *, talk: timedelta | None) -> RecordEntry:
-    stay = closed.stay
-    return RecordEntry(
-        at=closed.ended_at,
-        system=stay.system,
-        call_id=stay.call_id,
-        number=stay.number,
-        queue=stay.queue,
-        joined_at=stay.joined_at,
-        disposition=closed.disposition,
-        entry_wait=closed.entry_wait,
-        wait=closed.wait,
-        interface=closed.interface,
-        agent=closed.agent,
-        answered_at=closed.answered_at,
-        talk=talk,
-        joined_by=stay.joined_by,
-    )
+    return Step(closed, (facts.record(closed, talk=talk),))
 
 
 def _with_move_end(step: Step, was: Waiting | Leaving, at: datetime, end: MoveEnd) -> Step:
     """Add the end of an outstanding move, if there was one."""
     if was.move is None:
         return step
-    ended = move_ended(was.stay, was.move, at, end)
+    ended = facts.move_ended(was.stay, was.move, at, end)
     return Step(step.state, (*step.effects, ended))
-
-
-def move_ended(stay: Stay, move: Move, at: datetime, end: MoveEnd) -> RecordMove:
-    """Return the record of a move that ended."""
-    return RecordMove(
-        at=at,
-        system=stay.system,
-        call_id=stay.call_id,
-        from_queue=stay.queue,
-        to_queue=move.to_queue,
-        reason=move.rule,
-        end=end,
-    )
 
 
 def _unexpected(state: EntryState, event: EntryEvent) -> Step:

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from ivrd.core import consultation, hand_over, resync, way_in, way_out
-from ivrd.core import entry as entries
+from ivrd.core import entry_facts as facts
 from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, record_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import settle_case
@@ -416,7 +416,7 @@ class Tracker:
         last = call.entries[-1] if call.entries else None
         if isinstance(last, Waiting) and last.move is not None and last.move.lapses_at <= at:
             self._book.with_entry(call, last, replace(last, move=None))
-            self._book.effects.append(entries.move_ended(last.stay, last.move, at, MoveEnd.LAPSED))
+            self._book.effects.append(facts.move_ended(last.stay, last.move, at, MoveEnd.LAPSED))
             self._book.touch(last.stay.queue)
 
     def _finish(self, call: Call, at: datetime) -> None:
