@@ -1,7 +1,8 @@
 """Asterisk's own queue journal, the file queue_log, as rows: from a place on, and across rotation.
 
-Here: files, places in them, lines. Not here: what rows mean for a call (core/journal_story.py,
-core/catch_up.py), and which place is safe to go on from (checkpoint.py).
+Here: files, places in them, lines. Not here: the fields of a line (queue_log_rows.py), what a row
+means for a call (core/journal_story.py, core/call_rows.py), and which place is safe to go on from
+(checkpoint.py).
 
 The rules
     1. A place is a file (inode), an offset, and a checksum of the file's beginning. The checksum
@@ -16,9 +17,8 @@ The rules
     5. Nothing in the file makes us fail: what is no row is counted, and told once for each reading.
 
 Source:
-    logger.c, `ast_queue_log`: "epoch|callid|queue|agent|event|data...", at most 8192 bytes. A "|"
-    in an agent's name or in a reason is not escaped, so the data may be shifted. `rotate_file`: the
-    names of rotated files. `reload_logger`: a new file begins with CONFIGRELOAD.
+    logger.c, `ast_queue_log`: at most 8192 bytes a line. `rotate_file`: the names of rotated files.
+    `reload_logger`: a new file begins with CONFIGRELOAD.
 """
 
 import gzip
@@ -27,15 +27,15 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import structlog
 
-from ivrd.core.ids import CallId, QueueName, SystemName, channel_id
-from ivrd.core.journal import QUEUE_START, JournalRow
+from ivrd.core.ids import SystemName
+from ivrd.core.journal import JournalRow
+from ivrd.queue_log_rows import RowParser, is_stamp
 
 LINE_BYTES_MAX = 16_384
 """Asterisk writes at most 8192 bytes a line; a longer one is no row, and is skipped in pieces."""
@@ -49,29 +49,7 @@ BROKEN_AT_START_MAX = 100
 HEAD_BYTES = 256
 """Beginning of a file by which it is known again: some rows, and so never twice the same."""
 
-NAMES_MAX = 5_000
-"""Texts shared between rows; then the sharing begins anew."""
-
 BUFFER_BYTES = 262_144
-
-FIELDS_MIN = 5
-"""Time, call, queue, agent, event."""
-
-STAMP_DIGITS_MAX = 10
-"""Until the year 2286; more is not a time."""
-
-NOT_A_CALL = frozenset({"NONE", "MANAGER", "CLI", "REALTIME", ""})
-"""What stands in the call's field when a row is about a queue or member."""
-
-EVENTS = frozenset(
-    "ENTERQUEUE CONNECT COMPLETEAGENT COMPLETECALLER ABANDON EXITWITHTIMEOUT EXITEMPTY EXITWITHKEY "
-    "WITHDRAW RINGNOANSWER RINGCANCELED BLINDTRANSFER ATTENDEDTRANSFER AGENTDUMP SYSCOMPAT "
-    "ADDMEMBER REMOVEMEMBER PAUSE UNPAUSE".split()
-)
-"""Events of rows with an agent: a "|" in its name shifts them to the right, and they are found."""
-
-MEMBER_EVENTS = frozenset({"ADDMEMBER", "REMOVEMEMBER", "PAUSE", "UNPAUSE"})
-"""Events of rows that say that an agent came or went."""
 
 DECODE_ERRORS = (OSError, EOFError, zlib.error)
 """All that reading a file, compressed or not, may raise."""
@@ -200,69 +178,6 @@ class QueueLog:
         elif trouble is None and self.trouble is not None:
             log.info("queue_log_readable", asterisk=self.system)
         self.trouble = trouble
-
-
-class RowParser:
-    """Lines in, rows out; counts what is no row."""
-
-    def __init__(self, system: SystemName, *, with_members: bool = False) -> None:
-        """Begin at zero.
-
-        Args:
-            system: Whose journal it is.
-            with_members: Also deliver rows of MEMBER_EVENTS, which are about no call.
-        """
-        self.broken = 0
-        self.misencoded = 0
-        self._system = system
-        self._wanted = MEMBER_EVENTS | {QUEUE_START} if with_members else {QUEUE_START}
-        self._known: dict[str, str] = {}
-        self._stamp = ""
-        self._at = datetime.fromtimestamp(0, tz=UTC)
-
-    def row_of(self, line: bytes | None) -> JournalRow | None:
-        """Return the row of a line; None for a broken one, and for one about no call.
-
-        Args:
-            line: With its end, or it is broken off; None for one that is too long.
-        """
-        if line is None or not line.endswith(b"\n"):
-            self.broken += 1
-            return None
-        is_whole = True
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError:
-            text = line.decode("utf-8", errors="replace")
-            is_whole = False
-        fields = text.rstrip("\r\n").split("|")
-        stamp = fields[0]
-        if len(fields) < FIELDS_MIN or not _is_stamp(stamp):
-            self.broken += 1
-            return None
-        self.misencoded += not is_whole
-        call = fields[1]
-        if call in NOT_A_CALL and fields[4] not in self._wanted:
-            return None
-        if stamp != self._stamp:
-            self._stamp, self._at = stamp, datetime.fromtimestamp(int(stamp), tz=UTC)
-        place = 4 if fields[4] in EVENTS else _place_of_event(fields)
-        return JournalRow(
-            at=self._at,
-            system=self._system,
-            call_id=CallId(self._same(channel_id(self._system, call))),
-            queue=QueueName(self._same(fields[2])),
-            agent=self._same("|".join(fields[3:place])),
-            event=self._same(fields[place]),
-            data=tuple(fields[place + 1 :]),
-        )
-
-    def _same(self, text: str) -> str:
-        """Return one object for equal texts: names repeat in all rows, a call's id in its own."""
-        known = self._known
-        if len(known) > NAMES_MAX:
-            known.clear()
-        return known.setdefault(text, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -470,18 +385,6 @@ def first_stamp_of(file: BinaryIO, offset: int = 0) -> int | None:
     """Return the stamp of the first row after a place; looks no further than some broken lines."""
     for line, _ in islice(lines_of(file, offset), BROKEN_AT_START_MAX):
         stamp = b"" if line is None else line.partition(b"|")[0]
-        if _is_stamp(stamp.decode("ascii", errors="replace")):
+        if is_stamp(stamp.decode("ascii", errors="replace")):
             return int(stamp)
     return None
-
-
-def _is_stamp(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= STAMP_DIGITS_MAX
-
-
-def _place_of_event(fields: list[str]) -> int:
-    """Return where the event stands, when it is not where it should be."""
-    for place in range(5, len(fields)):
-        if fields[place] in EVENTS:
-            return place
-    return 4

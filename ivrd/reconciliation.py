@@ -36,12 +36,12 @@ from ivrd.db.connection import (
 from ivrd.db.facts import CallFacts, facts_of
 from ivrd.queue_log import (
     DECODE_ERRORS,
-    RowParser,
     first_stamp_of,
     lines_of,
     open_log,
     rotated_files,
 )
+from ivrd.queue_log_rows import RowParser
 
 LATE_ROWS = timedelta(seconds=10)
 """A call's last rows come within seconds of its end (ASTERISK.md §C4)."""

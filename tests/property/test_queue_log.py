@@ -21,7 +21,8 @@ from ivrd.core.journal import JournalRow
 from ivrd.core.journal_story import REFUSALS, JournalEnd, JournalStay, Story, stories_of_journal
 from ivrd.core.reconcile import Kind, differences
 from ivrd.core.rules import Role
-from ivrd.queue_log import QueueLog, RowParser
+from ivrd.queue_log import QueueLog
+from ivrd.queue_log_rows import RowParser
 
 PBX = SystemName("pbx1")
 NINE = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

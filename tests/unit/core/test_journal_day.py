@@ -5,7 +5,7 @@ from datetime import timedelta
 from ivrd.core.effects import Disposition
 from ivrd.core.journal_day import JournalDay, day_of
 from ivrd.core.visits import Visit
-from ivrd.queue_log import RowParser
+from ivrd.queue_log_rows import RowParser
 from tests.unit.core.story import SYSTEM
 
 EPOCH = 1_795_302_000
