@@ -9,7 +9,6 @@ next start, then the broker and the pages.
 
 import asyncio
 import signal
-import time
 from collections.abc import Coroutine, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,13 +19,13 @@ import structlog
 from ivrd import counts_today, live_switches, personal_data, rules, wiring
 from ivrd.agi.server import AgiLimits, AgiServer
 from ivrd.ami.client import AmiClient
+from ivrd.ami.link import PbxLink
 from ivrd.case_desk import CaseDesk
 from ivrd.case_suggestions import CaseSuggestions
 from ivrd.checkpoint import CheckpointFile
 from ivrd.clock import AsteriskClock
 from ivrd.config import Config, PbxConfig, Supervision
 from ivrd.core.case_record import LABELLED, CaseChanged
-from ivrd.core.effects import DivertCallers, MoveCaller, PauseMember
 from ivrd.core.events import CaseLabelled, Event, JournalRead
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.core.rules import FloorRules
@@ -63,30 +62,6 @@ DRAIN_S_MAX = 10.0
 """Time for the database to take what was decided; systemd waits longer (TimeoutStopSec=30)."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-
-class PbxLink:
-    """One PBX as the engine sees it."""
-
-    def __init__(self, client: AmiClient, clock: AsteriskClock) -> None:
-        self._client = client
-        self._clock = clock
-
-    def move(self, effect: MoveCaller) -> None:
-        """Ask for a move; a refusal comes back as an event."""
-        self._client.withdraw(effect)
-
-    def divert(self, effect: DivertCallers) -> None:
-        """Let the dialplan send callers on at a queue's door."""
-        self._client.divert(effect)
-
-    def pause(self, effect: PauseMember) -> None:
-        """Pause a member of a queue, or let them take calls again."""
-        self._client.pause(effect)
-
-    def seconds_until(self, at: datetime) -> float:
-        """Return how long until this PBX's clock says `at`."""
-        return self._clock.monotonic_at(at) - time.monotonic()
 
 
 class App:
