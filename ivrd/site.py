@@ -24,6 +24,7 @@ from ivrd.core.effects import Effect
 from ivrd.core.ids import CallId, SystemName
 from ivrd.core.switches import RecordAct, Switch, SwitchKind
 from ivrd.core.tracker import Tracker
+from ivrd.day_curves import DayCurves
 from ivrd.db.audit import AuditFilter, AuditPlace
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
 from ivrd.db.decisions import calls_named, decisions_about
@@ -43,6 +44,7 @@ from ivrd.web.audit_routes import Wanted, audit_router
 from ivrd.web.bridge import Bridge
 from ivrd.web.cases import CasePages
 from ivrd.web.changes import ChangeTeller
+from ivrd.web.day_curve import curve_router
 from ivrd.web.decisions_now import DecisionStatus, LatestDecisions, decision_status
 from ivrd.web.events import EventStream
 from ivrd.web.floor_people import PeopleBook
@@ -121,6 +123,7 @@ class Site:
         self._agents = self._wire_agents(pbxes, now)
         self._store = store
         self._numbers = NumberDesk(store.engine, personal.callers, now=now)
+        self._curves = DayCurves(store, config, systems=list(trackers), now=now)
         self._decisions = LatestDecisions()
         self._sights = self._sights_of(statuses, lines, PeopleBook(self._books, now=now))
         self._teller = ChangeTeller(self.stream, self._sights, self._decisions)
@@ -192,6 +195,7 @@ class Site:
         )
         return [
             looks_router(self._sights),
+            curve_router(self._sights, self._curves),
             stream_router(self.stream),
             rights_router(self._hands()),
             acts_router(self._hands()),
@@ -206,6 +210,7 @@ class Site:
     def change(self, config: Config) -> None:
         """Follow another configuration."""
         self.access.change(config.access, zone=config.time_zone)
+        self._curves.change(config)
         self._use(config)
 
     def publish_to(self, publisher: Publisher) -> None:

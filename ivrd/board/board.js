@@ -3,8 +3,9 @@
 // long somebody has waited since the state was told.
 
 import { $, element, settle } from "./board_rows.js";
-import { floor, forget, queueStatuses, queueTitle } from "./board_floor.js";
-import { callersMoved, learnRights, lineRow, linesMoved, look, paintActs } from "./board_acts.js";
+import { floor, forget, queueStatuses, queueTitle, sinceToldS } from "./board_floor.js";
+import { callersMoved, learnRights, lineRow, look, paintActs } from "./board_acts.js";
+import { dayMoved, listen as listenToDay, lookAtDay, paintDay } from "./board_curve.js";
 import { DASH, clock, count, duration, say, screen, time } from "./board_words.js";
 import { listen as listenToActs } from "./board_dialog.js";
 
@@ -31,8 +32,7 @@ function pairs(className, rows) {
 function waitOf(entry) {
   const one = entry.status;
   if (one.longest_wait_s === null) return null;
-  if (!one.waiting || floor.link !== "live") return one.longest_wait_s;
-  return one.longest_wait_s + (performance.now() - entry.at) / 1000;
+  return one.waiting ? one.longest_wait_s + sinceToldS(entry.at) : one.longest_wait_s;
 }
 
 function card(entry) {
@@ -101,6 +101,7 @@ function paint() {
   const told = floor.link === "live" ? say("live") : floor.link === "wait" ? say("wait") : say("lost") + heard;
   if ($("link").textContent !== told) $("link").textContent = told;
   $("link").dataset.state = floor.link;
+  paintDay();
   paintActs();
 }
 
@@ -143,12 +144,13 @@ function listen() {
   on("present");
   on("heartbeat");
   on("queue", takeQueue);
-  on("line", (one) => { floor.lines.set(one.line, one); linesMoved(); });
+  on("line", (one) => floor.lines.set(one.line, one));
+  on("switch", (one) => floor.switches.set(`${one.kind} ${one.name}`, one));
   on("agent", (one) => { floor.agents.set(`${one.system}/${one.agent}`, one); floor.left.delete(one.agent); });
   on("decision", (one) => { floor.decisions = [one, ...floor.decisions].slice(0, MOVES_MAX); });
   on("gone", gone);
   on("signed-out", () => { stream.close(); location.assign("/login?next=/board"); });
-  stream.addEventListener("open", () => learnRights().then(soon));
+  stream.addEventListener("open", () => { dayMoved(); learnRights().then(soon); });
   stream.addEventListener("error", () => {
     floor.link = "lost";
     soon();
@@ -167,10 +169,11 @@ $("theme").addEventListener("click", () => set("theme", "dark", !document.docume
 set("wall", "wall", asked.has("wall"));
 set("theme", "dark", asked.has("dark") || (!asked.has("light") && matchMedia("(prefers-color-scheme: dark)").matches));
 listenToActs();
+listenToDay(soon);
 paintWords();
 paint();
 listen();
 setInterval(() => {
   if (floor.link === "live" && performance.now() - floor.heardAt > SILENT_MS) floor.link = "lost";
-  look().then(paint);
+  Promise.all([look(), lookAtDay()]).then(paint);
 }, 1000);

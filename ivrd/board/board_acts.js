@@ -2,23 +2,19 @@
 // of those to whom something may be done. Whoever may do nothing asks for nothing here.
 
 import { $, element, row, settle } from "./board_rows.js";
-import { floor, queueNames, queueTitle } from "./board_floor.js";
+import { floor, queueNames, queueTitle, sinceToldS } from "./board_floor.js";
 import { duration, say, time } from "./board_words.js";
 
 const CALLERS_SHOWN_MAX = 50;
 const CALLERS_EVERY_MS = 2000;
-const SWITCHES_EVERY_MS = 15000;
 const NOTHING = { lines: [], queues: [], notices: [], rules: [] };
 const STATES = { available: "available", busy: "is_busy", paused: "is_paused", unavailable: "unavailable" };
 const SIGNS = { available: "○", busy: "●", paused: "‖", unavailable: "×" };
 
 let me = { name: "", is_signed_in: false, may: {} };
 let callers = { at: 0, total: 0, calls: [] };
-let switches = [];
 let callersDue = true;
 let callersAt = 0;
-let switchesAt = 0;
-let switchesAsked = 0;
 
 const reach = (deed) => me.may[deed] || NOTHING;
 
@@ -33,18 +29,15 @@ export async function learnRights() {
   if (told === null) return;
   me = told;
   callersDue = true;
-  switchesAt = 0;
   await look();
 }
 
-export const lookAgain = () => { callersDue = true; switchesAt = 0; return look(); };
+export const lookAgain = () => { callersDue = true; return look(); };
 export const callersMoved = () => { callersDue = true; };
-export const linesMoved = () => { switchesAt = Math.min(switchesAt, performance.now() - SWITCHES_EVERY_MS + 1000); };
 
 const actsOnCallers = () => "move_caller" in me.may || "rank_caller" in me.may;
-const actsOnSwitches = () => ["switch_line", "switch_notice", "switch_rule"].some((deed) => deed in me.may);
 
-// Asks for what the stream does not tell: who waits, and what is switched. Only for those who act.
+// Asks for what the stream does not tell: who waits. Only for those who may act on them.
 export async function look() {
   if (document.hidden || document.documentElement.classList.contains("wall")) return;
   const now = performance.now();
@@ -55,19 +48,11 @@ export async function look() {
     if (told === null) callersDue = true;
     else callers = { at: performance.now(), total: told.total, calls: told.calls };
   }
-  if (actsOnSwitches() && (switchesAt === 0 || now - switchesAt > SWITCHES_EVERY_MS)) {
-    switchesAt = now;
-    switchesAsked += 1;
-    const number = switchesAsked;
-    const told = await ask("/api/switches").catch(() => null);
-    // An answer that was overtaken by a later question is older than what stands here.
-    if (told !== null && number === switchesAsked) switches = told.switches;
-  }
 }
 
 // Who may be acted on.
 
-const switchOf = (kind, name) => switches.find((one) => one.kind === kind && one.name === name);
+const switchOf = (kind, name) => floor.switches.get(`${kind} ${name}`);
 const mayDirect = (agent) => agent.queues.every((one) => reach("direct_agent").queues.includes(one.queue));
 const mayWith = (deed, call) => (call.line === null ? reach(deed).queues.includes(call.queue) : reach(deed).lines.includes(call.line));
 
@@ -91,7 +76,7 @@ export function agentText(agent) {
   }).join(" · ");
 }
 
-const waitOf = (call) => call.wait_s + (floor.link === "live" ? (performance.now() - callers.at) / 1000 : 0);
+const waitOf = (call) => call.wait_s + sinceToldS(callers.at);
 
 function callerText(call) {
   const number = call.number || say("hidden");
@@ -142,7 +127,7 @@ export function paintActs() {
   settle($("callers"), callers.calls.map(callerRow));
   const hidden = callers.total - callers.calls.length;
   $("callers-more").textContent = hidden > 0 ? `+ ${hidden} ${say("more")}` : callers.total ? "" : say("nobody");
-  const shown = switches.filter((one) => one.kind !== "line" && mayTurn(one));
+  const shown = [...floor.switches.values()].filter((one) => one.kind !== "line" && mayTurn(one));
   $("switches-part").hidden = shown.length === 0;
   settle($("switches"), shown.map(switchRow));
   $("who").textContent = me.is_signed_in ? me.name : "";

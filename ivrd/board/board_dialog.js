@@ -4,7 +4,7 @@
 import { $, element } from "./board_rows.js";
 import { floor } from "./board_floor.js";
 import { agentText, lookAgain, settingText, subjectOf } from "./board_acts.js";
-import { say, time } from "./board_words.js";
+import { say, screen, time } from "./board_words.js";
 
 const SILENT_MS = 15000;
 const HOUR_MS = 3600000;
@@ -144,6 +144,8 @@ async function submit(event) {
 // What came of it, for all who look and listen; with the way back, where there is one.
 function tell(text, undo) {
   undoable = undo;
+  // It stays as it was said, also when the page goes on in the other language.
+  $("told-text").lang = screen.language;
   $("told-text").textContent = text;
   $("told-undo").hidden = !undo;
   $("told").classList.add("on");

@@ -3,7 +3,7 @@
 import { screen } from "./board_words.js";
 
 export const floor = {
-  queues: new Map(), lines: new Map(), agents: new Map(), decisions: [],
+  queues: new Map(), lines: new Map(), agents: new Map(), switches: new Map(), decisions: [],
   link: "wait", heardAt: 0,
   // Agents who have logged out while this page looked on: they can be logged in again.
   left: new Set(),
@@ -13,6 +13,7 @@ export function forget() {
   floor.queues.clear();
   floor.lines.clear();
   floor.agents.clear();
+  floor.switches.clear();
   floor.decisions = [];
 }
 
@@ -29,4 +30,11 @@ export function queueTitle(name) {
 // Each queue once, also where several PBXs have it.
 export function queueNames() {
   return [...new Set(queueStatuses().map((one) => one.status.queue))];
+}
+
+// How long ago something was told; when the connection is lost, as of the last word that came by it,
+// which is the moment that the page names.
+export function sinceToldS(at) {
+  const now = floor.link === "live" ? performance.now() : floor.heardAt;
+  return Math.max(0, now - at) / 1000;
 }

@@ -21,7 +21,10 @@ PAGES: Mapping[str, Deed] = {"board": Deed.SEE_FLOOR, "guide": Deed.OWN_CASES}
 """Each page, and what somebody must be allowed to see it."""
 
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "board": ("board", "board_words", "board_floor", "board_rows", "board_acts", "board_dialog"),
+    "board": (
+        "board",
+        *(f"board_{name}" for name in ("words", "floor", "rows", "acts", "dialog", "curve")),
+    ),
     "guide": ("guide", "guide_words"),
 }
 """Each page's scripts: the first is named by the page, and takes in the others."""

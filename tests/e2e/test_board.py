@@ -1,12 +1,18 @@
 """The live board in a real Chromium, with real callers waiting behind it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from playwright.async_api import expect
 
+from ivrd import config as ivrd_config
 from ivrd.access.tokens import fingerprint, new_token
+from ivrd.core.effects import Disposition, Outcome, RecordCall, RecordEntry
+from ivrd.core.ids import CallId, Interface, LineName, QueueName
+from ivrd.db.connection import open_engine
+from ivrd.db.store import Store
 from tests.e2e.board_page import acts, board, choose, open_board, take_picture
 from tests.e2e.scene import scene
 from tests.e2e.towns import town_fixture
@@ -110,6 +116,84 @@ async def test_callers_are_seen_as_they_come_wait_and_go(town: Municipality) -> 
         await guided.gone()
         cases = page.locator('.queue[data-queue="kc"] .rest dd').last
         await expect(cases).to_have_text("1")
+
+
+async def test_the_day_stands_beside_the_same_weekday_of_last_week(town: Municipality) -> None:
+    zone = ZoneInfo("Europe/Stockholm")
+    last = datetime.now(zone).date() - timedelta(days=7)
+    engine = open_engine(ivrd_config.load(town.config_path).database)
+    try:
+        facts = [
+            fact
+            for number, minute in enumerate((9 * 60 + 5, 9 * 60 + 20, 9 * 60 + 40))
+            for fact in call_of(datetime.combine(last, time(), zone), minute, number)
+        ]
+        await Store(engine).save_batch(facts)
+    finally:
+        await engine.dispose()
+    # Those of the test before, of whom two gave up.
+    await town.wait_for_calls(3)
+    async with board(town) as page:
+        await page.get_by_label("Dagskurva för kön").select_option(label="Växel")
+        legend, table = page.locator(".legend"), page.locator("#curve table")
+        await expect(legend).to_contain_text("förra ")
+        await page.get_by_text("Som tabell").press("Enter")
+        nine = table.locator("tr", has_text="09:00").locator("td")
+        # Offered, abandoned and the level: of today, then of last week.
+        await expect(nine.nth(1)).to_have_text("2")
+        await expect(nine.nth(3)).to_have_text("1")
+        await expect(nine.nth(5)).to_have_text("50 %")
+        before = table.locator("tr", has_text="08:30").locator("td")
+        await expect(before.nth(1)).to_have_text("?")
+        async with httpx.AsyncClient(base_url=town.web) as client:
+            day = (await client.get(f"/api/queues/{SYSTEM}/vaxel/day")).json()
+            assert (await client.get(f"/api/queues/{SYSTEM}/nowhere/day")).status_code == 404
+        assert sum(one["abandoned"] or 0 for one in day["today"]["half_hours"]) == 2
+        await expect(page.locator("#curve svg[role=img]")).to_have_count(3)
+        assert await violations(page) == ""
+        await take_picture(page, "board-curve")
+
+
+def call_of(midnight: datetime, minute: int, number: int) -> list[RecordEntry | RecordCall]:
+    """Return a stored call to the switchboard: of two the second gives up."""
+    at = midnight + timedelta(minutes=minute)
+    call_id = CallId(f"{SYSTEM}/last-week.{number}")
+    is_answered = number % 2 == 0
+    wait = timedelta(seconds=2 if is_answered else 40)
+    entry = RecordEntry(
+        at=at + 2 * wait,
+        system=SYSTEM,
+        call_id=call_id,
+        number=1,
+        queue=QueueName("vaxel"),
+        joined_at=at,
+        disposition=Disposition.ANSWERED if is_answered else Disposition.ABANDONED,
+        entry_wait=wait,
+        wait=wait,
+        interface=Interface("PJSIP/op") if is_answered else None,
+        agent="op" if is_answered else None,
+        answered_at=at + wait if is_answered else None,
+        talk=None,
+    )
+    call = RecordCall(
+        at=at + 2 * wait,
+        system=SYSTEM,
+        call_id=call_id,
+        line=LineName("kommunen"),
+        caller_number=None,
+        arrived_at=at,
+        choice="vaxel",
+        digit="1",
+        is_static_menu=False,
+        tries=0,
+        outcome=Outcome.SWITCHBOARD if is_answered else Outcome.ABANDONED,
+        wait=wait if is_answered else None,
+        first_queue=QueueName("vaxel"),
+        last_queue=QueueName("vaxel"),
+        moves=0,
+        transfers=0,
+    )
+    return [entry, call]
 
 
 async def test_a_supervisor_pauses_an_agent_and_moves_a_caller_from_the_board(

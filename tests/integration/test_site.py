@@ -20,7 +20,7 @@ from ivrd.core.switches import ActOutcome
 from ivrd.db.migrate import migrate
 from ivrd.web import events
 from ivrd.web.events import VIEWER_EVENTS_MAX, EventStream
-from tests.integration.db.samples import a_case
+from tests.integration.db.samples import a_case, a_recorded_call, an_entry
 from tests.integration.site import PBX, ROLES, SHIFT, Town, a_member, arrivals
 
 WITHIN_S = 10.0
@@ -374,6 +374,26 @@ async def test_a_viewer_gets_the_present_then_changes_and_after_a_break_what_was
         scoped = Viewer(stream, town, "ava", None)
         present, _ = await scoped.until("present")
         assert {told["line"] for kind, told in present if kind == "line"} == {"avfall"}
+
+
+async def test_what_today_has_come_to_is_told_when_it_is_read_though_nothing_happens(
+    town: Town,
+) -> None:
+    store, now = town.daemon._store, datetime.now(UTC)
+    await migrate(store.engine)
+    call = a_recorded_call(arrived_at=now)
+    await store.save_batch([replace(an_entry(), joined_at=now, answered_at=now), call])
+    async with telling(town) as stream:
+        async with asyncio.timeout(WITHIN_S):
+            while "pbx1/kc" not in stream.keys("queue"):  # noqa: ASYNC110 - with a deadline.
+                await asyncio.sleep(0.01)
+        viewer = Viewer(stream, town, "vera", None)
+        await viewer.until("present")
+        await town.daemon._restore_day()
+        kind, told, _ = await viewer.next()
+        while (kind, told.get("queue")) != ("queue", "kc"):
+            kind, told, _ = await viewer.next()
+        assert told["counts"]["answered"] == 1
 
 
 async def test_who_gets_other_rights_while_watching_comes_back_for_all_of_it(
