@@ -36,13 +36,6 @@ class FileForm(StrEnum):
     """One object a line."""
 
 
-MEDIA_TYPES = {
-    FileForm.CSV: "text/csv; charset=utf-8",
-    FileForm.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    FileForm.JSON: "application/x-ndjson",
-}
-
-
 async def exported(cases: AsyncIterator[Case], form: FileForm) -> AsyncGenerator[bytes, None]:
     """Yield a file in parts, the first at once; only a workbook waits for the last case.
 

@@ -1,4 +1,4 @@
-"""Logging: structlog set-up, the bound keys, and the masking of numbers and secrets.
+"""Logging: structlog set-up, and the masking of numbers and secrets.
 
 Here: how a line looks, and what must never be in it. Not here: what is worth logging.
 
@@ -18,9 +18,6 @@ import structlog
 from structlog.types import EventDict, Processor
 
 from ivrd.config import LogConfig
-
-BOUND_KEYS = ("asterisk", "call_id", "queue")
-"""Keys that are bound once and stand on every line of a call."""
 
 SAFE_KEYS = frozenset(
     {

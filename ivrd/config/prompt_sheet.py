@@ -37,7 +37,6 @@ TEXT_CHARS_MAX = 600
 Text = Annotated[str, StringConstraints(max_length=TEXT_CHARS_MAX)]
 
 _PROMPT_ID = TypeAdapter(PromptId)
-_LANGUAGE = TypeAdapter(Language)
 
 
 class PromptConfig(Section):

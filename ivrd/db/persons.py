@@ -162,15 +162,6 @@ async def note(engine: AsyncEngine, log: NumberRead) -> None:
         await _note(connection, log)
 
 
-async def reads_of(engine: AsyncEngine, *, since: datetime, until: datetime) -> Rows:
-    """Return who looked in [since, until), newest first."""
-    query = select(READS).where(READS.c.at >= since, READS.c.at < until)
-    async with asyncio.timeout(READ_S_MAX), engine.connect() as connection:
-        connection = await connection.execution_options(**{READ_ONLY: True})
-        found = await connection.execute(query.order_by(READS.c.at.desc()).limit(PAGE_ROWS))
-        return [dict(row) for row in found.mappings()]
-
-
 async def _note(connection: AsyncConnection, log: NumberRead) -> None:
     await connection.execute(
         insert(READS).values(
