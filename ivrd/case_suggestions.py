@@ -11,6 +11,8 @@ from ivrd.core.labels import LATELY_MAX, Clues, Suggestion, suggest
 from ivrd.db import case_reads
 from ivrd.db.store import Store
 
+NO_WAY = case_reads.Way()
+
 LOOKED_AT = 3 * LATELY_MAX
 """An agent's newest cases, among which the newest labelled ones are found."""
 
@@ -30,7 +32,7 @@ class CaseSuggestions:
             agent: Whose lately set labels count.
             cases: Some cases of theirs.
         """
-        paths = await case_reads.paths_of(self._store.engine, [case.call_id for case in cases])
+        ways = await case_reads.ways_of(self._store.engine, [case.call_id for case in cases])
         guide_lately = await self._lately(CaseFilter(agent=agent))
         keys = {case.caller_key for case in cases if case.caller_key is not None}
         by_key = {key: await self._lately(CaseFilter(caller_key=key)) for key in sorted(keys)}
@@ -39,8 +41,9 @@ class CaseSuggestions:
                 self._desk.labels,
                 Clues(
                     line=case.line,
-                    path=_choices(paths.get(case.call_id, "")),
+                    path=_choices(ways.get(case.call_id, NO_WAY).path),
                     queue=case.queue,
+                    transfers=_targets(ways.get(case.call_id, NO_WAY).handed_to),
                     guide_lately=guide_lately,
                     caller_lately=by_key.get(case.caller_key or "", ()),
                 ),
@@ -53,6 +56,11 @@ class CaseSuggestions:
         page = await self._desk.search(wanted, count_max=LOOKED_AT)
         codes = dict.fromkeys(case.label for case in page.cases if case.label is not None)
         return tuple(codes)[:LATELY_MAX]
+
+
+def _targets(handed_to: str) -> tuple[str, ...]:
+    """Return where the caller was handed on to; nowhere that anybody knows of is none."""
+    return (handed_to,) if handed_to else ()
 
 
 def _choices(path: str) -> tuple[str, ...]:

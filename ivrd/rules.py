@@ -68,6 +68,12 @@ def floor_rules(config: Config) -> FloorRules:
             for department in config.department
             for subject in department.subject
         },
+        numbers=frozenset(
+            number
+            for department in config.department
+            for one in (department, *department.subject)
+            for number in one.numbers
+        ),
         hours={
             QueueName(queue.name): hours[queue.hours]
             for queue in config.queues

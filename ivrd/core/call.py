@@ -33,7 +33,7 @@ from ivrd.core.events import (
     ChoiceMade,
 )
 from ivrd.core.ids import CallId, ChannelId, Interface, LineName, QueueName, SystemName
-from ivrd.core.rules import QueueRules, Role
+from ivrd.core.rules import FloorRules, QueueRules, Role
 from ivrd.core.stay import Closed, EntryState, Move, Talking
 from ivrd.core.unserved import outcome_after_key, outcome_without_queue
 
@@ -58,7 +58,7 @@ class HandOver:
     entry_number: int
     """Which entry's agent did it, from 1."""
     extension: str | None
-    """Where to, for a blind transfer; None for an attended one."""
+    """Where to; None when not known."""
     reach: Reach = Reach.UNKNOWN
     is_undone: bool = False
     """The caller came back to the same agent."""
@@ -176,12 +176,13 @@ def last_in(call: Call, queue: QueueName) -> EntryState | None:
 def record_of(
     call: Call,
     at: datetime,
-    queues: Mapping[QueueName, QueueRules],
+    rules: FloorRules,
     *,
     is_from_journal: bool = False,
 ) -> RecordCall:
     """Return the facts to store of an ended call."""
     choice = call.choice
+    over = call.hand_overs[-1] if call.hand_overs else None
     return RecordCall(
         at=at,
         system=call.system,
@@ -193,17 +194,24 @@ def record_of(
         digit=None if choice is None else choice.digit,
         is_static_menu=choice is not None and choice.is_static,
         tries=0 if choice is None else choice.tries,
-        outcome=outcome_of(call, queues),
+        outcome=outcome_of(call, rules.queues),
         wait=_wait_of(call),
         first_queue=call.entries[0].stay.queue if call.entries else None,
         last_queue=call.entries[-1].stay.queue if call.entries else None,
         moves=call.moves_landed,
         transfers=len(call.hand_overs),
-        hand_over=call.hand_overs[-1].reach if call.hand_overs else None,
+        hand_over=None if over is None else over.reach,
         is_from_journal=is_from_journal,
         path=PATH_MARK.join(call.path),
         language="" if choice is None else _language_after(choice),
+        handed_to=_known_target(over, rules),
     )
+
+
+def _known_target(over: HandOver | None, rules: FloorRules) -> str:
+    """Return where a caller was handed on to, if a label knows it: others may be anybody's."""
+    target = None if over is None or over.is_undone else over.extension
+    return target if target is not None and target in rules.numbers else ""
 
 
 def _language_after(choice: ChoiceMade) -> str:

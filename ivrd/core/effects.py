@@ -180,6 +180,8 @@ class RecordCall:
     """Every choice in order: "huvudmeny:2>va:1"; a menu's name alone where the caller stayed."""
     language: str = ""
     """The caller's language after the last choice; "" when none was told."""
+    handed_to: str = ""
+    """Extension of the last hand-over, if a label knows it; "" otherwise."""
     caller_sealed: str | None = None
     """The number, sealed on its way to the journal (privacy/callers.py); None as rules 2 and 3
     there say."""

@@ -250,9 +250,10 @@ class AttendedTransferred:
     target_id: ChannelId | None
     """Whom the caller is with now; None when Asterisk did not say."""
     destination: str
-    """Asterisk's DestType: "Bridge" or "Link", with the target; "App", into what the consulting leg
-    ran, such as Dial or Queue; "Threeway", all of them together. "" when not known."""
+    """DestType: "Bridge", "Link": with the target; "App": as Dial; "Threeway"; "": unknown."""
     is_success: bool
+    extension: str = ""
+    """Whom the agent asked; "" when not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

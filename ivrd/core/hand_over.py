@@ -179,7 +179,7 @@ def _note_attended(book: CallBook, event: AttendedTransferred) -> CallId | None:
 
 
 def _attended(call: Call, event: AttendedTransferred) -> HandOver:
-    over = _over(event.at, None)
+    over = _over(event.at, event.extension or None)
     is_by_code = event.orig_transferer_id == event.second_transferer_id
     is_with_target = event.destination in WITH_TARGET
     if is_by_code:

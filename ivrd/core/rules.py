@@ -48,6 +48,8 @@ class FloorRules:
     """Name of the case rule, part of the key that keeps a case from being opened twice."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """The department of each label."""
+    numbers: frozenset[str] = frozenset()
+    """Extensions that hint at a label when a caller is handed on there."""
     hours: Mapping[QueueName, Schedule] = field(default_factory=dict)
     """Of queues that are not always open."""
     days: Days = field(default_factory=dict)

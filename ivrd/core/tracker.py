@@ -425,7 +425,7 @@ class Tracker:
             self._remember_consultation(call.call_id, at)
             return
         is_from_journal = call.call_id in self._from_journal
-        record = record_of(call, at, self._book.rules.queues, is_from_journal=is_from_journal)
+        record = record_of(call, at, self._book.rules, is_from_journal=is_from_journal)
         self._book.effects.append(record)
         settle_case(self._book, record, call)
         self._labelling.finish(call, record)

@@ -8,7 +8,7 @@ costs what the first does.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,16 @@ CHANGES_MAX = 10_000
 """No case has so many; one that some program changes for ever must not fill the memory."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Which way a call came and went."""
+
+    path: str = ""
+    """Through the menus, as in `CallRow`."""
+    handed_to: str = ""
+    """An extension that a label knows; "" for none."""
+
+
 async def drafts_of(
     engine: AsyncEngine, agent: str, *, count_max: int = PAGE_CASES_MAX
 ) -> Sequence[Case]:
@@ -45,14 +55,14 @@ async def drafts_of(
     return (await search(engine, wanted, count_max=count_max)).cases
 
 
-async def paths_of(engine: AsyncEngine, call_ids: Sequence[CallId]) -> Mapping[CallId, str]:
-    """Return which way calls came through the menus; calls that are not stored are left out."""
-    query = select(CallRow.call_id, CallRow.path).where(
+async def ways_of(engine: AsyncEngine, call_ids: Sequence[CallId]) -> Mapping[CallId, Way]:
+    """Return which way calls came and went; calls that are not stored are left out."""
+    query = select(CallRow.call_id, CallRow.path, CallRow.handed_to).where(
         CallRow.call_id.in_(call_ids[:PAGE_CASES_MAX])
     )
     async with asyncio.timeout(READ_S_MAX), _reader(engine) as connection:
         rows = (await connection.execute(query)).all()
-    return {CallId(call_id): path for call_id, path in rows}
+    return {CallId(row.call_id): Way(path=row.path, handed_to=row.handed_to) for row in rows}
 
 
 async def unlabelled(engine: AsyncEngine) -> Mapping[tuple[str, str], int]:

@@ -142,6 +142,8 @@ class CallRow(Base):
     """Every choice in order, as "huvudmeny:2>va:1"; "" when none was made, and in older rows."""
     language: Mapped[str] = mapped_column(server_default="")
     """At the last choice; "" as for path."""
+    handed_to: Mapped[str] = mapped_column(server_default="")
+    """Extension of the last hand-over, if a label knew it; "" otherwise, and in older rows."""
 
 
 class EntryRow(Base):

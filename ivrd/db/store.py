@@ -381,6 +381,7 @@ def _call_row(call: RecordCall) -> Row:
         "is_from_journal": call.is_from_journal,
         "path": call.path,
         "language": call.language,
+        "handed_to": call.handed_to,
     }
 
 

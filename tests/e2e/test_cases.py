@@ -9,12 +9,14 @@ import pytest
 
 from ivrd import config as ivrd_config
 from ivrd.case_desk import CaseDesk, CaseFilter
+from ivrd.case_suggestions import CaseSuggestions
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_record import Case, CaseClass, CaseState, Promise, SetClass
 from ivrd.core.first_contact import AnsweredCalls, by_department, total
-from ivrd.core.labels import LabelTree
+from ivrd.core.labels import Clue, LabelTree
 from ivrd.db.connection import reading
 from ivrd.db.store import Store
+from ivrd.labels import label_tree
 from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import Department, Desk, FloorPlan
@@ -25,6 +27,18 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SCHOOL = "8100"
 SOON = Talk(s=0.3)
+
+LABELS = f"""
+[[department]]
+code = "skola"
+name_sv = "Skolan"
+name_en = "Schools"
+subject = [
+    {{ code = "annat", name_sv = "Annat", name_en = "Other" }},
+    {{ code = "skolval", name_sv = "Skolval", name_en = "Choice", numbers = ["{SCHOOL}"] }},
+]
+"""
+
 GUIDE = Actor(who="guide", origin=Origin.PAGE)
 
 town = town_fixture(
@@ -34,6 +48,7 @@ town = town_fixture(
             Desk(name="op", queue="vaxel", answer=Ring(after_s=0.1), talk=SOON),
         ),
         departments=(Department(number=SCHOOL, answer=Ring(after_s=0.1), talk=SOON),),
+        labels=LABELS,
     )
 )
 
@@ -56,6 +71,16 @@ async def cases_of(desk: CaseDesk, *callers: Caller) -> list[Case]:
     ids = [caller.call_id for caller in callers]
     found = [case async for case in desk.all_of(CaseFilter()) if case.call_id in ids]
     return sorted(found, key=lambda case: ids.index(case.call_id))
+
+
+async def suggested(town: Municipality, case: Case) -> list[tuple[str, Clue]]:
+    """Return what the guide is told that a case is probably about, and why."""
+    settings = ivrd_config.load(town.config_path)
+    async with reading(settings.database) as engine:
+        store, tree = Store(engine), label_tree(settings.department)
+        desk = CaseDesk(store, now=lambda: datetime.now(UTC), labels=tree, record=lambda act: None)
+        found = await CaseSuggestions(store, desk).of(case.agent, [case])
+    return [(one.subject.code, one.reasons[0].clue) for one in found[case.case_id]]
 
 
 async def one_call(played: Scene, key: str, talk: Talk = SOON) -> Caller:
@@ -94,6 +119,7 @@ async def test_each_class_of_call_gives_the_right_case_or_none(town: Municipalit
         # The guide says what only the guide knows.
         half = await desk.act(contact.case_id, SetClass(case_class=CaseClass.HALF_HELPED), GUIDE)
         assert (half.is_case, half.state) == (True, CaseState.DRAFT)
+        assert await suggested(town, half) == [("skolval", Clue.TRANSFER)]
         deadline = datetime.now(UTC) + timedelta(hours=2)
         promised = await desk.act(
             draft.case_id, Promise(deadline=deadline), GUIDE, expected_version=1

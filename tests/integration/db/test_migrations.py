@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ivrd.config import DatabaseConfig
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_record import CaseClass, CaseState
-from ivrd.db.case_reads import CaseFilter, case_of, drafts_of, search
+from ivrd.db.case_reads import CaseFilter, Way, case_of, drafts_of, search, ways_of
 from ivrd.db.connection import DatabaseError
 from ivrd.db.migrate import downgrade, migrate
 from ivrd.db.models import Base, CallRow
@@ -33,6 +34,7 @@ from tests.integration.db.samples import (
     a_case,
     a_contact,
     a_postgres_config,
+    a_recorded_call,
     all_facts,
     all_of_a_call,
     an_engine,
@@ -83,6 +85,18 @@ async def test_facts_from_before_hand_overs_go_up_and_down_whole(engine: AsyncEn
     assert (call.hand_over, call.is_from_journal) == (None, False)
     assert [case.is_from_journal for case in call.cases] == [False]
     assert [entry.joined_by for entry in call.entries] == [None]
+
+
+async def test_a_call_from_before_its_target_was_kept_goes_up_and_down_whole(
+    engine: AsyncEngine,
+) -> None:
+    await Store(engine).save_batch([replace(a_recorded_call(1), handed_to="8100")])
+    assert await ways_of(engine, [a_call_id(1)]) == {a_call_id(1): Way(handed_to="8100")}
+    before = await all_facts(engine)
+    await downgrade(engine, revision="0012")
+    await migrate(engine)
+    assert await all_facts(engine) == before
+    assert await ways_of(engine, [a_call_id(1)]) == {a_call_id(1): Way()}
 
 
 async def test_a_status_from_before_its_time_was_kept_goes_up_and_down_whole(

@@ -270,6 +270,7 @@ def _attended(when: datetime, words: Words, named: Named) -> on.Event:
         target_id=cid(named["target"]) if "target" in named else None,
         destination=named.get("to", "Bridge"),
         is_success=named.get("result") != "Fail",
+        extension=named.get("exten", ""),
     )
 
 

@@ -1,8 +1,21 @@
 """Every way a call leaves a guide: who handed on, what became of it, and the case or none."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.unit.core.story import lines, new_tracker, play, read, tell
+from ivrd.core.effects import RecordCall
+from ivrd.core.tracker import Tracker
+from tests.unit.core.story import (
+    SYSTEM,
+    floor_rules,
+    lines,
+    new_tracker,
+    pass_deadlines,
+    play,
+    read,
+    tell,
+)
 
 TALKS = """
      0  arrived    c1  main
@@ -179,6 +192,24 @@ def test_end_of_a_transfer_belongs_to_the_stay_handed_on() -> None:
         call  c1 resolved waited 5 transfers 1 ended queue
         case  c1 guides bo
     """)
+
+
+@pytest.mark.parametrize(
+    ("way", "handed_to"),
+    [
+        ("20 blind a1 8100", "8100"),
+        ("20 blind a1 0701740605", ""),
+        ("20 attended a1 a2 exten=8100", "8100"),
+        ("20 blind a1 8100\n25 joined c1 guides\n30 connected c1 guides bo leg=a2", "8100"),
+        ("", ""),
+    ],
+)
+def test_where_to_is_kept_only_if_a_label_knows_the_extension(way: str, handed_to: str) -> None:
+    rules = replace(floor_rules(), numbers=frozenset({"8100"}))
+    tracker = Tracker(system=SYSTEM, rules=rules)
+    effects = [*play(tracker, read(TALKS + way + ENDED)), *pass_deadlines(tracker)]
+    [record] = [effect for effect in effects if isinstance(effect, RecordCall)]
+    assert record.handed_to == handed_to
 
 
 def test_nothing_is_left_of_hand_overs_when_calls_have_ended() -> None:
