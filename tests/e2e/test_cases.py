@@ -69,7 +69,8 @@ async def desk_of(town: Municipality) -> AsyncIterator[CaseDesk]:
 async def cases_of(desk: CaseDesk, *callers: Caller) -> list[Case]:
     """Return what the calls opened, in their order."""
     ids = [caller.call_id for caller in callers]
-    found = [case async for case in desk.all_of(CaseFilter()) if case.call_id in ids]
+    page = await desk.search(CaseFilter(), count_max=200)
+    found = [case for case in page.cases if case.call_id in ids]
     return sorted(found, key=lambda case: ids.index(case.call_id))
 
 
