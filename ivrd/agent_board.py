@@ -155,7 +155,7 @@ class AgentBoard:
         place = (effect.system, effect.queue)
         if book is not None and self._sizes.get(place) != size:
             self._sizes[place] = size
-            self._remember(book)
+            self._remember(book, effect.queue)
 
     # Looking.
 
@@ -353,8 +353,8 @@ class AgentBoard:
         book = self._books().get(key[0])
         return [] if book is None else _views(book, key[1])
 
-    def _remember(self, book: CallBook) -> None:
-        for view in members_of(book):
+    def _remember(self, book: CallBook, queue: QueueName) -> None:
+        for view in members_of(book, (queue,)):
             known = self._known.setdefault((book.system, view.agent), _Known())
             known.views[view.queue] = view
         while len(self._known) > REMEMBERED_MAX:

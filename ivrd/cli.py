@@ -54,6 +54,7 @@ from ivrd.core.ids import SystemName
 from ivrd.core.reconcile import Difference
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.log import configure
+from ivrd.long_lived import LongLived
 from ivrd.loop_turns import LoopTurns
 from ivrd.privacy.callers import NO_KEY
 from ivrd.red_days import marks
@@ -118,6 +119,7 @@ def run(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
     gc.collect()
     gc.freeze()
     with asyncio.Runner(loop_factory=turns.new_loop) as runner:
+        LongLived().begin(runner.get_loop())
         runner.run(app.run())
 
 

@@ -4,7 +4,8 @@ Here: the records, and how they are read from the book. Not here: whole queues (
 may see which (access/).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,6 +61,16 @@ class MemberView:
     """Empty when it is the interface itself."""
 
 
+def waiting_by_line(book: CallBook) -> Counter[tuple[QueueName, LineName | None]]:
+    """Return how many wait in each queue, by the line that they dialled."""
+    return Counter(
+        (queue, call.line)
+        for queue, floor in book.queues.items()
+        for call in map(book.calls.get, floor.waiting)
+        if call is not None and call.entries and isinstance(call.entries[-1], Waiting)
+    )
+
+
 def callers_of(book: CallBook) -> Iterator[CallerView]:
     """Yield everybody who waits, queue by queue, longest wait first."""
     for queue, floor in book.queues.items():
@@ -83,9 +94,11 @@ def callers_of(book: CallBook) -> Iterator[CallerView]:
             )
 
 
-def members_of(book: CallBook) -> Iterator[MemberView]:
-    """Yield every agent in every queue, as last told."""
+def members_of(book: CallBook, queues: Container[QueueName] | None = None) -> Iterator[MemberView]:
+    """Yield every agent in every queue, as last told; or in some queues only."""
     for queue, floor in book.queues.items():
+        if queues is not None and queue not in queues:
+            continue
         for member in floor.members:
             yield _view(book.system, queue, member)
 

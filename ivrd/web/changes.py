@@ -3,11 +3,13 @@
 Here: what is looked at again after which effect, and how often. Not here: the stream (events.py).
 
 A queue that changes a hundred times within CHANGES_EVERY_S is told once, as it is then. Lines and
-switches change by the clock too, so they are looked at every LINES_EVERY_S.
+switches change by the clock too, so they are looked at every LINES_EVERY_S; and so is every agent,
+because a pause's new reason alone is no change of a queue.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from ivrd.access import Deed
 from ivrd.core.effects import Effect, PublishQueueState
@@ -18,7 +20,7 @@ from ivrd.web.act_forms import SwitchStatus
 from ivrd.web.audit_routes import act_entry
 from ivrd.web.decisions_now import LatestDecisions
 from ivrd.web.events import EventStream
-from ivrd.web.floor_people import agent_status, agents_of
+from ivrd.web.floor_people import agent_status, agents_in, agents_of
 from ivrd.web.looks import Sights
 
 Switches = Callable[[], Iterable[tuple[SwitchStatus, frozenset[str]]]]
@@ -33,7 +35,10 @@ DECISIONS_PER_TURN = 20
 """As many as the engine tells in one: a rule that begins decides hundreds at once."""
 
 QUEUES_PER_TURN = 50
-"""Rendered between two looks at the loop's other tasks: some 5 ms."""
+"""Rendered between two looks at the loop's other tasks: some 3 ms."""
+
+AGENTS_PER_TURN = 100
+"""Told between two looks, likewise."""
 
 
 class ChangeTeller:
@@ -46,8 +51,10 @@ class ChangeTeller:
         self._decisions = decisions
         self._told = 0
         self._dirty: dict[tuple[SystemName, QueueName], None] = {}
-        self._agents: dict[str, list[MemberView]] = {}
-        """Each agent as last told."""
+        self._agents: dict[SystemName, dict[str, list[MemberView]]] = {}
+        """Each agent as last told, by PBX."""
+        self._restless: set[SystemName] = set()
+        """Where something has changed since every agent was looked at."""
         self.switches: Switches = tuple
         """Set by whoever knows them."""
         self.told_line: Callable[[str, str], None] | None = None
@@ -63,54 +70,74 @@ class ChangeTeller:
         """Tell, for ever."""
         loop = asyncio.get_running_loop()
         lines_at = loop.time()
-        for status in self._sights.statuses.every():
-            self._dirty[(SystemName(status.system), QueueName(status.queue))] = None
+        for view in self._sights.statuses.views():
+            self._dirty[(view.system, view.queue)] = None
         while True:
-            await self._tell_queues()
+            is_whole = loop.time() >= lines_at
+            await self._tell_queues(is_whole=is_whole)
             await self._tell_decisions()
-            if loop.time() >= lines_at:
+            if is_whole:
                 lines_at = loop.time() + LINES_EVERY_S
                 self._tell_lines()
                 self._tell_switches()
             await asyncio.sleep(CHANGES_EVERY_S)
 
-    async def _tell_queues(self) -> None:
+    async def _tell_queues(self, *, is_whole: bool) -> None:
         dirty, self._dirty = list(self._dirty), {}
         for first in range(0, len(dirty), QUEUES_PER_TURN):
             part = dirty[first : first + QUEUES_PER_TURN]
-            for status in self._sights.statuses.some(part):
+            for status in self._sights.statuses.texts(part):
                 self._stream.publish(
                     "queue",
-                    f"{status.system}/{status.queue}",
-                    status.model_dump_json(),
+                    f"{status.view.system}/{status.view.queue}",
+                    status.text,
                     deed=Deed.SEE_FLOOR,
-                    lines=self._lines_of([status.queue]),
+                    lines=self._lines_of([status.view.queue]),
                 )
             await asyncio.sleep(0)
-        for system in {system for system, _ in dirty}:
-            self._tell_agents(system)
+        changed: dict[SystemName, set[QueueName]] = {}
+        for system, queue in dirty:
+            changed.setdefault(system, set()).add(queue)
+        self._restless |= changed.keys()
+        if is_whole:
+            restless, self._restless = self._restless, set()
+            for system in restless:
+                await self._tell_agents(system, None)
+        else:
+            for system, queues in changed.items():
+                await self._tell_agents(system, queues)
 
-    def _tell_agents(self, system: SystemName) -> None:
+    async def _tell_agents(self, system: SystemName, queues: AbstractSet[QueueName] | None) -> None:
+        """Tell of agents who have changed.
+
+        Args:
+            system: Their PBX.
+            queues: Only of those who serve, or served, one of these; None for all.
+        """
         book = self._sights.people.book(system)
         if book is None or not book.is_synced:
             return
-        agents = agents_of(book)
-        for agent, views in agents.items():
-            key = f"{system}/{agent}"
-            if self._agents.get(key) == views:
-                continue  # Nothing to render: of hundreds, a call changes one or two.
-            self._agents[key] = views
-            self._stream.publish(
-                "agent",
-                key,
-                agent_status(views).model_dump_json(),
-                deed=Deed.SEE_AGENTS,
-                lines=self._lines_of([view.queue for view in views]),
-            )
-        for key in [key for key in self._agents if key.startswith(f"{system}/")]:
-            if key.removeprefix(f"{system}/") not in agents:
-                lines = self._lines_of([view.queue for view in self._agents.pop(key)])
-                self._stream.forget("agent", key, deed=Deed.SEE_AGENTS, lines=lines)
+        told = self._agents.setdefault(system, {})
+        agents = agents_of(book) if queues is None else agents_in(book, queues, told)
+        # Nothing to render for most: of hundreds, a call changes one or two.
+        changed = [agent for agent, views in agents.items() if told.get(agent) != views]
+        gone = [agent for agent in (told if queues is None else agents) if not agents.get(agent)]
+        for number, agent in enumerate(changed):
+            if number % AGENTS_PER_TURN == AGENTS_PER_TURN - 1:
+                await asyncio.sleep(0)
+            if views := agents[agent]:
+                told[agent] = views
+                self._stream.publish(
+                    "agent",
+                    f"{system}/{agent}",
+                    agent_status(views).model_dump_json(),
+                    deed=Deed.SEE_AGENTS,
+                    lines=self._lines_of([view.queue for view in views]),
+                )
+        for agent in gone:
+            if (known := told.pop(agent, None)) is not None:
+                lines = self._lines_of([view.queue for view in known])
+                self._stream.forget("agent", f"{system}/{agent}", deed=Deed.SEE_AGENTS, lines=lines)
 
     async def _tell_decisions(self) -> None:
         while self._told < self._decisions.count:

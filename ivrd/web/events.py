@@ -12,25 +12,37 @@ Rules
     4. A viewer who takes nothing for VIEWER_EVENTS_MAX events is told so (`lagged`) and let go: it
        comes back by itself, and gets the present.
     5. What somebody may not see is left out, by the lines that an event belongs to.
+    6. A viewer holds no events, only the number of the last one: what has come since goes out in
+       one piece, which is put together once for all who see the same and stand at the same place.
 """
 
 import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from ivrd.access import Deed, Person
+from ivrd.access import Deed, Grant, Person
 
 REMEMBERED_MAX = 2_000
-"""Events kept for those who come back: some minutes of a busy day, 2 MB at most of the kind."""
+"""Events kept for those who come back: some minutes of a busy day, 4 MB at most of the kind."""
 
-VIEWER_EVENTS_MAX = 500
-"""Events that may wait for one viewer; a browser that is awake takes them within milliseconds."""
+VIEWER_EVENTS_MAX = 1_000
+"""Events that a viewer may be behind; a browser that is awake takes them within milliseconds."""
+
+PIECE_BYTES = 65_536
+"""Sent at once; the server then waits until the viewer has taken most of it."""
+
+PIECES_KEPT_MAX = 32
+"""Pieces remembered for viewers who stand where another stood; most stand where all do."""
 
 VIEWERS_MAX = 300
 """At once. A wall board, a supervisor and a guide's page each are one."""
+
+VIEWERS_PER_TURN = 40
+"""Served between two looks at the loop's other tasks: each costs some 0.1 ms."""
 
 KEEP_ALIVE_S = 10.0
 """So often each viewer hears that the stream lives, and is asked whether it may still listen."""
@@ -50,18 +62,33 @@ class Change:
     lines: frozenset[str] | None
     """To which lines it belongs; None for everybody."""
 
-    def is_for(self, person: Person) -> bool:
-        """Return whether somebody may see it."""
-        if self.lines is None:
-            return person.may(self.deed)
-        return person.sees(self.deed, self.lines)
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What goes out at once."""
+
+    payload: bytes
+    """Empty when all of it is not to be seen."""
+    events: int
+    last: int
+    """The number of the last event that was looked at for it."""
 
 
-@dataclass(slots=True)
-class _Viewer:
-    waiting: deque[Change]
-    wake: asyncio.Event
-    is_lost: bool = False
+class _Sight:
+    """What somebody sees, looked up once for many events."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._scopes: dict[Deed, frozenset[str] | None] = {}
+
+    def __call__(self, change: Change) -> bool:
+        """Return whether somebody may see a change."""
+        if change.lines is None:
+            return self._person.may(change.deed)
+        if change.deed not in self._scopes:
+            self._scopes[change.deed] = self._person.scope(change.deed)
+        scope = self._scopes[change.deed]
+        return scope is None or not scope.isdisjoint(change.lines)
 
 
 class EventStream:
@@ -83,7 +110,14 @@ class EventStream:
         self._number = 0
         self._remembered: deque[Change] = deque(maxlen=REMEMBERED_MAX)
         self._present: dict[tuple[str, str], Change] = {}
-        self._viewers: list[_Viewer] = []
+        self._viewers = 0
+        self._came = 0
+        self._news = asyncio.Event()
+        """Set, and replaced by another, at each event."""
+        self._pieces: dict[tuple[tuple[Grant, ...], int], _Piece] = {}
+        """By what somebody sees, and the last event seen; forgotten at each event."""
+        self._presents: dict[tuple[Grant, ...], Sequence[bytes]] = {}
+        """By what somebody sees; forgotten at each event."""
         self._is_closed = False
         self.sent = 0
         self.lagged = 0
@@ -92,12 +126,12 @@ class EventStream:
     @property
     def viewers(self) -> int:
         """How many watch now."""
-        return len(self._viewers)
+        return self._viewers
 
     @property
     def has_room(self) -> bool:
         """Whether one more may watch."""
-        return len(self._viewers) < VIEWERS_MAX
+        return self._viewers < VIEWERS_MAX
 
     def publish(
         self,
@@ -130,8 +164,8 @@ class EventStream:
         if is_state:
             self._present[(kind, key)] = change
         self._remembered.append(change)
-        for viewer in self._viewers:
-            self._hand(viewer, change)
+        self._forget_pieces()
+        self._wake()
         return True
 
     def forget(self, kind: str, key: str, *, deed: Deed, lines: frozenset[str] | None) -> None:
@@ -147,8 +181,7 @@ class EventStream:
     def close(self) -> None:
         """Let everybody go, as at the end; they come back to whoever listens then."""
         self._is_closed = True
-        for viewer in self._viewers:
-            viewer.wake.set()
+        self._wake()
 
     async def watch(
         self, person: Callable[[], Person | None], *, last_id: str | None
@@ -162,45 +195,72 @@ class EventStream:
         watcher = person()
         if watcher is None or not self.has_room:
             return
-        viewer = _Viewer(waiting=deque(), wake=asyncio.Event())
-        # In one step: what changes from now on waits for this viewer.
-        beginning = self._beginning(watcher, last_id)
-        self._viewers.append(viewer)
+        # In one step: what changes from now on comes after it.
+        beginning, seen = self._beginning(watcher, last_id)
+        self._viewers += 1
         try:
             yield b"retry: %d\n\n" % RETRY_MS
             for payload in beginning:
                 yield payload
-            async for payload in self._live(viewer, person, watcher):
+            self._came += 1
+            turns = self._came % (VIEWERS_MAX // VIEWERS_PER_TURN)
+            async for payload in self._live(seen, person, watcher, turns=turns):
                 yield payload
         finally:
-            self._viewers.remove(viewer)
+            self._viewers -= 1
 
-    def _beginning(self, watcher: Person, last_id: str | None) -> list[bytes]:
-        """Return what comes before the changes; see rule 3. All at once: nothing comes between."""
+    def _beginning(self, watcher: Person, last_id: str | None) -> tuple[Sequence[bytes], int]:
+        """Return what comes before the changes, and the last event that is in it; see rule 3."""
         missed = self._missed(last_id)
         if missed is not None:
-            return [change.payload for change in missed if change.is_for(watcher)]
-        head = b"id: %s-%d\nevent: reset\ndata: {}\n\n" % (self._start.encode(), self._number)
-        return [
-            head,
-            *(change.payload for change in self._present.values() if change.is_for(watcher)),
-            b"id: %s-%d\nevent: present\ndata: {}\n\n" % (self._start.encode(), self._number),
-        ]
+            return (), missed
+        present = self._presents.get(watcher.grants)
+        if present is None:
+            present = self._presents[watcher.grants] = tuple(self._present_of(watcher))
+        return present, self._number
+
+    def _present_of(self, watcher: Person) -> Iterator[bytes]:
+        """Yield the last state of each thing, in pieces."""
+        sees = _Sight(watcher)
+        event_id = b"id: %s-%d\n" % (self._start.encode(), self._number)
+        yield event_id + b"event: reset\ndata: {}\n\n"
+        some: list[bytes] = []
+        size = 0
+        for change in filter(sees, self._present.values()):
+            some.append(change.payload)
+            size += len(change.payload)
+            if size >= PIECE_BYTES:
+                yield b"".join(some)
+                some, size = [], 0
+        some.append(
+            b"id: %s-%d\nevent: present\ndata: {}\n\n" % (self._start.encode(), self._number)
+        )
+        yield b"".join(some)
 
     async def _live(
-        self, viewer: _Viewer, person: Callable[[], Person | None], watcher: Person
+        self, seen: int, person: Callable[[], Person | None], watcher: Person, *, turns: int
     ) -> AsyncIterator[bytes]:
+        """Yield what comes.
+
+        Args:
+            seen: The last event that the viewer has.
+            person: As in `watch`.
+            watcher: Who it is.
+            turns: So many of the loop are left to others before this viewer's.
+        """
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         while not self._is_closed:
-            while viewer.waiting:
-                change = viewer.waiting.popleft()
-                if change.is_for(watcher):
-                    self.sent += 1
-                    yield change.payload
-            if viewer.is_lost:
-                yield b"event: lagged\ndata: {}\n\n"
-                return
+            while seen < self._number:
+                if self._number - seen > VIEWER_EVENTS_MAX:
+                    self.lagged += 1
+                    yield b"event: lagged\ndata: {}\n\n"
+                    return
+                piece = self._piece(watcher, seen)
+                seen = piece.last
+                if piece.payload:
+                    self.sent += piece.events
+                    yield piece.payload
             if loop.time() - asked_at >= KEEP_ALIVE_S:
                 # A comment would do for the connection; an event tells the page that we live.
                 yield b"event: heartbeat\ndata: {}\n\n"
@@ -213,29 +273,58 @@ class EventStream:
                     # this empty one lets it, and gets all of it.
                     yield b"id\nevent: heartbeat\ndata: {}\n\n"
                     return
-            viewer.wake.clear()
+            if seen < self._number or self._is_closed:
+                continue  # Something came while the viewer took what was yielded.
+            news = self._news
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(asked_at + KEEP_ALIVE_S - loop.time()):
-                    await viewer.wake.wait()
+                    await news.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
 
-    def _missed(self, last_id: str | None) -> list[Change] | None:
-        """Return what came after an id; None when nobody knows any more."""
+    def _piece(self, watcher: Person, seen: int) -> _Piece:
+        """Return what a viewer gets next who has seen so far."""
+        key = (watcher.grants, seen)
+        piece = self._pieces.get(key)
+        if piece is None:
+            if len(self._pieces) >= PIECES_KEPT_MAX:
+                self._pieces.clear()
+            piece = self._pieces[key] = self._put_together(watcher, seen)
+        return piece
+
+    def _put_together(self, watcher: Person, seen: int) -> _Piece:
+        sees = _Sight(watcher)
+        payloads: list[bytes] = []
+        size, last = 0, seen
+        # The numbers of those remembered have no gap.
+        first = len(self._remembered) - (self._number - seen)
+        for change in islice(self._remembered, first, None):
+            last = change.number
+            if sees(change):
+                payloads.append(change.payload)
+                size += len(change.payload)
+                if size >= PIECE_BYTES:
+                    break
+        return _Piece(b"".join(payloads), len(payloads), last)
+
+    def _wake(self) -> None:
+        """Let everybody look who waits for news."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _forget_pieces(self) -> None:
+        if self._pieces:
+            self._pieces.clear()
+        if self._presents:
+            self._presents.clear()
+
+    def _missed(self, last_id: str | None) -> int | None:
+        """Return the number of an id after which all is remembered; None for any other."""
         start, _, number = (last_id or "").rpartition("-")
         if start != self._start or not (number.isascii() and number.isdigit()):
             return None
         last = int(number[:18])
         oldest = self._remembered[0].number if self._remembered else self._number + 1
-        if not oldest - 1 <= last <= self._number:
+        if not oldest - 1 <= last <= self._number or self._number - last > VIEWER_EVENTS_MAX:
             return None
-        return [change for change in self._remembered if change.number > last]
-
-    def _hand(self, viewer: _Viewer, change: Change) -> None:
-        if viewer.is_lost:
-            return
-        if len(viewer.waiting) >= VIEWER_EVENTS_MAX:
-            viewer.is_lost = True
-            viewer.waiting.clear()
-            self.lagged += 1
-        else:
-            viewer.waiting.append(change)
-        viewer.wake.set()
+        return last

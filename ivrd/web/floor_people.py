@@ -5,15 +5,24 @@ which (guard.py). Numbers are masked here, always.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from ivrd.core.agent_acts import version_of
 from ivrd.core.call_book import CallBook
-from ivrd.core.ids import SystemName
-from ivrd.core.live_view import CallerView, MemberView, callers_of, members_of
+from ivrd.core.ids import LineName, QueueName, SystemName
+from ivrd.core.live_view import (
+    CallerView,
+    MemberView,
+    callers_of,
+    members_of,
+    waiting_by_line,
+)
 from ivrd.core.staff import Condition
 
 Books = Mapping[SystemName, CallBook]
@@ -98,25 +107,33 @@ class PeopleBook:
         """Return one PBX's book; None when there is no such PBX."""
         return self._books().get(system)
 
-    def callers(self, sees: Callable[[CallerView], bool], *, limit: int) -> CallerList:
+    def callers(
+        self, sees: Callable[[QueueName, LineName | None], bool], *, limit: int
+    ) -> "FoundCallers":
         """Return who waits, of those that somebody may see, and at most so many."""
         books, now = self._books(), self._now()
-        found = [view for book in _synced(books) for view in callers_of(book) if sees(view)]
-        return CallerList(
-            at=now,
-            unsynced=unsynced(books),
-            total=len(found),
-            calls=[_caller(view, now) for view in found[:limit]],
+        total = sum(
+            number
+            for book in _synced(books)
+            for (queue, line), number in waiting_by_line(book).items()
+            if sees(queue, line)
         )
+        seen = (
+            view
+            for book in _synced(books)
+            for view in callers_of(book)
+            if sees(view.queue, view.line)
+        )
+        empty = CallerList(at=now, unsynced=unsynced(books), total=total, calls=[])
+        return FoundCallers(empty=empty, views=list(islice(seen, limit)), now=now)
 
-    def agents(self, sees: Callable[[Sequence[MemberView]], bool]) -> AgentList:
+    def agents(self, sees: Callable[[Sequence[MemberView]], bool]) -> "FoundAgents":
         """Return every agent that somebody may see."""
         books = self._books()
-        return AgentList(
-            at=self._now(),
-            unsynced=unsynced(books),
-            agents=[
-                agent_status(views)
+        return FoundAgents(
+            empty=AgentList(at=self._now(), unsynced=unsynced(books), agents=[]),
+            views=[
+                views
                 for book in _synced(books)
                 for views in agents_of(book).values()
                 if sees(views)
@@ -124,11 +141,56 @@ class PeopleBook:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCallers:
+    """Callers of one moment, to be written."""
+
+    empty: CallerList
+    views: Sequence[CallerView]
+    now: datetime
+
+    def text(self, view: CallerView) -> str:
+        """Return one caller as JSON."""
+        return _caller(view, self.now).model_dump_json()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAgents:
+    """Agents of one moment, to be written: for each what they are in each queue."""
+
+    empty: AgentList
+    views: Sequence[Sequence[MemberView]]
+
+
 def agents_of(book: CallBook) -> dict[str, list[MemberView]]:
     """Return what each agent is in each queue, by the member's name."""
     found: dict[str, list[MemberView]] = {}
     for view in members_of(book):
         found.setdefault(view.agent, []).append(view)
+    return found
+
+
+def agents_in(
+    book: CallBook, queues: AbstractSet[QueueName], known: Mapping[str, Sequence[MemberView]]
+) -> dict[str, list[MemberView]]:
+    """Return what each agent of some queues is in each queue; nothing for one who has gone.
+
+    Args:
+        book: Their PBX's.
+        queues: All in which a membership has changed since.
+        known: What each agent was in each queue before.
+    """
+    found: dict[str, list[MemberView]] = {}
+    for agent, views in known.items():
+        if any(view.queue in queues for view in views):
+            found[agent] = [view for view in views if view.queue not in queues]
+    for view in members_of(book, queues):
+        if view.agent not in found:
+            found[view.agent] = []
+        found[view.agent].append(view)
+    places = {queue: place for place, queue in enumerate(book.queues)}
+    for views in found.values():
+        views.sort(key=lambda view: places[view.queue])
     return found
 
 

@@ -10,16 +10,16 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from ivrd.access import Deed, Person
-from ivrd.core.ids import QueueName, SystemName
-from ivrd.core.live_view import CallerView, MemberView
+from ivrd.core.ids import LineName, QueueName, SystemName
 from ivrd.web.decisions_now import DecisionList, DecisionStatus
-from ivrd.web.floor_people import AgentList, CallerList, PeopleBook
+from ivrd.web.floor_people import AgentList, CallerList, PeopleBook, agent_status
 from ivrd.web.guard import person_with
 from ivrd.web.lines import LineList, Lines
+from ivrd.web.listing import answer, written_list
 from ivrd.web.problems import told
 from ivrd.web.status import QueueList, QueueStatus, StatusBook
 
@@ -93,15 +93,22 @@ class Sights:
         """Return whether somebody sees what happens in a queue."""
         return person.sees(deed, self.queue_lines().get(queue, frozenset()))
 
-    def sees_caller(self, person: Person, view: CallerView) -> bool:
-        """Return whether somebody sees a caller: by the line, or else by the queue."""
-        if view.line is not None:
-            return person.sees(Deed.SEE_CALLS, [view.line])
-        return self.sees_queue(person, Deed.SEE_CALLS, view.queue)
+    def queues_of(self, person: Person, deed: Deed) -> Callable[[str], bool]:
+        """Return whether somebody sees what happens in each queue: asked once for each."""
+        known = self.queue_lines()
+        scope = person.scope(deed)
+        if scope is None:
+            return lambda queue: True
+        return lambda queue: not scope.isdisjoint(known.get(queue, frozenset()))
 
-    def sees_agent(self, person: Person, views: Sequence[MemberView]) -> bool:
-        """Return whether somebody sees an agent: by any of the agent's queues."""
-        return any(self.sees_queue(person, Deed.SEE_AGENTS, view.queue) for view in views)
+    def callers_of(self, person: Person) -> Callable[[QueueName, LineName | None], bool]:
+        """Return whether somebody sees callers: by the line, or else by the queue."""
+        sees_queue, scope = self.queues_of(person, Deed.SEE_CALLS), person.scope(Deed.SEE_CALLS)
+
+        def sees(queue: QueueName, line: LineName | None) -> bool:
+            return sees_queue(queue) if line is None else scope is None or line in scope
+
+        return sees
 
 
 def looks_router(sights: Sights) -> APIRouter:
@@ -114,14 +121,12 @@ def looks_router(sights: Sights) -> APIRouter:
 
 
 def _add_floor(router: APIRouter, sights: Sights) -> None:
-    def queues_of(person: Person) -> list[QueueStatus]:
-        every = sights.statuses.every()
-        return [one for one in every if sights.sees_queue(person, Deed.SEE_FLOOR, one.queue)]
-
-    @router.get("/queues")
-    async def queues(person: SeesFloor) -> QueueList:
+    @router.get("/queues", response_model=QueueList)
+    async def queues(person: SeesFloor) -> Response:
         """Return every queue."""
-        return QueueList(queues=queues_of(person))
+        sees = sights.queues_of(person, Deed.SEE_FLOOR)
+        texts = (one.text for one in sights.statuses.texts() if sees(one.view.queue))
+        return answer(QueueList(queues=[]), "queues", texts)
 
     @router.get("/queues/{system}/{queue}", responses=told(HTTPStatus.NOT_FOUND))
     async def queue(system: NameInPath, queue: NameInPath, person: SeesFloor) -> QueueStatus:
@@ -141,31 +146,38 @@ def _add_floor(router: APIRouter, sights: Sights) -> None:
     @router.get("/cases/count")
     async def case_counts(person: SeesFloor) -> CaseCounts:
         """Return how many cases each queue's calls have opened."""
+        sees = sights.queues_of(person, Deed.SEE_FLOOR)
         return CaseCounts(
             counts=[
                 CaseCount(
-                    system=one.system,
-                    queue=one.queue,
-                    cases=one.counts.cases,
-                    counted_since=one.counted_since,
+                    system=view.system,
+                    queue=view.queue,
+                    cases=view.counts.cases,
+                    counted_since=view.counted_since,
                 )
-                for one in queues_of(person)
+                for view in sights.statuses.views()
+                if sees(view.queue)
             ]
         )
 
 
 def _add_people(router: APIRouter, sights: Sights) -> None:
-    @router.get("/calls")
+    @router.get("/calls", response_model=CallerList)
     async def calls(
         person: SeesCalls, limit: Annotated[int, Query(ge=1, le=CALLERS_SHOWN_MAX)] = 500
-    ) -> CallerList:
+    ) -> Response:
         """Return who waits, queue by queue, longest wait first; numbers are masked."""
-        return sights.people.callers(lambda view: sights.sees_caller(person, view), limit=limit)
+        found = sights.people.callers(sights.callers_of(person), limit=limit)
+        return await written_list(found.empty, "calls", found.views, found.text)
 
-    @router.get("/agents")
-    async def agents(person: SeesAgents) -> AgentList:
+    @router.get("/agents", response_model=AgentList)
+    async def agents(person: SeesAgents) -> Response:
         """Return every agent who is logged in: in which queues, free, busy or paused, and why."""
-        return sights.people.agents(lambda views: sights.sees_agent(person, views))
+        sees = sights.queues_of(person, Deed.SEE_AGENTS)
+        found = sights.people.agents(lambda views: any(sees(view.queue) for view in views))
+        return await written_list(
+            found.empty, "agents", found.views, lambda views: agent_status(views).model_dump_json()
+        )
 
 
 def _add_decisions(router: APIRouter, sights: Sights) -> None:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
@@ -138,8 +139,31 @@ class QueueList(BaseModel):
     queues: list[QueueStatus]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueText:
+    """One queue's status as JSON text, the very text of the API."""
+
+    view: QueueView
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A status as written last; only `at` and the longest wait change with the time alone."""
+
+    view: QueueView
+    title: QueueTitle | None
+    before_at: str
+    between: str
+    after_wait: str
+
+
 class StatusBook:
-    """Queue status on demand."""
+    """Queue status on demand.
+
+    A status is some 1,600 characters, and of hundreds of queues few change between two looks: the
+    text of each is kept, and written anew when something but the time is different.
+    """
 
     def __init__(
         self, floor: Floor, *, now: Callable[[], datetime], titles: Sequence[QueueTitle]
@@ -154,6 +178,7 @@ class StatusBook:
         self._floor = floor
         self._now = now
         self._titles = {(title.system, title.queue): title for title in titles}
+        self._kept: dict[tuple[SystemName, QueueName], _Kept] = {}
 
     def change_titles(self, titles: Sequence[QueueTitle]) -> None:
         """Take the queues of another configuration."""
@@ -176,8 +201,54 @@ class StatusBook:
 
     def as_json(self, system: SystemName, queue: QueueName) -> str | None:
         """Return one queue as JSON text, the very text of the API; None when it is not known."""
-        status = self.one(system, queue)
-        return None if status is None else status.model_dump_json()
+        return next((one.text for one in self.texts([(system, queue)])), None)
+
+    def views(self) -> Sequence[QueueView]:
+        """Return every queue as the floor has it."""
+        return self._floor.queues()
+
+    def texts(
+        self, queues: Iterable[tuple[SystemName, QueueName]] | None = None
+    ) -> list[QueueText]:
+        """Return these queues as JSON text, all of one moment.
+
+        Args:
+            queues: Those that the floor does not know are left out; None for every one.
+        """
+        now = self._now()
+        at = to_json(now).decode()
+        if queues is None:
+            return [self._text(view, now, at) for view in self._floor.queues()]
+        views = [self._floor.queue(system, queue) for system, queue in queues]
+        return [self._text(view, now, at) for view in views if view is not None]
+
+    def _text(self, view: QueueView, now: datetime, at: str) -> QueueText:
+        key = (view.system, view.queue)
+        kept, title = self._kept.get(key), self._titles.get(key)
+        if kept is None or kept.title is not title or kept.view != view:
+            kept = self._kept[key] = self._keep(view, title, now)
+        wait_s = _age_s(view.oldest_arrival_at, now) if view.is_synced else None
+        wait = to_json(wait_s).decode()
+        text = f"{kept.before_at}{at}{kept.between}{wait}{kept.after_wait}"
+        return QueueText(view=view, text=text)
+
+    def _keep(self, view: QueueView, title: QueueTitle | None, now: datetime) -> _Kept:
+        """Write a status, and cut it where the time stands.
+
+        A key in quotes after a comma stands in no text: quotes inside a text have a backslash.
+        """
+        text = self._status(view, now).model_dump_json()
+        before, _, rest = text.partition(',"at":')
+        between, _, after = rest.partition(',"longest_wait_s":')
+        between = between[between.index(',"is_synced":') :]
+        after = after[after.index(',"oldest_arrival_at":') :]
+        return _Kept(
+            view=view,
+            title=title,
+            before_at=f'{before},"at":',
+            between=f'{between},"longest_wait_s":',
+            after_wait=after,
+        )
 
     def _status(self, view: QueueView, now: datetime) -> QueueStatus:
         title = self._titles.get((view.system, view.queue))

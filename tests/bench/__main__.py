@@ -13,6 +13,7 @@ from tests.bench import (
     great_move,
     key_to_queue,
     many_cases,
+    scrape,
     tracker_alone,
     year,
 )
@@ -32,6 +33,7 @@ MEASUREMENTS: Mapping[str, Measure] = {
     "f": expected_wait.measure,
     "g": great_move.measure,
     "h": many_cases.measure,
+    "i": scrape.measure,
 }
 """By key, in the order in which they run; each takes `is_quick`."""
 

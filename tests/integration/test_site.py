@@ -319,12 +319,16 @@ class Viewer:
             return town.daemon._site.access.by_token(town.tokens[who])
 
         self.events = stream.watch(look, last_id=last_id)
+        self._texts: list[str] = []
 
     async def next(self) -> tuple[str, Any, str]:
         """Return the next event: its kind, its data and its id."""
         async with asyncio.timeout(WITHIN_S):
             while True:
-                text = (await anext(self.events)).decode()
+                while not self._texts:
+                    piece = (await anext(self.events)).decode()
+                    self._texts = piece.removesuffix("\n\n").split("\n\n")
+                text = self._texts.pop(0)
                 parts = dict(line.split(": ", 1) for line in text.splitlines() if line)
                 if "event" in parts:
                     return parts["event"], json.loads(parts["data"]), parts.get("id", "")

@@ -1,0 +1,50 @@
+"""Unit tests of what the collector need not look through."""
+
+import gc
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ivrd.long_lived import NIGHT_HOUR, WHOLE_EVERY_S, LongLived
+
+DAY_S = 24 * 3600.0
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+def at_hour(hour: int) -> float:
+    """Return a moment of that hour by the machine's clock."""
+    moment_s = 1_800_000_000.0
+    while time.localtime(moment_s).tm_hour != hour:
+        moment_s += 3600.0
+    return moment_s
+
+
+def test_what_lives_is_set_aside_and_is_freed_all_the_same() -> None:
+    long_lived = LongLived()
+    kept = [[number] for number in range(1_000)]
+    gc.unfreeze()
+    assert not long_lived.settle()
+    before = gc.get_freeze_count()
+    assert before >= 1_000
+    kept.clear()
+    assert gc.get_freeze_count() <= before - 1_000
+
+
+def test_all_is_looked_through_once_a_night() -> None:
+    now_s = [at_hour(NIGHT_HOUR) - DAY_S]
+    long_lived = LongLived(now_s=lambda: now_s[0])
+    assert not long_lived.settle(), "it began in this night"
+    wholes = []
+    for _ in range(48):
+        now_s[0] += 3600.0
+        if long_lived.settle():
+            wholes.append(now_s[0])
+    assert len(wholes) == 2
+    assert wholes[1] - wholes[0] >= WHOLE_EVERY_S
+    assert all(time.localtime(moment_s).tm_hour == NIGHT_HOUR for moment_s in wholes)
