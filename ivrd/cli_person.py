@@ -148,7 +148,7 @@ def purge(
     rewrite: Rewrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take away what is older than [retention] lets it be kept, field by field."""
+    """Take away what is older than its retention lets it be kept, field by field."""
     settings = config.load(config_path)
     purged = asyncio.run(
         retention.run(settings, now=datetime.now(UTC), is_dry_run=dry_run, is_rewritten=rewrite)
