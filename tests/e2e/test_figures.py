@@ -35,6 +35,8 @@ async def agreed(town: Municipality, surfaces: Surfaces, **waiting: int) -> Mome
     try:
         await town.until(is_agreed, what="all six agree", within_s=AGREED_S_MAX)
     except LabError:
+        if not moments:
+            raise
         pytest.fail("\n".join(moments[0].differences))
     return moments[0]
 

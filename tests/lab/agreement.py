@@ -49,8 +49,8 @@ NEWS_S = 1.0
 """So long after Asterisk's last change a surface may still say something older. Boards and brokers
 are told at most five times a second."""
 
-ANSWER_S_MAX = 20.0
-"""For one surface to answer at all."""
+ANSWER_S_MAX = 60.0
+"""For one surface to answer at all, and for the command line to start on a busy machine."""
 
 CLI_EVERY_S = 0.2
 
