@@ -128,6 +128,13 @@ async def test_each_class_of_call_gives_the_right_case_or_none(town: Municipalit
         assert (promised.state, promised.deadline) == (CaseState.OPEN, deadline)
         figures = total(by_department(await cases_of(desk, *callers)))
         assert figures == AnsweredCalls(resolved_later=1, half_helped=1)
+    async with scene(town) as again:
+        repeat = await again.ring_as(resolved.number)
+        await repeat.gone()
+    async with desk_of(town) as desk:
+        [linked] = await cases_of(desk, repeat)
+        assert linked.linked_case_id == draft.case_id, "that one is promised, and not closed"
+        assert total(by_department([linked])) == AnsweredCalls(resolved_later=1)
     stored = {facts.call_id: facts for facts in await town.facts()}
     assert not stored[handed_on.call_id].cases, "reconcile counts what the rule opened"
 
