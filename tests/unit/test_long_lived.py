@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ivrd import long_lived as module
 from ivrd.long_lived import NIGHT_HOUR, WHOLE_EVERY_S, LongLived
 
 DAY_S = 24 * 3600.0
@@ -34,6 +35,27 @@ def test_what_lives_is_set_aside_and_is_freed_all_the_same() -> None:
     assert before >= 1_000
     kept.clear()
     assert gc.get_freeze_count() <= before - 1_000
+
+
+def test_rings_that_gather_by_day_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GATHERED_MAX", 1_000)
+    noon_s = at_hour(12)
+    long_lived = LongLived(now_s=lambda: noon_s)
+    gc.collect()
+    long_lived._look_through()
+    rings: list[list[object]] = [[] for _ in range(1_500)]
+    for ring in rings:
+        ring.append(ring)
+    assert long_lived.settle(), "so many came"
+    assert not long_lived.settle(), "and live, so they are known"
+    before = gc.get_freeze_count()
+    del ring
+    rings.clear()
+    assert gc.get_freeze_count() >= before - 10, "a ring frees nothing by itself"
+    more = [[number] for number in range(1_100)]
+    assert long_lived.settle()
+    assert gc.get_freeze_count() < before
+    assert more
 
 
 def test_all_is_looked_through_once_a_night() -> None:
