@@ -16,6 +16,7 @@ from ivrd.access.book import AccessBook
 from ivrd.access.rights import Person
 from ivrd.access.sessions import Sessions, session_key
 from ivrd.agent_board import AgentBoard, Pbx
+from ivrd.asyncapi import document_of
 from ivrd.audit_desk import AuditDesk, AuditPage, Touched
 from ivrd.config import Config
 from ivrd.core.actors import Actor
@@ -40,6 +41,7 @@ from ivrd.personal_data import PersonalData
 from ivrd.web.act_forms import MoveForm
 from ivrd.web.acts import Hands, acts_router, every_switch
 from ivrd.web.agent_routes import AgentHands, agents_router
+from ivrd.web.asyncapi_route import asyncapi_router
 from ivrd.web.audit_routes import Wanted, audit_router
 from ivrd.web.bridge import Bridge
 from ivrd.web.cases import CasePages
@@ -203,6 +205,7 @@ class Site:
             handover_router(self._handover.statuses, self._handover.desk, audit),
             audit_router(self._search_audit),
             numbers_router(self._numbers, audit),
+            asyncapi_router(lambda: self._messages),
             self._cases.router,
             page_routes(),
         ]
@@ -281,6 +284,7 @@ class Site:
     # Inside.
 
     def _use(self, config: Config) -> None:
+        self._messages = document_of(config)
         every = frozenset(line.name for line in config.lines)
         reached = graph(config).queues
         self._queue_lines = {

@@ -11,7 +11,10 @@ Source:
 
 import json
 from collections.abc import Mapping
-from typing import TypedDict
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from pydantic import BaseModel, Field
 
 from ivrd.core.case_messages import CaseMessage
 
@@ -23,6 +26,65 @@ SEQUENCE_DIGITS = 10
 """Text of one length, so that its order is the numbers' order."""
 
 CaseFields = Mapping[str, object]
+
+
+class CaseTold(BaseModel, extra="forbid"):
+    """What is told of a case (db/case_message_writes.py); the form, for whoever receives it."""
+
+    key: str = Field(description="What the case is called outside, for ever.")
+    case_id: int
+    version: int
+    system: str
+    call_id: str
+    line: str | None
+    queue: str
+    agent: str
+    answered_at: datetime
+    opened_at: datetime
+    case_class: str = Field(alias="class", description="resolved, half_helped or contact.")
+    state: str
+    department: str | None
+    label: str | None
+    deadline: datetime | None = Field(description="Of a promise to call back.")
+    feedback_kind: str | None
+    feedback_receiver: str | None
+    linked_case_id: int | None
+    external_id: str | None = Field(description="What the department calls it.")
+    note: str = Field(default="", description="Only with includes_note.")
+    feedback_text: str = Field(default="", description="Only with includes_note.")
+    caller_number: str = Field(default="", description="Only with includes_number, while kept.")
+
+
+class ChangeTold(BaseModel, extra="forbid"):
+    """What has changed."""
+
+    kind: str
+    version: int
+    at: datetime
+    who: str
+    from_where: str
+    fields: list[str] = Field(description="Which fields of the case.")
+
+
+class DataTold(BaseModel, extra="forbid"):
+    """A case, and its change."""
+
+    case: CaseTold
+    change: ChangeTold
+
+
+class CaseEvent(BaseModel, extra="forbid"):
+    """A CloudEvent 1.0.2 about one change of one case."""
+
+    specversion: Literal["1.0"]
+    id: str = Field(description="The same at each repeat.")
+    source: str
+    type: str = Field(description="ivrd.case.handed_over, ivrd.case.closed, ...")
+    subject: str = Field(description="The case's key.")
+    time: datetime
+    sequence: str = Field(description="Order within one subject, as text.")
+    datacontenttype: Literal["application/json"]
+    data: DataTold
 
 
 class Payload(TypedDict):

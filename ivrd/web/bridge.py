@@ -24,7 +24,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ivrd.web.guard import BRIDGE
 
@@ -46,6 +46,16 @@ class Command(BaseModel):
     token: str = Field(min_length=1, max_length=200)
     do: str = Field(max_length=400, description="A route of POST, without /api/.")
     body: dict[str, Any] = Field(default_factory=dict)
+
+
+class Reply(BaseModel):
+    """What came of one message."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(description="As it was asked.")
+    status: int = Field(description="Of HTTP: 200, 401, 403, 404, 409, 422, ...")
+    body: JsonValue = Field(description="What the route answers; null when it answers nothing.")
 
 
 class Bridge:
@@ -76,13 +86,13 @@ class Bridge:
             return command.id, known
         status, body = await self._ask(command)
         self.taken[(str(status),)] += 1
-        answer = json.dumps({"id": command.id, "status": status, "body": body})
+        answer = Reply(id=command.id, status=status, body=body).model_dump_json()
         self._answers[key] = answer
         if len(self._answers) > ANSWERS_KEPT:
             self._answers.popitem(last=False)
         return command.id, answer
 
-    async def _ask(self, command: Command) -> tuple[int, object]:
+    async def _ask(self, command: Command) -> tuple[int, JsonValue]:
         """Return the status and the document that a route answers with."""
         if not _PATH.fullmatch(command.do) or ".." in command.do:
             told = "do: a route such as lines/kommunen/close; see /openapi.json"

@@ -50,7 +50,9 @@ SHIFT = {
 class Town:
     """The daemon and everybody's tokens."""
 
-    def __init__(self, directory: Path, **access: object) -> None:
+    def __init__(
+        self, directory: Path, *, more: dict[str, object] | None = None, **access: object
+    ) -> None:
         self.tokens = {name: new_token() for name in ROLES}
         entries = [
             {
@@ -67,6 +69,7 @@ class Town:
         document["database"] = {"url": f"sqlite+aiosqlite:///{directory}/ivrd.sqlite"}
         document["journal"] = {"directory": str(directory / "journal")}
         document["access"] = {"token": entries, **access}
+        document |= more or {}
         document.pop("prompt_sheet", None)
         keys = PrivacyConfig(keys=(SecretStr(new_key_line(datetime.now(UTC))),))
         self.settings = config.check(document).model_copy(update={"privacy": keys})
