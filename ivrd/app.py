@@ -94,7 +94,7 @@ class App:
         )
         self._outbox = self._wire_outbox(config)
         self._desk, self._handover = self._wire_cases(config)
-        self._menu_counts = MenuCounts()
+        self._menu_counts = MenuCounts(self._metrics)
         self._speaker = QueueSpeaker(self._trackers, sheet=config.sheet)
         self._agi = self._wire_agi(config)
         self._publisher: Publisher | None = None

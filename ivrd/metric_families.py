@@ -20,6 +20,9 @@ MOVES = "ivrd_queue_moves_total"
 MOVE_FAILURES = "ivrd_queue_move_failures_total"
 CHOICES = "ivrd_menu_outcomes_total"
 NOTICES = "ivrd_notices_total"
+MENU_SECONDS = "ivrd_menu_seconds_total"
+WRONG_KEYS = "ivrd_menu_wrong_keys_total"
+REPEATS = "ivrd_menu_repeats_total"
 CALLS = "ivrd_calls_total"
 CASES = "ivrd_cases_opened_total"
 
@@ -32,6 +35,8 @@ LASTING = (
     MOVE_FAILURES,
     CHOICES,
     NOTICES,
+    WRONG_KEYS,
+    REPEATS,
     CALLS,
     CASES,
 )
@@ -94,6 +99,15 @@ FAMILIES: Mapping[str, tuple[Labels, str]] = {
         "Visits to a tone menu by outcome and accepted key; runner is who ran it: daemon, or "
         "dialplan (the static twin, because the daemon was not there).",
     ),
+    MENU_SECONDS: (
+        ("menu", "outcome"),
+        "Seconds that callers spent in ivrd's menus, by outcome.",
+    ),
+    WRONG_KEYS: (
+        ("menu", "key"),
+        "Keys that one of ivrd's menus does not have; several for more digits than one.",
+    ),
+    REPEATS: (("menu",), "Times that the prompt of one of ivrd's menus was asked for again."),
     NOTICES: (
         ("system", "notice", "end"),
         "Times that a notice was played; end is heard, or hung_up for a caller who hung up during "

@@ -54,6 +54,7 @@ from ivrd.metric_families import (
     LASTING,
     LINE_SERVICE,
     LINE_WAITS,
+    MENU_SECONDS,
     MOVE_FAILURES,
     MOVES,
     NOTICES,
@@ -65,7 +66,7 @@ from ivrd.metric_families import (
 )
 from ivrd.metric_goals import RESULTS, error_of, judged
 from ivrd.metric_live import AmiState, Outbox, ami_families, floor_families, outbox_families
-from ivrd.metric_series import Histogram, Tally, counter, gauge
+from ivrd.metric_series import Histogram, SecondsTally, Tally, counter, gauge
 from ivrd.metric_text import OPEN_METRICS_END, Figures, Form, Lines, written
 
 FIXED_BUCKETS_S = (5.0, 10.0, 25.0, 60.0, 600.0)
@@ -114,6 +115,7 @@ class Metrics(Collector):
         self._kept = kept
         self._lasting: Mapping[str, Tally | Histogram] = {
             **{name: Tally(name) for name in LASTING},
+            MENU_SECONDS: SecondsTally(MENU_SECONDS),
             WAITS: Histogram(WAITS, bounds_s=bounds_s),
             LINE_WAITS: Histogram(LINE_WAITS, bounds_s=bounds_s),
             WAIT_ERRORS: Histogram(WAIT_ERRORS, bounds_s=ERROR_BUCKETS_S),
@@ -169,6 +171,11 @@ class Metrics(Collector):
         labels = (effect.system, effect.notice, end)
         self._count(f"notice {effect.call_id}#{effect.number}", (NOTICES, labels, None))
 
+    def count_steps(self, key: str, steps: Sequence[Step]) -> None:
+        """Count what no effect of the core tells of, and bring it to the disk."""
+        self._count(key, *steps)
+        self.settle()
+
     def record_entry(self, effect: RecordEntry) -> None:
         """Count a talk."""
         if effect.talk is None:
@@ -214,7 +221,9 @@ class Metrics(Collector):
         """Count one step."""
         name, labels, seconds = step
         match self._lasting.get(name):
-            case Tally() as tally:
+            case SecondsTally() as spent if seconds is not None:
+                spent.add_seconds(labels, seconds)
+            case Tally() as tally if seconds is None:
                 tally.add(labels)
             case Histogram() as histogram if seconds is not None:
                 histogram.observe(labels, seconds)

@@ -100,7 +100,7 @@ def show_lines(metrics: Metrics, lines: LineBook) -> None:
 
 
 def show_menus(metrics: Metrics, *, agi: AgiServer, counts: MenuCounts) -> None:
-    """Show callers in menus, what they did there, and how their connections ended."""
+    """Show callers in menus, and how their connections ended."""
     metrics.register_gauge_source(
         "ivrd_agi_sessions", "Callers in menus now.", (), lambda: {(): agi.sessions_open}
     )
@@ -115,24 +115,6 @@ def show_menus(metrics: Metrics, *, agi: AgiServer, counts: MenuCounts) -> None:
         "Prompts that Asterisk could not play.",
         ("menu", "prompt"),
         lambda: counts.missing_prompts,
-    )
-    metrics.register_counter_source(
-        "ivrd_menu_seconds_total",
-        "Seconds that callers spent in menus, by outcome.",
-        ("menu", "outcome"),
-        counts.seconds,
-    )
-    metrics.register_counter_source(
-        "ivrd_menu_wrong_keys_total",
-        "Keys that a menu does not have; several for more digits than one.",
-        ("menu", "key"),
-        lambda: counts.wrong_keys,
-    )
-    metrics.register_counter_source(
-        "ivrd_menu_repeats_total",
-        "Times that a menu's prompt was asked for again.",
-        ("menu",),
-        lambda: counts.repeats,
     )
 
 

@@ -25,7 +25,7 @@ LASTING = (
     "ivrd_cases_opened_total",
     "ivrd_line_wait",
     "ivrd_line_service",
-    "ivrd_menu_outcomes_total",
+    "ivrd_menu_",
     "ivrd_queue_entries_total",
     "ivrd_queue_joined_total",
     "ivrd_queue_service_total",

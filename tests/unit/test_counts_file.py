@@ -12,8 +12,10 @@ from prometheus_client import generate_latest
 
 from ivrd import counts_file, metric_series
 from ivrd.core.effects import Disposition
-from ivrd.core.ids import CallId
+from ivrd.core.ids import CallId, MenuName
+from ivrd.core.menu import Finished, MenuOutcome
 from ivrd.counts_file import CountsFile
+from ivrd.menu_counts import MenuCounts
 from ivrd.metrics import Metrics
 from tests.unit.test_metrics import a_call, a_case, an_entry, judge, shown
 
@@ -45,6 +47,29 @@ class Life:
 
 
 ANSWERED = "ivrd_queue_entries_total{disposition=answered,queue=kc,system=pbx1}"
+
+
+def test_what_callers_did_in_menus_outlives_a_kill_too(tmp_path: Path) -> None:
+    first = Life(tmp_path)
+    menu = MenuCounts(first.metrics)
+    name, wrong = MenuName("huvudmeny"), ("7", "12", "99")
+    done = Finished(
+        outcome=MenuOutcome.STAYED, choice=None, digit=None, wrong_keys=wrong, repeats=2
+    )
+    for _ in range(2):
+        menu.menu_finished(menu=name, finished=done, seconds=4.1)
+    told = first.shows()
+    assert told["ivrd_menu_seconds_total{menu=huvudmeny,outcome=stayed}"] == 8.2
+    assert told["ivrd_menu_wrong_keys_total{key=7,menu=huvudmeny}"] == 2
+    assert told["ivrd_menu_wrong_keys_total{key=several,menu=huvudmeny}"] == 4
+    assert told["ivrd_menu_repeats_total{menu=huvudmeny}"] == 4
+    second = Life(tmp_path)
+    assert second.shows() == told
+    MenuCounts(second.metrics).menu_finished(menu=name, finished=done, seconds=0.1)
+    second.file._begin()
+    third = Life(tmp_path).shows()
+    assert third == second.shows()
+    assert third["ivrd_menu_seconds_total{menu=huvudmeny,outcome=stayed}"] == 8.3
 
 
 def test_after_a_kill_everything_is_shown_as_it_was(tmp_path: Path) -> None:
