@@ -102,10 +102,14 @@ function linesOf(one) {
 
 async function ask(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" } });
-  if (answer.status === 401) location.assign("/login?next=/guide");
-  if (!answer.ok) throw new Error(why(answer.status, await answer.json()));
+  // What is not saved yet would be lost with the page: it waits for a sign-in in another tab.
+  if (answer.status === 401 && !waiting) location.assign("/login?next=/guide");
+  if (!answer.ok) throw new Error(why(answer.status, await read(answer)));
   return answer.json();
 }
+
+// A proxy before the server answers in its own form.
+const read = (answer) => answer.json().catch(() => ({ detail: `HTTP ${answer.status}` }));
 
 // A code or a status that this page does not know is told as the server puts it, in English.
 function why(status, problem) {
@@ -142,16 +146,16 @@ async function send(id, body, done) {
       } catch {
         answer = null;
       }
-      if (answer !== null && answer.status < 500 && answer.status !== 429) {
-        const said = await answer.json();
+      if (answer !== null && answer.status < 500 && ![401, 429].includes(answer.status)) {
+        const said = await read(answer);
         if (answer.ok) learn(said);
-        if (answer.status === 409) learn(said.case);
+        if (said.case) learn(said.case);
         if (answer.ok) tell(done());
         else if (answer.status === 409) complain(say("conflict"));
         else complain(say("refused", { why: why(answer.status, said) }));
         break;
       }
-      complain(say("unsaved"));
+      complain(say(answer !== null && answer.status === 401 ? "signed_out" : "unsaved"));
       await new Promise((resolve) => setTimeout(resolve, ACT_AGAIN_MS));
     }
   } finally {

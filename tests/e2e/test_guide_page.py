@@ -236,6 +236,30 @@ async def test_an_act_while_ivrd_is_away_is_done_once_when_it_is_back(town: Muni
         assert [change.what for change in history.changes] == ["opened", "label"]
 
 
+async def test_what_is_typed_outlives_a_proxys_answer_and_the_end_of_the_session(
+    town: Municipality,
+) -> None:
+    async with signed_in(town) as page, scene(town, is_orderly=False) as played:
+        call_id = await a_call(played)
+        draft = page.locator("#drafts .case")
+        await expect(draft).to_have_count(1)
+        answers = {"status": 413}
+        await page.route(
+            "**/acts", lambda route: route.fulfill(**answers, content_type="text/html", body="<p>")
+        )
+        await draft.focus()
+        await page.keyboard.type("51")
+        await expect(page.locator("#fault")).to_contain_text("Inte gjort")
+        answers["status"] = 401
+        await draft.focus()
+        await page.keyboard.type("52")
+        await expect(page.locator("#fault")).to_contain_text("Du är utloggad")
+        await page.unroute("**/acts")
+        await expect(page.locator("#told")).to_have_text("Märkt: Avfall.")
+        await expect(draft).to_have_count(0)
+        await labelled(town, call_id, "avfall")
+
+
 async def test_nobody_sees_or_changes_the_cases_of_another(town: Municipality) -> None:
     async with scene(town, is_orderly=False) as played:
         call_id = await a_call(played)
