@@ -72,7 +72,7 @@ REFUSALS = frozenset({4, 5, 134, 135})
 3.2.2.2, whose numbers paho 2 uses for both."""
 
 COMMANDS_MAX = 100
-"""Commands that wait for their turn; more are dropped, and whoever asked gets no answer."""
+"""Commands that wait for their turn, and answers for the broker; more are dropped."""
 
 Take = Callable[[bytes], Awaitable[tuple[str, str] | None]]
 """Does what a command asks; returns its id and the answer, or None for what is no command."""
@@ -179,6 +179,7 @@ class _Link:
         """What is told below the prefix, by topic, as it is now."""
         self._new_states: dict[str, None] = {}
         self._commands: asyncio.Queue[bytes] = asyncio.Queue(COMMANDS_MAX)
+        self._replies: deque[tuple[str, str]] = deque()
         self._work = asyncio.Event()
         self._backoff = Backoff(random.Random().random)
         self._is_loss_logged = False
@@ -225,12 +226,16 @@ class _Link:
 
     async def run(self) -> None:
         """Connect, publish until the connection is lost, and connect again, for ever."""
-        while True:
-            try:
-                await self._connect_and_publish()
-            except* PEER_ERRORS as errors:
-                self._note_loss(errors)
-            await asyncio.sleep(next(self._backoff))
+        async with asyncio.TaskGroup() as group:
+            if self.take is not None:
+                # Not within a connection: its loss would tear an act that is under way.
+                group.create_task(self._obey(self.take), name="mqtt-commands")
+            while True:
+                try:
+                    await self._connect_and_publish()
+                except* PEER_ERRORS as errors:
+                    self._note_loss(errors)
+                await asyncio.sleep(next(self._backoff))
 
     async def _connect_and_publish(self) -> None:
         async with contextlib.AsyncExitStack() as stack:
@@ -240,9 +245,6 @@ class _Link:
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._listen(client), name=f"mqtt-watch-{self._system}")
-                    if self.take is not None:
-                        work = self._obey(client, self.take)
-                        group.create_task(work, name="mqtt-commands")
                     group.create_task(self._publish(client), name=f"mqtt-send-{self._system}")
             except asyncio.CancelledError:
                 await self._say_offline(client)
@@ -280,10 +282,18 @@ class _Link:
         self._backoff.reset()
         while True:
             self._work.clear()
+            await self._send_replies(client)
             await self._send_cases(client)
             await self._send_decisions(client)
             await self._send_others(client)
             await self._wait(await self._send_due(client))
+
+    async def _send_replies(self, client: aiomqtt.Client) -> None:
+        while self._replies:
+            name, text = self._replies[0]
+            topic = f"{self._config.topic_prefix}/reply/{name}"
+            await _say(client, topic, text, retain=False)
+            self._replies.popleft()
 
     async def _send_cases(self, client: aiomqtt.Client) -> None:
         while self._cases:
@@ -328,13 +338,13 @@ class _Link:
             payload = message.payload
             self._commands.put_nowait(payload if isinstance(payload, bytes) else b"")
 
-    async def _obey(self, client: aiomqtt.Client, take: Take) -> None:
-        """Carry out commands in turn, and answer each; one that was taken in before a loss too."""
+    async def _obey(self, take: Take) -> None:
+        """Carry out commands in turn, and let each be answered; also what came before a loss."""
         while True:
             answer = await take(await self._commands.get())
-            if answer is not None:
-                topic = f"{self._config.topic_prefix}/reply/{answer[0]}"
-                await _say(client, topic, answer[1], retain=False)
+            if answer is not None and len(self._replies) < COMMANDS_MAX:
+                self._replies.append(answer)
+                self._work.set()
 
     async def _send_due(self, client: aiomqtt.Client) -> float | None:
         """Send each changed status whose interval is over.

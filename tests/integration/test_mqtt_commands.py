@@ -24,7 +24,7 @@ from ivrd.access.book import AccessBook
 from ivrd.access.sessions import Sessions
 from ivrd.config import AccessConfig, MqttConfig
 from ivrd.core.ids import SystemName
-from ivrd.mqtt import Publisher
+from ivrd.mqtt import Publisher, Take
 from ivrd.web.bridge import Bridge
 from ivrd.web.guard import Guard, origin_of, person_with
 from ivrd.web.problems import add_problems
@@ -138,7 +138,9 @@ def certificates(directory: Path) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def talking(directory: Path, desk: Desk) -> AsyncIterator[tuple[Talk, Publisher]]:
+async def talking(
+    directory: Path, desk: Desk, take: Take | None = None
+) -> AsyncIterator[tuple[Talk, Publisher]]:
     """Run a broker with TLS and passwords, ivrd's side, and somebody who asks."""
     ca = certificates(directory)
     passwords = directory / "passwords"
@@ -158,7 +160,7 @@ async def talking(directory: Path, desk: Desk) -> AsyncIterator[tuple[Talk, Publ
             tls_ca_file=ca,
         )
         publisher = Publisher(config, systems=[PBX], status=lambda *_: None)
-        publisher.take_commands(Bridge(desk.app).take)
+        publisher.take_commands(take or Bridge(desk.app).take)
         tls = aiomqtt.TLSParameters(ca_certs=str(ca))
         async with aiomqtt.Client(
             broker.host, broker.port, username="guest", password="guest-password", tls_params=tls
@@ -255,6 +257,38 @@ async def test_a_command_that_the_broker_kept_is_too_old_to_be_obeyed(tmp_path: 
             running.cancel()
             await asyncio.wait([running])
         assert {json.loads(each)["id"] for each in taken} == {"fresh"}
+
+
+async def test_an_act_under_way_is_not_torn_when_the_broker_is_lost(tmp_path: Path) -> None:
+    begun: list[bytes] = []
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def take(payload: bytes) -> tuple[str, str]:
+        begun.append(payload)
+        has_begun.set()
+        await may_end.wait()
+        return "slow", "{}"
+
+    async with talking(tmp_path, Desk(), take) as (talk, publisher):
+        await talk.say(command("slow"))
+        async with asyncio.timeout(WITHIN_S):
+            await has_begun.wait()
+        config, lives = publisher.config, talk.heard["ivrd/pbx1/availability"]
+        known = len(lives)
+        # Whoever comes with our name takes our place at the broker.
+        async with aiomqtt.Client(
+            config.host,
+            config.port,
+            username="ivrd",
+            password="ivrd-password",
+            identifier="ivrd-ivrd-pbx1",
+            tls_params=aiomqtt.TLSParameters(ca_certs=str(config.tls_ca_file)),
+        ):
+            pass
+        await talk.told("ivrd/pbx1/availability", known + 1)
+        may_end.set()
+        assert await talk.hear("ivrd/reply/slow") == [{}]
+    assert len(begun) == 1
 
 
 async def test_a_line_is_told_when_it_changes(tmp_path: Path) -> None:
