@@ -37,7 +37,7 @@ from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.errors import PeerError
-from ivrd.mqtt_texts import case_json, decision_json
+from ivrd.mqtt_texts import case_json, decision_json, topic_level
 from ivrd.retry import Backoff
 
 STATUS_INTERVAL_S = 0.2
@@ -361,7 +361,7 @@ class _Link:
             self._sent_at[queue] = loop.time()
             payload = self._status(self._system, queue)
             if payload is not None:
-                topic = f"{self._root}/queue/{queue}/status"
+                topic = f"{self._root}/queue/{topic_level(queue)}/status"
                 await _say(client, topic, payload, retain=True)
         if not self._changed:
             return None

@@ -131,3 +131,16 @@ def decision_json(decision: RecordDecision) -> str:
         figures=json.loads(decision.figures),
     )
     return message.model_dump_json()
+
+
+def topic_level(name: str) -> str:
+    """Return a name as one level of a topic, to which nobody may publish with a wildcard in it.
+
+    Example:
+        >>> topic_level("IT+stöd #2")
+        'IT%2Bstöd %232'
+
+    Source:
+        MQTT 3.1.1, section 4.7.1.1. Queues of others on the same Asterisk may be named so.
+    """
+    return name.replace("+", "%2B").replace("#", "%23")

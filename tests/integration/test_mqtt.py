@@ -386,6 +386,23 @@ async def test_names_from_the_wire_cannot_fill_the_memory(
     assert (publisher.depth, publisher.dropped) == (3, 7)
 
 
+async def test_a_queue_named_with_a_wildcard_has_a_topic_too(
+    broker: Mosquitto, board: Board
+) -> None:
+    """Queues of others on the same Asterisk are shown too, however they are named."""
+    publisher = a_publisher(board, broker.port)
+    odd = QueueName("IT+stöd #2")
+    async with running(publisher.run()) as task, listening(broker) as listener:
+        publisher.publish_queue(PBX, odd)
+        publisher.publish_queue(PBX, KC)
+        topic = "ivrd/pbx1/queue/kc/status"
+        await eventually(
+            lambda: task.done() or listener.last(topic) is not None, what="the other queue"
+        )
+        assert not task.done(), task
+    assert listener.last("ivrd/pbx1/queue/IT%2Bstöd %232/status") is not None
+
+
 async def test_a_queue_that_nobody_knows_any_more_is_not_sent(
     broker: Mosquitto, board: Board
 ) -> None:
