@@ -49,6 +49,9 @@ def prune_aside(
         if os.geteuid() == 0:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
         file.write(b"".join(kept))
+        file.flush()
+        # It is all there is of these facts.
+        os.fsync(descriptor)
     temporary.replace(path)
     return gone
 

@@ -1,6 +1,7 @@
 """Recordings by line, the list of protected callers, what is due when, and what is set aside."""
 
 import doctest
+import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -136,6 +137,19 @@ def test_each_field_goes_by_its_own_time() -> None:
 
 def test_docstring_examples_hold() -> None:
     assert doctest.testmod(retention).failed == 0
+
+
+def test_what_stays_set_aside_is_on_the_disk_before_it_takes_the_old_ones_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "set-aside.jsonl"
+    file.write_bytes(b"torn\n" + encode(a_recorded_call(1)))
+    flushed: list[bytes] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda number: flushed.append(Path(f"/proc/self/fd/{number}").read_bytes())
+    )
+    prune_aside(tmp_path, is_gone=lambda fact: fact is None)
+    assert flushed == [file.read_bytes()]
 
 
 def test_what_was_set_aside_goes_line_by_line(tmp_path: Path) -> None:
