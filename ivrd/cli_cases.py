@@ -82,7 +82,7 @@ def list_cases(
     html: HtmlFile = None,
 ) -> None:
     """List cases and contacts, newest first."""
-    settings = config.load(config_path)
+    settings = config.load_for_reports(config_path)
     begin, end = _period(settings, since, until)
     wanted = CaseFilter(
         agent=agent,
@@ -125,7 +125,7 @@ def show(
     html: HtmlFile = None,
 ) -> None:
     """Show one case with every change of it."""
-    settings = config.load(config_path)
+    settings = config.load_for_reports(config_path)
     history = asyncio.run(_history(settings, case_id))
     if html is not None:
         page = case_page(
@@ -157,7 +157,7 @@ def export(
     case_class: Class = None,
 ) -> None:
     """Write cases and contacts to a file; CSV and JSON take any number of them."""
-    settings = config.load(config_path)
+    settings = config.load_for_reports(config_path)
     begin, end = _period(settings, since, until)
     wanted = CaseFilter(
         line=line,

@@ -57,7 +57,6 @@ NOW = datetime.now(UTC)
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """Return a directory with a configuration, and a database of three calls and an old one."""
-    (tmp_path / "ami-secret").write_text("x" * 32)
     (tmp_path / "ivrd.toml").write_text(CONFIGURATION.format(directory=tmp_path), encoding="utf-8")
     asyncio.run(_fill(DatabaseConfig(url=f"sqlite+aiosqlite:///{tmp_path}/ivrd.sqlite")))
     return tmp_path
