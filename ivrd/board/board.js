@@ -124,6 +124,7 @@ const GONE = { queue: floor.queues, line: floor.lines, agent: floor.agents };
 
 function gone(one) {
   if (one.kind === "agent" && floor.agents.has(one.key)) floor.left.add(floor.agents.get(one.key).agent);
+  if (one.kind === "switch") floor.switches.delete(one.key.replace("/", " "));
   if (one.kind in GONE) GONE[one.kind].delete(one.key);
 }
 

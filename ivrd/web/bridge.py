@@ -10,7 +10,8 @@ is `POST /api/lines/kommunen/close` with that body and that token, and its answe
     {"id": "4711", "status": 200, "body": {...}}
 
 The same id with the same token a second time is answered as the first, and done once: a broker may
-deliver a message twice. What cannot be read has no id to answer to; it is counted.
+deliver a message twice. An act that came too often or too early was not done, and may be asked for
+again. What cannot be read has no id to answer to; it is counted.
 """
 
 import asyncio
@@ -33,6 +34,8 @@ MESSAGE_BYTES_MAX = 16_384
 ANSWERS_KEPT = 1_000
 
 _PATH = re.compile(r"[A-Za-z0-9_.~%-]+(/[A-Za-z0-9_.~%-]+){0,5}")
+
+_NOT_DONE = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -87,6 +90,8 @@ class Bridge:
         status, body = await self._ask(command)
         self.taken[(str(status),)] += 1
         answer = Reply(id=command.id, status=status, body=body).model_dump_json()
+        if status in _NOT_DONE:
+            return command.id, answer
         self._answers[key] = answer
         if len(self._answers) > ANSWERS_KEPT:
             self._answers.popitem(last=False)

@@ -58,7 +58,7 @@ class ChangeTeller:
         self.switches: Switches = tuple
         """Set by whoever knows them."""
         self.told_line: Callable[[str, str], None] | None = None
-        """Told each line with its status as JSON, as often as they are looked at."""
+        """Told each line's status as JSON, as often as they are looked at; "" when it is gone."""
 
     def observe(self, effect: Effect) -> None:
         """See an effect; never raises."""
@@ -154,7 +154,9 @@ class ChangeTeller:
             await asyncio.sleep(0)
 
     def _tell_lines(self) -> None:
+        gone = set(self._stream.keys("line"))
         for line in self._sights.lines():
+            gone.discard(line.line)
             text = line.model_dump_json()
             if self.told_line is not None:
                 self.told_line(line.line, text)
@@ -165,16 +167,21 @@ class ChangeTeller:
                 deed=Deed.SEE_FLOOR,
                 lines=frozenset({line.line}),
             )
+        for name in gone:  # Taken out of the configuration, and ivrd lives on.
+            self._stream.forget("line", name, deed=Deed.SEE_FLOOR, lines=frozenset({name}))
+            if self.told_line is not None:
+                self.told_line(name, "")
 
     def _tell_switches(self) -> None:
+        gone = set(self._stream.keys("switch"))
         for switch, lines in self.switches():
+            key = f"{switch.kind}/{switch.name}"
+            gone.discard(key)
             self._stream.publish(
-                "switch",
-                f"{switch.kind}/{switch.name}",
-                switch.model_dump_json(),
-                deed=Deed.SEE_CALLS,
-                lines=lines,
+                "switch", key, switch.model_dump_json(), deed=Deed.SEE_CALLS, lines=lines
             )
+        for key in gone:
+            self._stream.forget("switch", key, deed=Deed.SEE_CALLS, lines=None)
 
     def tell_act(self, act: RecordAct, lines: frozenset[str]) -> None:
         """Tell at once what somebody did, or tried; never raises."""
