@@ -18,9 +18,10 @@ PYTHON = (sys.executable, "-m")
 
 ON_OLDER = "tests on 16.28"
 
-AT_ONCE = ("--numprocesses=3", "--dist=loadfile")
+AT_ONCE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder")
 """Real calls are mostly waiting, so three files at a time suit two cores; each has PBXs and ports
-of its own. A file stays together, because its scenarios share a PBX."""
+of its own. A file stays together, because its scenarios share a PBX. Files go out in the order of
+tests/conftest.py, not those with the most tests first: these are the quickest."""
 
 CHECKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", (*PYTHON, "ruff", "format", "--check", "--quiet", ".")),

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.pbx import Agent, Pbx, PbxPlan
+from tests.lab.pbx import CLI_S_MAX, STOP_NOW_S_MAX, Agent, Pbx, PbxPlan
 from tests.lab.ports import LOOPBACK, reserve_port
-from tests.lab.processes import POLL_S, LabError, is_gone
+from tests.lab.processes import POLL_S, STOP_STEPS, LabError, is_gone
 from tests.lab.root import REPOSITORY, find_asterisk
 
-END_S_MAX = 10.0
+END_S_MAX = CLI_S_MAX + STOP_NOW_S_MAX + sum(within_s for _, within_s in STOP_STEPS)
+"""As long as all the steps of stopping a PBX may take, one after the other."""
 
 LOOPBACK_IN_PROC = "0100007F"
 """127.0.0.1, as /proc/net writes it on a little-endian machine."""

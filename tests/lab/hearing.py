@@ -6,9 +6,10 @@ Here: finding prompts in a wav file. Not here: making the recording, which is fo
 How it decides. A prompt is always heard from its beginning; a key may cut its end. So the beginning
 of each prompt is looked for everywhere (normalised cross-correlation), and from each place found
 the prompt is followed, a twentieth of a second at a time, for as long as the recording says the
-same. Of prompts found at the same place, such as two that begin with the same words, the one that
-explains most of the recording was played. Both signals are differenced before, which evens their
-spectrum: the same voice saying other words then correlates at 0.3 and less, µ-law at 0.9 and more.
+same; over a hole in which nothing came, when it goes on behind it where it stopped. Of prompts
+found at the same place, such as two that begin with the same words, the one that explains most of
+the recording was played. Both signals are differenced before, which evens their spectrum: the same
+voice saying other words then correlates at 0.3 and less, µ-law at 0.9 and more.
 
 What it cannot know. Whoever does not name the prompt that was played may be told of another one
 that begins alike, with a small share; so name all that might be played. Two prompts of which no
@@ -47,6 +48,12 @@ BLOCK_SCORE_MIN = 0.7
 GAP_BLOCKS_MAX = 6
 """So much may be lost or wrong in the middle of a prompt, 0.3 s, before it counts as cut."""
 
+PACKET = 160
+"""Samples of one RTP packet."""
+
+HOLE_MAX = 16_000
+"""So long a PBX may stand still in the middle of a prompt, 2 s; beyond, what follows is not it."""
+
 QUIET = 0.01
 """Of a prompt's loudest block, in energy (-20 dB): below, a block proves nothing."""
 
@@ -68,10 +75,11 @@ class Heard:
     starts_s: float
     """From the beginning of the recording."""
     heard_s: float
+    """How long it took, with the moments in which the PBX stood still."""
     share: float
     """Of the prompt, from its beginning; 1.0 is all of it."""
     score: float
-    """Correlation of what was heard with the prompt, 1.0 for equal up to loudness."""
+    """Correlation of what was heard with the prompt, on average; 1.0 for equal up to loudness."""
     alike: frozenset[str] = field(default_factory=frozenset)
     """Other prompts that what was heard fits as well, as it was cut before they differ."""
 
@@ -83,12 +91,13 @@ class _Find:
     name: str
     start: int
     heard: int
+    held: int
     prompt_length: int
     score: float
 
     @property
     def end(self) -> int:
-        return self.start + self.heard
+        return self.start + self.heard + self.held
 
     @property
     def share(self) -> float:
@@ -151,15 +160,16 @@ class _Ear:
         for start in self._places(prompt.samples[:HEAD]):
             if start < end - OVERLAP_MAX:
                 continue
-            heard, score = self._follow(prompt.samples, start)
-            if heard >= min(HEAD, len(prompt.samples)):
-                end = start + heard
+            followed = self._follow(prompt.samples, start)
+            if followed.heard >= min(HEAD, len(prompt.samples)):
+                end = start + followed.heard + followed.held
                 yield _Find(
                     name=name,
                     start=start - prompt.lead,
-                    heard=heard + prompt.lead,
+                    heard=followed.heard + prompt.lead,
+                    held=followed.held,
                     prompt_length=len(prompt.samples) + prompt.lead,
-                    score=score,
+                    score=followed.score,
                 )
 
     def _places(self, head: Samples) -> list[int]:
@@ -182,26 +192,84 @@ class _Ear:
                 places.append(int(place))
         return places
 
-    def _follow(self, prompt: Samples, start: int) -> tuple[int, float]:
-        """Return how many samples of the prompt are heard from `start`, and how well they fit."""
-        here = self._samples[start : start + len(prompt)]
-        blocks = range(0, len(here) - BLOCK + 1, BLOCK)
-        loudest = max(_energy(prompt[at : at + BLOCK]) for at in blocks)
-        heard = gap = 0
-        for at in blocks:
-            said, got = prompt[at : at + BLOCK], here[at : at + BLOCK]
-            if _energy(said) < QUIET * loudest:
-                continue
-            if _score(said, got) >= BLOCK_SCORE_MIN:
-                heard, gap = at + BLOCK, 0
-            else:
-                gap += 1
-                if gap > GAP_BLOCKS_MAX:
+    def _follow(self, prompt: Samples, start: int) -> _Followed:
+        """Follow a prompt from `start` for as long as the recording says the same."""
+        loudest = max(_energy(prompt[at : at + BLOCK]) for at in _blocks(0, len(prompt)))
+        heard = held = goes_on = 0
+        scores: list[float] = []
+        while True:
+            failed: list[int] = []
+            for at in _blocks(goes_on, min(len(prompt), len(self._samples) - start - held)):
+                said = prompt[at : at + BLOCK]
+                if _energy(said) < QUIET * loudest:
+                    continue
+                score = _score(said, self._samples[start + held + at :][:BLOCK])
+                if score >= BLOCK_SCORE_MIN:
+                    heard, failed = at + BLOCK, []
+                    scores.append(score)
+                elif len(failed) < GAP_BLOCKS_MAX:
+                    failed.append(at)
+                else:
                     break
-        else:
-            if gap == 0:
-                heard = len(prompt) if len(here) == len(prompt) else heard
-        return heard, _score(prompt[:heard], here[:heard])
+            else:
+                if not failed:
+                    is_whole = start + held + len(prompt) <= len(self._samples)
+                    heard = len(prompt) if is_whole else heard
+                    break
+            # Whatever part of the first block that fails came before the hole is let go.
+            goes_on = failed[0] + BLOCK
+            here = start + held
+            hole = self._hole(prompt[goes_on : goes_on + HEAD], here + heard, here + goes_on)
+            if not hole:
+                break
+            held += hole
+        return _Followed(heard=heard, held=held, score=sum(scores) / max(len(scores), 1))
+
+    def _hole(self, said: Samples, silent_from: int, expected: int) -> int:
+        """Return by how many samples a prompt goes on later than expected; 0 when it does not.
+
+        An Asterisk that stood still for a moment loses nothing, but its stamps leave a hole.
+
+        Args:
+            said: What is expected next.
+            silent_from: Where the recording was heard up to.
+            expected: Where it is expected.
+        """
+        there = self._samples[expected : expected + HOLE_MAX + len(said)]
+        if len(said) < SHORTEST or len(there) <= len(said):
+            return 0
+        energy = np.convolve(there**2, np.ones(len(said)), "valid")
+        product = np.correlate(there, said, "valid")
+        is_loud = energy > SILENT * _energy(said)
+        scores = np.zeros_like(product)
+        scores[is_loud] = product[is_loud] / np.sqrt(energy[is_loud] * _energy(said))
+        hole = int(np.argmax(scores))
+        between = self._samples[silent_from : expected + hole]
+        if scores[hole] < HEAD_SCORE_MIN or _longest_silence(between) < hole - PACKET:
+            return 0
+        return hole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Followed:
+    """How far a prompt was heard, in samples."""
+
+    heard: int
+    """Of the prompt."""
+    held: int
+    """Of the recording beyond that: the PBX stood still."""
+    score: float
+    """Of what was heard, on average."""
+
+
+def _blocks(first: int, end: int) -> range:
+    return range(first, end - BLOCK + 1, BLOCK)
+
+
+def _longest_silence(samples: Samples) -> int:
+    """Return the length of the longest run in which nothing at all came in."""
+    sounds = np.flatnonzero(np.concatenate(([True], samples != 0.0, [True])))
+    return int(np.diff(sounds).max()) - 1
 
 
 def _played(finds: list[_Find]) -> Iterator[Heard]:
@@ -217,7 +285,7 @@ def _played(finds: list[_Find]) -> Iterator[Heard]:
         yield Heard(
             name=best.name,
             starts_s=best.start / SAMPLES_PER_S,
-            heard_s=best.heard / SAMPLES_PER_S,
+            heard_s=(best.end - best.start) / SAMPLES_PER_S,
             share=best.share,
             score=best.score,
             alike=frozenset(each.name for each in equals) - {best.name},

@@ -159,7 +159,7 @@ async def test_a_page_can_be_read_by_everybody_and_printed(
     page, printed = tmp_path / "month.html", tmp_path / "queue.pdf"
     await in_thread(config_path, "month", "--date", "2026-10", "-o", str(page))
     await in_thread(config_path, "month", "--date", "2026-10", "--queue", "kc", "-o", str(printed))
-    assert "sön 2026-10-25 (25 h)" in page.read_text(encoding="utf-8")
+    assert "sön 2026-10-25 (25\u00a0h)" in page.read_text(encoding="utf-8")
     assert await asyncio.to_thread(faults_of, page) == []
     first = PdfReader(printed).pages[0]
     assert "Månadsrapport 2026-10" in first.extract_text()

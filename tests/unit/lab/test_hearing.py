@@ -195,6 +195,29 @@ def test_a_prompt_whose_middle_is_gone_is_heard_only_until_there(
     assert told.heard_s == pytest.approx(1.0, abs=0.06)
 
 
+@pytest.mark.parametrize("hole_s", [0.04, 0.1, 0.4, 1.5])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.77])
+def test_a_pbx_that_stands_still_for_a_moment_cuts_no_prompt(
+    hole_s: float, share: float, prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    menu = played(prompts["menu"])
+    at = int(share * len(menu)) // 160 * 160
+    parts = [silence(0.5), menu[:at], silence(hole_s), menu[at:], played(prompts["wrong-key"])]
+    told = heard(through_a_telephone(tmp_path / "call", parts), prompts)
+    assert [(each.name, each.share) for each in told] == [("menu", 1.0), ("wrong-key", 1.0)]
+    assert told[0].heard_s == pytest.approx(len(menu) / RATE + hole_s, abs=0.25)
+
+
+def test_a_prompt_that_is_cut_and_played_again_is_told_twice(
+    prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    menu = played(prompts["menu"])
+    parts = [silence(0.5), menu[: len(menu) // 2], silence(0.3), menu, silence(0.3)]
+    cut, whole = heard(through_a_telephone(tmp_path / "call", parts), prompts)
+    assert (cut.name, whole.name) == ("menu", "menu")
+    assert (cut.share < 0.6, whole.share) == (True, 1.0)
+
+
 def test_a_prompt_without_enough_sound_is_refused(tmp_path: Path) -> None:
     call = write(tmp_path / "call.wav", spoken("0123"))
     for sound in (silence(2), np.concatenate((silence(1), spoken("0")[:800])), silence(0)):
