@@ -22,7 +22,11 @@ LOOPBACK_IN_PROC = "0100007F"
 
 HOLDS_A_PBX = """
 import asyncio
+import signal
 from tests.lab.pbx import Pbx
+
+# A shell that runs the tests in the background lets all below it ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     async with Pbx.start() as pbx:
