@@ -7,7 +7,6 @@ differences; 2 wrong use or configuration; 70 a bug of ours (sysexits.h, EX_SOFT
 """
 
 import asyncio
-import gc
 import json
 import signal
 import sys
@@ -114,10 +113,6 @@ def run(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
     turns = LoopTurns()
     app = App(settings, path=config_path, supervision=config.supervision())
     app.watch_turns(turns)
-    # What is built now stays: hundreds of thousands of objects, and each full collection would go
-    # over all of them, which kept the event loop from everybody for 0.2 s in the middle of a move.
-    gc.collect()
-    gc.freeze()
     with asyncio.Runner(loop_factory=turns.new_loop) as runner:
         LongLived().begin(runner.get_loop())
         runner.run(app.run())
