@@ -343,6 +343,7 @@ class AmiClient:
                 at=self._around.clock.now(),
                 system=self.system,
                 call_id=move.call_id,
+                asked_at=move.at,
                 reason=reason,
                 was_sent=reason not in NEVER_SENT,
             )

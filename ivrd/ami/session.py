@@ -401,6 +401,7 @@ class AmiSession:
                     at=self._around.clock.now(),
                     system=self._system,
                     call_id=move.call_id,
+                    asked_at=move.at,
                     reason=reason,
                     was_sent=reason not in NEVER_SENT,
                 )

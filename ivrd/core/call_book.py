@@ -65,10 +65,6 @@ def device_of(interface: str) -> str:
     return interface.removesuffix("/n")
 
 
-def _is_moving(state: EntryState) -> bool:
-    return isinstance(state, Waiting) and state.move is not None
-
-
 def _forget_in(index: dict[_Key, CallId], key: _Key, call_id: CallId) -> None:
     """Take a key out of an index, if it still points to that call."""
     if index.get(key) == call_id:
@@ -235,7 +231,7 @@ class CallBook:
             call = self.with_entry(call, old, step.state)
             if isinstance(event, AgentRingEnded):
                 self.touch(old.stay.queue)  # The caller may be moved again.
-            if isinstance(event, MoveRefused) and not event.was_sent and _is_moving(old):
+            if isinstance(event, MoveRefused) and not event.was_sent:
                 call = replace(call, moves_asked=call.moves_asked - 1)
                 self.keep(call)
                 self.touch(old.stay.queue)

@@ -193,6 +193,8 @@ def _waiting(state: Waiting, event: EntryEvent) -> Step:
             step = _close(state, Disposition.REDIRECTED, ended_at=event.at, left_at=event.at)
             return _with_move_end(step, state, event.at, MoveEnd.REFUSED)
         case MoveRefused():
+            if state.move is None or state.move.asked_at != event.asked_at:
+                return Step(state)  # The answer of a request that is over already.
             return _with_move_end(Step(replace(state, move=None)), state, event.at, MoveEnd.REFUSED)
         case AgentCompleted():
             return _unexpected(state, event)

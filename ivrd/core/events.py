@@ -400,6 +400,9 @@ class MoveRefused:
     at: datetime
     system: SystemName
     call_id: CallId
+    asked_at: datetime
+    """Which request of this call it answers: `at` of its MoveCaller. An older one may be answered
+    after a newer one was asked."""
     reason: str
     was_sent: bool
     """False when Asterisk has never seen it: then the caller may be asked for again."""

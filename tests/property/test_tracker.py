@@ -3,10 +3,10 @@
 The model knows the truth, so a tracker that saw only part of it can be held to it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -357,6 +357,7 @@ class AnyLife(RuleBasedStateMachine):
         self.open_moves: Counter[CallId] = Counter()
         self.lapsed: Counter[CallId] = Counter()
         self.asked: Counter[CallId] = Counter()
+        self.asked_at: defaultdict[CallId, list[datetime]] = defaultdict(list)
 
     @initialize(named=st.sampled_from(NAMED))
     def begin(self, named: tuple[QueueName, ...]) -> None:
@@ -388,6 +389,7 @@ class AnyLife(RuleBasedStateMachine):
                 case MoveCaller():
                     self.open_moves[effect.call_id] += 1
                     self.asked[effect.call_id] += 1
+                    self.asked_at[effect.call_id].append(effect.at)
                     assert self.tracker.is_synced
                     view = self.tracker.view(effect.to_queue)
                     assert view is not None
@@ -422,15 +424,24 @@ class AnyLife(RuleBasedStateMachine):
             if doubled and kind not in {"ChoiceMade"}:
                 self.takes(event)
 
-    @rule(number=numbers, was_sent=st.booleans())
-    def refuse_a_move(self, number: int, was_sent: bool) -> None:
+    @rule(number=numbers, was_sent=st.booleans(), is_newest=st.booleans())
+    def refuse_a_move(self, number: int, was_sent: bool, is_newest: bool) -> None:
         if caller := self.pbx.pick(number, "waiting"):
             sent = "yes" if was_sent else "no"
             [refused] = read(f"{self.pbx.now} move_refused {caller.name} sent={sent}")
             assert isinstance(refused, MoveRefused)
+            asked = self.asked_at[refused.call_id]
+            if not asked:
+                return
+            answered = asked[-1] if is_newest else asked[number % len(asked)]
+            refused = replace(refused, asked_at=answered)
+            is_open = self.open_moves[refused.call_id] > 0 and answered == asked[-1]
             # One that was never sent does not count; of two in one moment only the first ends it.
-            self.asked[refused.call_id] -= not was_sent and self.open_moves[refused.call_id] > 0
+            self.asked[refused.call_id] -= not was_sent and is_open
+            was_open = self.open_moves[refused.call_id]
             self.takes(refused)
+            if not is_open:
+                assert self.open_moves[refused.call_id] == was_open, "an old answer ends no move"
 
     @rule(
         name=st.sampled_from(["c0", "c1", "c2", "a1", "a2", "zz"]),

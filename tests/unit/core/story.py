@@ -346,6 +346,7 @@ def _move_refused(when: datetime, words: Words, named: Named) -> on.Event:
         at=when,
         system=SYSTEM,
         call_id=CallId(cid(words[0])),
+        asked_at=at(float(named.get("asked", "0"))),
         reason="no_such_caller" if was_sent else "not_connected",
         was_sent=was_sent,
     )

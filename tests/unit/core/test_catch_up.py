@@ -624,7 +624,12 @@ OWN_REPORTS = [
     CaseLabelled(at=LATE, system=SYSTEM, call_id=CallId(cid("c0"))),
     CaseSaved(at=LATE, system=SYSTEM, call_id=CallId(cid("c0")), rule="resolved", case_id=1),
     MoveRefused(
-        at=LATE, system=SYSTEM, call_id=CallId(cid("c1")), reason="connection_lost", was_sent=True
+        at=LATE,
+        system=SYSTEM,
+        call_id=CallId(cid("c1")),
+        asked_at=at(2),
+        reason="connection_lost",
+        was_sent=True,
     ),
 ]
 

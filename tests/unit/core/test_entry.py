@@ -250,7 +250,7 @@ def test_caller_who_hangs_up_between_two_queues_has_abandoned_as_a_call() -> Non
 
 
 def test_move_that_asterisk_refuses() -> None:
-    told = tell(RUSH + "6 move_refused c1\n9 hung_up c1\n9 hung_up c2", overflow_rule())
+    told = tell(RUSH + "6 move_refused c1 asked=5\n9 hung_up c1\n9 hung_up c2", overflow_rule())
     assert "moved c1 refused" in told
     assert told.count("move c1") == 1
 

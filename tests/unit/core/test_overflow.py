@@ -117,14 +117,34 @@ def test_a_move_that_was_never_sent_may_be_asked_for_again_and_one_that_was_may_
         0    snapshot      members=guides:anna:1
         1    joined        c1  switchboard
         2    joined        c2  switchboard
-        3    move_refused  c1  {sent}
+        3    move_refused  c1  asked=2  {sent}
         4    joined        c3  switchboard
-        5    move_refused  c1
+        5    move_refused  c1  asked=4
         6    joined        c4  switchboard
         """
     rule = overflow_rule(start=2, stop=1)
     assert tell(story.format(sent="sent=yes"), rule).count("move c1") == 1
     assert tell(story.format(sent="sent=no"), rule).count("move c1") == 2
+
+
+def test_late_answer_to_an_old_request_does_not_end_a_newer_one() -> None:
+    story = """
+        0    snapshot      members=guides:anna:1
+        1    joined        c1  switchboard
+        2    joined        c2  switchboard
+        32   passed
+        33   joined        c3  switchboard
+        34   move_refused  c1  asked=2   {sent}
+        35   joined        c4  switchboard
+        36   move_refused  c1  asked={asked}
+        37   hung_up       c1
+        """
+    rule = overflow_rule(start=2, stop=1, moves_per_call=2)
+    for sent in ("sent=yes", "sent=no"):
+        told = tell(story.format(sent=sent, asked=2), rule)
+        assert "moved c1 refused" not in told
+        assert told.count("move c1") == 2
+        assert "moved c1 refused" in tell(story.format(sent=sent, asked=32), rule)
 
 
 def test_two_rules_that_want_the_same_caller_ask_once() -> None:
