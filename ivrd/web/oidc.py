@@ -11,9 +11,12 @@ Rules
     3. A provider that is away, slow or wrong costs a sign-in and nothing else: 503 with a sentence.
 """
 
+import asyncio
+import contextlib
+import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
@@ -53,11 +56,14 @@ SIGN_IN_S_MAX = 600
 """Time to type a password, and to find the telephone with the second factor."""
 
 PROVIDER_S_MAX = 10.0
+"""For all that one request of a browser asks of the provider, however many documents that is: one
+that drips would else be waited for as long as it pleases."""
 
 DOCUMENTS_S_MAX = 3600.0
 """The provider's documents are read anew after this, and its keys when one is not known."""
 
 DOCUMENT_BYTES_MAX = 500_000
+"""Of a document; of a longer one the rest is not read."""
 
 CLOCK_SLACK_S = 60
 """Our clock and the provider's may differ by so much."""
@@ -103,7 +109,7 @@ class Provider:
         is_good = is_known and not is_fresh
         if known is not None and is_good and now - known.read_at < DOCUMENTS_S_MAX:
             return known
-        async with httpx.AsyncClient(timeout=PROVIDER_S_MAX, trust_env=False) as client:
+        async with _client() as client:
             place = f"{config.issuer}/.well-known/openid-configuration"
             metadata = await _document(client, place)
             _check_metadata(config, metadata)
@@ -125,9 +131,7 @@ class Provider:
         # RFC 6749, 2.3.1: both halves are form-encoded before they become Basic.
         name = quote(config.client_id, safe="")
         secret = quote(config.client_secret.get_secret_value(), safe="")
-        async with httpx.AsyncClient(
-            timeout=PROVIDER_S_MAX, trust_env=False, auth=(name, secret)
-        ) as client:
+        async with _client(auth=httpx.BasicAuth(name, secret)) as client:
             answer = await _document(
                 client,
                 endpoint(documents.metadata, "token_endpoint"),
@@ -198,7 +202,8 @@ async def begin(request: Request, next: str = HOME) -> Response:
     if config is None:
         return sign_in_page(guard, own_path(next), NOT_CONFIGURED, HTTPStatus.NOT_FOUND)
     try:
-        documents = await _provider(request).documents(config)
+        async with _in_time():
+            documents = await _provider(request).documents(config)
         place = endpoint(documents.metadata, "authorization_endpoint")
     except ProviderFault as error:
         return _away(guard, error)
@@ -251,10 +256,11 @@ async def done(request: Request, state: str = "", code: str = "", error: str = "
         return sign_in_page(guard, note["next"], REFUSED, HTTPStatus.UNAUTHORIZED)
     provider = _provider(request)
     try:
-        token = await provider.exchange(
-            config, code=code, verifier=note["verifier"], redirect=_redirect_uri(guard)
-        )
-        claims = await provider.claims(config, token, nonce=note["nonce"])
+        async with _in_time():
+            token = await provider.exchange(
+                config, code=code, verifier=note["verifier"], redirect=_redirect_uri(guard)
+            )
+            claims = await provider.claims(config, token, nonce=note["nonce"])
         session = session_of(config, claims, guard)
     except ProviderFault as fault:
         return _away(guard, fault)
@@ -334,6 +340,30 @@ def _check_metadata(config: OidcConfig, metadata: Mapping[str, object]) -> None:
         raise ProviderFault(f"its discovery document: {error}") from error
 
 
+@contextlib.asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Bound what is asked of the provider by the clock.
+
+    Raises:
+        ProviderFault: The time is up.
+    """
+    try:
+        async with asyncio.timeout(PROVIDER_S_MAX):
+            yield
+    except TimeoutError as error:
+        raise ProviderFault(f"no whole answer came within {PROVIDER_S_MAX:g} s") from error
+
+
+def _client(*, auth: httpx.BasicAuth | None = None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        timeout=PROVIDER_S_MAX,
+        trust_env=False,
+        auth=auth,
+        # Packed, a small answer could become a large one.
+        headers={"accept-encoding": "identity"},
+    )
+
+
 async def _document(
     client: httpx.AsyncClient,
     place: str,
@@ -343,16 +373,29 @@ async def _document(
     """Return a JSON object that the provider answers with.
 
     Raises:
-        ProviderFault: It does not, or not in time.
+        ProviderFault: It does not, or with too much.
     """
+    method = "GET" if form is None else "POST"
     try:
-        if form is None:
-            answer = await client.get(place)
-        else:
-            answer = await client.post(place, data=form)
-        found = answer.json() if len(answer.content) <= DOCUMENT_BYTES_MAX else None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        async with client.stream(method, place, data=form) as answer:
+            body = await _body(place, answer)
+        found = json.loads(body)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
         raise ProviderFault(f"{place}: {type(error).__name__}") from error
     if not answer.is_success or not isinstance(found, dict):
         raise ProviderFault(f"{place}: answered {answer.status_code}")
     return found
+
+
+async def _body(place: str, answer: httpx.Response) -> bytes:
+    """Return an answer's body.
+
+    Raises:
+        ProviderFault: It is longer than a document may be.
+    """
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        body += part
+        if len(body) > DOCUMENT_BYTES_MAX:
+            raise ProviderFault(f"{place}: answers more than {DOCUMENT_BYTES_MAX} bytes")
+    return bytes(body)

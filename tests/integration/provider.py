@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
@@ -36,19 +37,33 @@ class Provider:
         self.overrides: dict[str, Any] = {}
         self.algorithm = "RS256"
         self.codes: dict[str, dict[str, str]] = {}
+        self.blanks = b""
+        """What its discovery document comes behind, part by part; JSON may begin so."""
+        self.parts = 0
+        self.part_s = 0.0
+        self.parts_sent = 0
         self.app = self._build()
+
+    async def _discovery(self) -> AsyncIterator[bytes]:
+        self.parts_sent = 0
+        while self.parts_sent < self.parts:
+            yield self.blanks
+            self.parts_sent += 1
+            await asyncio.sleep(self.part_s)
+        document = {
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "jwks_uri": f"{self.issuer}/keys",
+        }
+        yield json.dumps(document).encode()
 
     def _build(self) -> FastAPI:
         app = FastAPI()
 
         @app.get("/.well-known/openid-configuration")
-        async def discovery() -> dict[str, str]:
-            return {
-                "issuer": self.issuer,
-                "authorization_endpoint": f"{self.issuer}/authorize",
-                "token_endpoint": f"{self.issuer}/token",
-                "jwks_uri": f"{self.issuer}/keys",
-            }
+        async def discovery() -> StreamingResponse:
+            return StreamingResponse(self._discovery(), media_type="application/json")
 
         @app.get("/keys")
         async def keys() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from joserfc.jwk import RSAKey
 from ivrd.access import Role
 from ivrd.access.sessions import Sessions
 from ivrd.config import AccessConfig
+from ivrd.web import oidc
 from ivrd.web.guard import COOKIE
 from tests.integration.provider import CLIENT, SECRET, Provider, running
 from tests.unit.web.test_guard import Site
@@ -163,3 +164,23 @@ async def test_a_document_of_another_issuer_is_refused(provider: Provider) -> No
     provider.issuer = "http://127.0.0.1:1"
     async with site.client:
         assert (await site.client.get("/login/oidc")).status_code == 503
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end(site: Site, provider: Provider) -> None:
+    provider.blanks, provider.parts = b" " * 65_536, 1_000
+    answer = await site.client.get("/login/oidc")
+    assert (answer.status_code, "svarar inte" in answer.text) == (503, True)
+    # The system's own buffers take some megabytes that nobody reads.
+    assert provider.parts_sent < provider.parts
+    provider.parts = 0
+    assert (await sign_in(site)).status_code == 303
+
+
+async def test_a_provider_that_drips_is_not_waited_for(
+    site: Site, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oidc, "PROVIDER_S_MAX", 0.3)
+    # Each part in good time, and all of them not.
+    provider.blanks, provider.parts, provider.part_s = b" ", 40, 0.02
+    assert (await site.client.get("/login/oidc")).status_code == 503
+    assert provider.parts_sent < provider.parts
