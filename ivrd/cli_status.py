@@ -2,21 +2,27 @@
 
 Here: arguments, asking again, the exit code. Not here: the table (status_table.py) and the way to
 the daemon (control.py).
+
+Who watches goes on watching: an ivrd that ends, as at each upgrade, is told as such and asked for
+until it is back. Its last figures are not shown meanwhile, because they are no longer known.
 """
 
 import json
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath
-from ivrd.cli_switches import ANSWER_S_MAX, NotRunning, Place, place_of
-from ivrd.errors import ConfigError
-from ivrd.status_table import Json, is_late, objects, table, texts
+from ivrd.cli_switches import ANSWER_S_MAX, NotRunning, Place, place_of, raise_faults
+from ivrd.errors import ConfigError, IvrdError
+from ivrd.status_table import Json, away, is_late, objects, table, texts
 
 WATCH_S_MIN = 0.2
 
@@ -61,29 +67,74 @@ def status(
     raise typer.Exit(told)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What one look found."""
+
+    told: Told
+    floor: Json
+    """Where ivrd could not be asked: no queue, and the reason among its faults."""
+    is_there: bool
+
+
 def _watch(place: Place, queue: str | None, every: float) -> Told:
     """Show it until somebody has seen enough; return how it was at the end."""
-    floor = _ask(place, queue)
+    told = Told.UNSURE
+    looks = _looks(place, queue, every)
     try:
-        with Live(table(floor, place.zone), auto_refresh=False, screen=True) as live:
-            while True:
-                time.sleep(every)
-                floor = _ask(place, queue)
-                live.update(table(floor, place.zone), refresh=True)
+        first = next(looks)
+        with Live(_shown(first, place), auto_refresh=False, screen=True) as live:
+            told = first.told
+            for look in looks:
+                told = look.told
+                live.update(_shown(look, place), refresh=True)
     except KeyboardInterrupt:
-        return _judge(floor)
+        pass
+    return told
 
 
 def _stream(place: Place, queue: str | None, every: float) -> Told:
     """Print one JSON object a line until somebody has seen enough."""
-    floor: Json = {}
+    told = Told.UNSURE
     try:
-        while True:
-            floor = _ask(place, queue)
-            _print(floor, place, as_json=True)
-            time.sleep(every)
+        for look in _looks(place, queue, every):
+            told = look.told
+            _print(look.floor, place, as_json=True)
     except KeyboardInterrupt:
-        return _judge(floor)
+        pass
+    return told
+
+
+def _looks(place: Place, queue: str | None, every: float) -> Iterator[_Look]:
+    """Yield how it is, without end.
+
+    Raises:
+        IvrdError: It could never be asked, for a reason that no waiting cures, such as a queue's
+            name that is none. Once it has answered, that is told as well, and asked again.
+    """
+    has_answered = False
+    while True:
+        try:
+            floor = _ask(place, queue)
+            has_answered = True
+            yield _Look(told=_judge(floor), floor=floor, is_there=True)
+        except IvrdError as error:
+            is_gone = isinstance(error, NotRunning)
+            if not (has_answered or is_gone):
+                raise
+            told = Told.NOT_RUNNING if is_gone else Told.UNSURE
+            yield _Look(told=told, floor=_without(str(error)), is_there=False)
+        time.sleep(every)
+
+
+def _without(fault: str) -> Json:
+    return {"queues": [], "lines": [], "faults": [fault]}
+
+
+def _shown(look: _Look, place: Place) -> RenderableType:
+    if look.is_there:
+        return table(look.floor, place.zone)
+    return away(texts(look.floor["faults"]), datetime.now(place.zone))
 
 
 def _print(floor: Json, place: Place, *, as_json: bool) -> None:
@@ -99,9 +150,12 @@ def _ask(place: Place, queue: str | None) -> Json:
     Raises:
         ConfigError: There is no such queue.
         NotRunning: There is no daemon.
+        IvrdError: It did not answer.
     """
-    floor = dict(place.ask({"do": "floor"}, within_s=ANSWER_S_MAX))
-    del floor["ok"]
+    answer = place.ask({"do": "floor"}, within_s=ANSWER_S_MAX)
+    # Without this a daemon that has no time would look like one without queues.
+    raise_faults(answer)
+    floor = {key: value for key, value in answer.items() if key != "ok"}
     if queue is None:
         return floor
     queues = objects(floor["queues"])

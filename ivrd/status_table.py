@@ -52,6 +52,15 @@ def table(floor: Json, zone: tzinfo) -> RenderableType:
     return Group(*parts)
 
 
+def away(faults: Sequence[str], now: datetime) -> RenderableType:
+    """Return what is shown while ivrd cannot be asked: the reasons, and no figure at all."""
+    told = [
+        Text(f"{now:%Y-%m-%d %H:%M:%S} ivrd svarar inte; frågar igen / does not answer; asks again")
+    ]
+    told += [Text(f"! {fault}", style="bold red") for fault in faults]
+    return Group(*told)
+
+
 def is_late(queue: Json) -> bool:
     """Return whether somebody has waited past the queue's goal."""
     longest, goal = queue.get("longest_wait_s"), queue.get("service_level_threshold_s")

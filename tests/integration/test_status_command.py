@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ivrd.control import ControlServer
+from ivrd.control import SOCKET_NAME, ControlServer
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.service_level import Counts
@@ -169,21 +171,97 @@ async def test_without_a_daemon_it_says_so(tmp_path: Path) -> None:
     assert "ivrd is not running" in told.stderr
 
 
-async def test_watching_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
+WATCHER = """
+import signal
+from ivrd.cli import main
+
+# A shell that runs the tests in the background lets all below it ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
+
+@contextlib.asynccontextmanager
+async def watching(config: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Watch for the body, which is told by what is printed that Ctrl-C is listened for."""
+    command = ("status", "-c", str(config), "--watch", "--every", "0.2", *arguments)
+    watcher = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WATCHER, *command),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"COLUMNS": "80", "LINES": "24", "TERM": "xterm", "FORCE_COLOR": "1"},
+    )
+    try:
+        async with asyncio.timeout(60):
+            yield watcher
+    finally:
+        if watcher.returncode is None:
+            watcher.kill()
+        await watcher.wait()
+
+
+async def told_by(watcher: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert watcher.stdout is not None
+    line = await watcher.stdout.readline()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+async def shows(watcher: asyncio.subprocess.Process, words: str) -> None:
+    """Wait until words come on the screen."""
+    assert watcher.stdout is not None
+    await watcher.stdout.readuntil(words.encode())
+
+
+async def test_watching_says_that_ivrd_is_gone_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
     floor = Floor([QUIET])
-    async with daemon(tmp_path, floor) as config:
-        command = ("status", "-c", str(config), "--watch", "--json", "--every", "0.2")
-        watcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ivrd", *command, stdout=asyncio.subprocess.PIPE
-        )
-        assert watcher.stdout is not None
-        try:
-            async with asyncio.timeout(20):
-                first = json.loads(await watcher.stdout.readline())
-                floor.views = [WAITING]
-                while json.loads(await watcher.stdout.readline())["queues"][0]["waiting"] != 2:
-                    pass
-        finally:
-            watcher.terminate()
-            await watcher.wait()
-    assert first["queues"][0]["waiting"] == 0
+    async with watching(config_in(tmp_path), "--json") as watcher:
+        before = await told_by(watcher)
+        async with daemon(tmp_path, floor):
+            while not (there := await told_by(watcher))["queues"]:
+                pass
+            floor.views = [WAITING]
+            while (await told_by(watcher))["queues"][0]["waiting"] != 2:
+                pass
+        while (gone := await told_by(watcher))["queues"]:
+            pass
+        async with daemon(tmp_path, Floor([QUIET])):
+            while not (await told_by(watcher))["queues"]:
+                pass
+        while (await told_by(watcher))["queues"]:
+            pass
+        watcher.send_signal(signal.SIGINT)
+        assert await watcher.wait() == 12
+    assert "ivrd is not running" in before["faults"][0]
+    assert (there["faults"], there["queues"][0]["queue"]) == ([], "kc")
+    # Nothing that was known before stands there as if it were known now.
+    assert (gone["queues"], gone["lines"], len(gone["faults"])) == ([], [], 1)
+
+
+async def test_the_screen_says_that_ivrd_is_gone_and_shows_it_again_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    async with watching(config_in(tmp_path)) as watcher:
+        async with daemon(tmp_path, Floor([QUIET])):
+            await shows(watcher, "Kontaktcenter")
+        await shows(watcher, "ivrd svarar inte")
+        async with daemon(tmp_path, Floor([QUIET])):
+            await shows(watcher, "Kontaktcenter")
+            watcher.send_signal(signal.SIGINT)
+            assert await watcher.wait() == 0
+
+
+async def test_watching_a_queue_that_was_never_there_ends_at_once(tmp_path: Path) -> None:
+    async with daemon(tmp_path, Floor()) as config:
+        told = await status(config, "vaxeln", "--watch", "--json")
+    assert told.returncode == 2
+
+
+async def test_a_daemon_that_has_no_time_does_not_look_well(tmp_path: Path) -> None:
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"ok": false, "error": "busy", "text": "too many ask at once"}\n')
+        writer.close()
+
+    async with await asyncio.start_unix_server(refuse, tmp_path / SOCKET_NAME):
+        told = await status(config_in(tmp_path))
+    assert (told.returncode, "too many ask at once" in told.stderr) == (1, True)
