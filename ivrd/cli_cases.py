@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ivrd import config
+from ivrd import config, private_file
 from ivrd.case_errors import CaseUnknown
 from ivrd.case_files import FileForm, as_json, exported, history_json
 from ivrd.case_print import LISTED, Teller, case_page, list_page
@@ -106,7 +106,7 @@ def list_cases(
             now=datetime.now(UTC),
             language=_language(as_english),
         )
-        html.write_text(page, encoding="utf-8")
+        private_file.replace(html, page.encode())
         typer.echo(f"{len(found)} cases in {html}")
     elif has_json:
         for case in found:
@@ -135,7 +135,7 @@ def show(
             now=datetime.now(UTC),
             language=_language(as_english),
         )
-        html.write_text(page, encoding="utf-8")
+        private_file.replace(html, page.encode())
         typer.echo(f"case {case_id} in {html}")
     elif has_json:
         typer.echo(json.dumps(history_json(history), ensure_ascii=False))
@@ -200,7 +200,7 @@ async def _export(settings: Config, wanted: CaseFilter, form: FileForm, file: Pa
     async with reading(settings.database) as engine:
         parts = exported(counted(case_reads.all_of(engine, wanted)), form)
         try:
-            written = part.open("xb")
+            written = private_file.create(part)
         except FileExistsError as error:
             told = f"{part}: is of another export, which still goes on or was killed"
             raise ConfigError([told]) from error

@@ -9,7 +9,6 @@ administrator. Numbers may be written as people write them.
 import asyncio
 import getpass
 import json
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ivrd import config, person_file, retention
+from ivrd import config, person_file, private_file, retention
 from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath
 from ivrd.config import Config
 from ivrd.db.purge import Gone
@@ -173,11 +172,11 @@ def write_private(path: Path, text: str) -> None:
         ConfigError: It is there already, perhaps with other readers.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        file = private_file.create(path)
     except FileExistsError as error:
         raise ConfigError([f"{path}: is there already; it is not written over"]) from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    with file:
+        file.write(text.encode())
 
 
 def _plain(one: Gone) -> dict[str, str | int]:

@@ -4,7 +4,6 @@ Here: which format, and writing it whole or not at all. Not here: the formats th
 """
 
 import io
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
+from ivrd import private_file
 from ivrd.errors import ConfigError
 from ivrd.reports.document import Document
 from ivrd.reports.exports import csv_of, json_of, xlsx_of
@@ -60,6 +60,7 @@ def write(document: Document, form: Format, path: Path | None) -> None:
     """Write a document, to standard output without a path.
 
     Raises:
+        ConfigError: What is at the path is no file.
         OSError: It cannot be written.
         PeerUnreachable: What makes PDF is missing.
     """
@@ -77,13 +78,8 @@ def write(document: Document, form: Format, path: Path | None) -> None:
         sys.stdout.buffer.write(made)
         sys.stdout.buffer.flush()
         return
-    # Whole or not at all: who opens it meanwhile has the older one.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(made)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    # Calls of an account, and notes, are of people.
+    private_file.replace(path, made)
 
 
 def _width(text: RenderableType) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -106,8 +107,12 @@ def test_one_case_is_shown_with_its_history(directory: Path, tmp_path: Path) -> 
     assert told["changes"][1]["after"]["label"] == "lacka"
     assert (told["changes"][1]["by"], told["changes"][1]["from_where"]) == ("anna", "page")
     page = tmp_path / "case.html"
+    page.touch(mode=0o644)
     run(directory, "show", "1", "--html", page)
     assert "Vattenläcka" in page.read_text(encoding="utf-8")
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    run(directory, "list", "--html", page.with_name("list.html"))
+    assert stat.S_IMODE(page.with_name("list.html").stat().st_mode) == 0o600
     with pytest.raises(IvrdError, match="there is no case 99"):
         run(directory, "show", "99")
 
@@ -120,6 +125,7 @@ def test_an_export_is_whole_and_writes_over_nothing(directory: Path, form: str) 
     if form == "csv":
         rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
         assert [row["label"] for row in rows] == ["", "", "lacka"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
     before = file.read_bytes()
     with pytest.raises(IvrdError, match="it is not written over"):
         run(directory, "export", file, "--format", form)

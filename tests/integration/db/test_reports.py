@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import stat
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -176,7 +177,10 @@ async def test_departments_pay_for_exactly_the_calls_that_guides_answered(
     sums, calls_path, one = (tmp_path / name for name in ("sums.csv", "calls.csv", "one.csv"))
     month = ("account", "--month", "2026-10")
     await in_thread(config_path, *month, "-o", str(sums))
+    calls_path.touch(mode=0o644)
     await in_thread(config_path, *month, "--calls", "-o", str(calls_path))
+    # A call's row is of people.
+    assert stat.S_IMODE(calls_path.stat().st_mode) == 0o600
     await in_thread(config_path, *month, "--calls", "--department", "teknisk", "-o", str(one))
     guided = {
         each.call.call_id: each
