@@ -113,8 +113,10 @@ def run(config_path: ConfigPath = DEFAULT_CONFIG) -> None:
     turns = LoopTurns()
     app = App(settings, path=config_path, supervision=config.supervision())
     app.watch_turns(turns)
+    long_lived = LongLived()
+    long_lived.begin()
     with asyncio.Runner(loop_factory=turns.new_loop) as runner:
-        LongLived().begin(runner.get_loop())
+        long_lived.keep(runner.get_loop())
         runner.run(app.run())
 
 

@@ -7,20 +7,23 @@ Python frees nearly everything at once, by counting references. Its collector fi
 that only refer to each other, and for that it now and then walks through all there is: with 5,000
 calls a sixth of a second of CPU, in the middle of a call, in which nobody is answered.
 
-So every SETTLE_EVERY_S the young are collected, which takes a millisecond or two, and whatever
-lives then is set aside (`gc.freeze`): it is still freed when nothing refers to it, but no longer
-walked through. Rings that die later among these stay: a connection that was open then leaves half a
-kilobyte, a viewer of /api/events 14. So all is looked through once a night, and by day when so
-much has gathered that memory matters more than one stall.
+So whatever has lived through one whole walk is set aside (`gc.freeze`): it is still freed when
+nothing refers to it, but no longer walked through. Each walk then is through what came since the
+one before: some ten thousands of objects, 5 to 10 ms. (To set aside by a clock, tried before, left
+all that 200 boards brought to three walks of 50 ms, until the next minute.) Rings that die later
+among these stay: a connection that was open then leaves half a kilobyte, a viewer of /api/events
+14. So all is looked through once a night, and by day when so much has gathered that memory matters
+more than one stall.
 """
 
 import asyncio
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-SETTLE_EVERY_S = 60.0
-"""At 10 calls a second some 30,000 objects: some milliseconds, should the collector walk them."""
+CHECK_EVERY_S = 1800.0
+"""How much has gathered is counted so often: that walks through all, too, and takes 20 ms. 60 MB
+would be 4,000 viewers who come and go between."""
 
 GATHERED_MAX = 500_000
 """Objects beyond those of the last time that all was looked through: some 60 MB. Twice what 5,000
@@ -31,12 +34,12 @@ NIGHT_HOUR = 3
 
 WHOLE_EVERY_S = 12 * 3600.0
 
-YOUNG = 1
-"""The generations up to this one are collected each time."""
+OLDEST = 2
+"""The generation that a whole walk is of."""
 
 
 class LongLived:
-    """Sets aside what lives long."""
+    """Sets aside what lives long, from `begin` to `end`."""
 
     def __init__(self, *, now_s: Callable[[], float] = time.time) -> None:
         """Do nothing yet.
@@ -49,33 +52,42 @@ class LongLived:
         self._known = gc.get_freeze_count()
         """Objects set aside when all had been looked through."""
 
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Set aside what was needed to start, and go on as long as the loop runs."""
+    def begin(self) -> None:
+        """Set aside what was needed to start: before the loop turns, when nobody waits for it."""
         self._look_through()
-        self._plan(loop)
+        gc.callbacks.append(self._walked)
 
-    def settle(self) -> bool:
-        """Set aside what lives now; return whether all was looked through before."""
+    def end(self) -> None:
+        """Set nothing more aside."""
+        gc.callbacks.remove(self._walked)
+
+    def keep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Check, as long as the loop runs."""
+
+        def check() -> None:
+            self.check()
+            self.keep(loop)
+
+        loop.call_later(CHECK_EVERY_S, check)
+
+    def check(self) -> bool:
+        """Look through all when it is time, or when much has gathered; return whether it was so."""
         now_s = self._now_s()
         is_night = time.localtime(now_s).tm_hour == NIGHT_HOUR
         is_whole = is_night and now_s - self._whole_at_s >= WHOLE_EVERY_S
-        gc.collect(YOUNG)
-        gc.freeze()
         if is_whole or gc.get_freeze_count() - self._known > GATHERED_MAX:
             self._whole_at_s = now_s
             self._look_through()
             return True
         return False
 
+    def _walked(self, phase: str, info: Mapping[str, int]) -> None:
+        """See that the collector walked; what is left then, lives."""
+        if phase == "stop" and info["generation"] == OLDEST:
+            gc.freeze()
+
     def _look_through(self) -> None:
         gc.unfreeze()
         gc.collect()
         gc.freeze()
         self._known = gc.get_freeze_count()
-
-    def _plan(self, loop: asyncio.AbstractEventLoop) -> None:
-        def settle() -> None:
-            self.settle()
-            self._plan(loop)
-
-        loop.call_later(SETTLE_EVERY_S, settle)

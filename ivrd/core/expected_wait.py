@@ -101,6 +101,7 @@ class Pace:
         "_answers",
         "_costs",
         "_elapsed",
+        "_known",
         "_left",
         "_now",
         "_pick_ups",
@@ -120,6 +121,8 @@ class Pace:
         """Of the costs kept: agents' time, callers' time, who left."""
         self._pick_ups: deque[timedelta] = deque()
         self._picked_up = _NOTHING
+        self._known: dict[tuple[int, int, bool], Expectation | None] = {}
+        """What was said since something was noted or learnt: each screen asks the same."""
         self._begin()
         known = history or PaceHistory()
         for cost in known.costs:
@@ -154,10 +157,12 @@ class Pace:
                 self._learn(at)
             at = max(at, self._now)
         self._now, self._queued, self._agents = at, queued, agents
+        self._known.clear()
 
     def pause(self) -> None:
         """Learn nothing until the next `note`: we do not see what happens."""
         self._now = None
+        self._known.clear()
         self._begin()
 
     def end(self, expected: Expectation | None, wait: timedelta, *, is_answered: bool) -> None:
@@ -178,6 +183,12 @@ class Pace:
             agents: Who serves.
             is_free: An agent is free for this caller.
         """
+        asked = (place, agents, is_free)
+        if asked not in self._known:
+            self._known[asked] = self._expect(place, agents, is_free=is_free)
+        return self._known[asked]
+
+    def _expect(self, place: int, agents: int, *, is_free: bool) -> Expectation | None:
         if is_free:
             pick_up = self._picked_up / len(self._pick_ups) if self._pick_ups else _NOTHING
             return Expectation(model=WaitModel.FREE_AGENT, wait=pick_up)
@@ -217,6 +228,7 @@ class Pace:
             self._keep(Cost(at=at, elapsed=_NOTHING, agent_time=_NOTHING, waited=_NOTHING, left=0))
 
     def _keep(self, cost: Cost) -> None:
+        self._known.clear()
         agent_time, waited, left = self._sums
         self._costs.append(cost)
         agent_time += cost.agent_time
@@ -230,6 +242,7 @@ class Pace:
         self._sums = (agent_time, waited, left)
 
     def _keep_pick_up(self, pick_up: timedelta) -> None:
+        self._known.clear()
         self._pick_ups.append(pick_up)
         self._picked_up += pick_up
         if len(self._pick_ups) > PICK_UPS_MAX:

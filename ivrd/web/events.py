@@ -14,10 +14,11 @@ Rules
     5. What somebody may not see is left out, by the lines that an event belongs to.
     6. A viewer holds no events, only the number of the last one: what has come since goes out in
        one piece, which is put together once for all who see the same and stand at the same place.
+    7. Viewers are given something one after the other, VIEWERS_PER_TURN in each turn of the loop:
+       who asks something else meanwhile never waits for all of them.
 """
 
 import asyncio
-import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -41,8 +42,10 @@ PIECES_KEPT_MAX = 32
 VIEWERS_MAX = 300
 """At once. A wall board, a supervisor and a guide's page each are one."""
 
-VIEWERS_PER_TURN = 40
-"""Served between two looks at the loop's other tasks: each costs some 0.1 ms."""
+VIEWERS_PER_TURN = 8
+"""Served between two looks at the loop's other tasks: each costs some 0.1 ms, and a scrape goes
+through half a dozen turns. All that 200 viewers were given in five turns, tried before, made a
+scrape beside them twice as slow."""
 
 KEEP_ALIVE_S = 10.0
 """So often each viewer hears that the stream lives, and is asked whether it may still listen."""
@@ -91,6 +94,57 @@ class _Sight:
         return scope is None or not scope.isdisjoint(change.lines)
 
 
+class _Viewer:
+    """Somebody who watches, and waits for a turn."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Event()
+        self.is_to_hear = False
+        """Has heard nothing for KEEP_ALIVE_S."""
+
+
+class _Turns:
+    """Lets viewers go on, so many in each turn of the loop."""
+
+    def __init__(self) -> None:
+        self.viewers: dict[_Viewer, None] = {}
+        """All who watch, in the order in which they came."""
+        self._due: dict[_Viewer, None] = {}
+        self._has_news = False
+        self._is_going_on = False
+
+    def wake(self) -> None:
+        """Let everybody go on, in turns."""
+        self._has_news = True
+        self._go_on()
+
+    def wake_one(self, viewer: _Viewer) -> None:
+        """Let one go on, after those who are due already."""
+        self._due[viewer] = None
+        self._go_on()
+
+    def leave(self, viewer: _Viewer) -> None:
+        """Forget one who has gone."""
+        self.viewers.pop(viewer, None)
+        self._due.pop(viewer, None)
+
+    def _go_on(self) -> None:
+        if not self._is_going_on and (self.viewers or self._due):
+            self._is_going_on = True
+            asyncio.get_running_loop().call_soon(self._let_some)
+
+    def _let_some(self) -> None:
+        if self._has_news:
+            self._has_news = False
+            self._due |= self.viewers
+        for viewer in list(islice(self._due, VIEWERS_PER_TURN)):
+            del self._due[viewer]
+            viewer.turn.set()
+        self._is_going_on = False
+        if self._due:
+            self._go_on()
+
+
 class EventStream:
     """Sends changes to viewers.
 
@@ -110,10 +164,7 @@ class EventStream:
         self._number = 0
         self._remembered: deque[Change] = deque(maxlen=REMEMBERED_MAX)
         self._present: dict[tuple[str, str], Change] = {}
-        self._viewers = 0
-        self._came = 0
-        self._news = asyncio.Event()
-        """Set, and replaced by another, at each event."""
+        self._turns = _Turns()
         self._pieces: dict[tuple[tuple[Grant, ...], int], _Piece] = {}
         """By what somebody sees, and the last event seen; forgotten at each event."""
         self._presents: dict[tuple[Grant, ...], Sequence[bytes]] = {}
@@ -126,12 +177,12 @@ class EventStream:
     @property
     def viewers(self) -> int:
         """How many watch now."""
-        return self._viewers
+        return len(self._turns.viewers)
 
     @property
     def has_room(self) -> bool:
         """Whether one more may watch."""
-        return self._viewers < VIEWERS_MAX
+        return self.viewers < VIEWERS_MAX
 
     def publish(
         self,
@@ -165,7 +216,7 @@ class EventStream:
             self._present[(kind, key)] = change
         self._remembered.append(change)
         self._forget_pieces()
-        self._wake()
+        self._turns.wake()
         return True
 
     def forget(self, kind: str, key: str, *, deed: Deed, lines: frozenset[str] | None) -> None:
@@ -181,7 +232,8 @@ class EventStream:
     def close(self) -> None:
         """Let everybody go, as at the end; they come back to whoever listens then."""
         self._is_closed = True
-        self._wake()
+        for viewer in self._turns.viewers:
+            viewer.turn.set()
 
     async def watch(
         self, person: Callable[[], Person | None], *, last_id: str | None
@@ -197,17 +249,23 @@ class EventStream:
             return
         # In one step: what changes from now on comes after it.
         beginning, seen = self._beginning(watcher, last_id)
-        self._viewers += 1
+        viewer = _Viewer()
+        self._turns.viewers[viewer] = None
         try:
             yield b"retry: %d\n\n" % RETRY_MS
             for payload in beginning:
+                await self._turn(viewer)
                 yield payload
-            self._came += 1
-            turns = self._came % (VIEWERS_MAX // VIEWERS_PER_TURN)
-            async for payload in self._live(seen, person, watcher, turns=turns):
+            async for payload in self._live(seen, person, watcher, viewer):
                 yield payload
         finally:
-            self._viewers -= 1
+            self._turns.leave(viewer)
+
+    async def _turn(self, viewer: _Viewer) -> None:
+        """Wait until others have had theirs."""
+        viewer.turn.clear()
+        self._turns.wake_one(viewer)
+        await viewer.turn.wait()
 
     def _beginning(self, watcher: Person, last_id: str | None) -> tuple[Sequence[bytes], int]:
         """Return what comes before the changes, and the last event that is in it; see rule 3."""
@@ -238,7 +296,7 @@ class EventStream:
         yield b"".join(some)
 
     async def _live(
-        self, seen: int, person: Callable[[], Person | None], watcher: Person, *, turns: int
+        self, seen: int, person: Callable[[], Person | None], watcher: Person, viewer: _Viewer
     ) -> AsyncIterator[bytes]:
         """Yield what comes.
 
@@ -246,41 +304,49 @@ class EventStream:
             seen: The last event that the viewer has.
             person: As in `watch`.
             watcher: Who it is.
-            turns: So many of the loop are left to others before this viewer's.
+            viewer: Who is told when there is something.
         """
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        while not self._is_closed:
-            while seen < self._number:
-                if self._number - seen > VIEWER_EVENTS_MAX:
-                    self.lagged += 1
-                    yield b"event: lagged\ndata: {}\n\n"
-                    return
-                piece = self._piece(watcher, seen)
-                seen = piece.last
-                if piece.payload:
-                    self.sent += piece.events
-                    yield piece.payload
-            if loop.time() - asked_at >= KEEP_ALIVE_S:
-                # A comment would do for the connection; an event tells the page that we live.
-                yield b"event: heartbeat\ndata: {}\n\n"
-                asked_at, present = loop.time(), person()
-                if present is None:
-                    yield b"event: signed-out\ndata: {}\n\n"
-                    return
-                if present.grants != watcher.grants:
-                    # More or less is seen from now on: the viewer comes back without an id, as
-                    # this empty one lets it, and gets all of it.
-                    yield b"id\nevent: heartbeat\ndata: {}\n\n"
-                    return
-            if seen < self._number or self._is_closed:
-                continue  # Something came while the viewer took what was yielded.
-            news = self._news
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(asked_at + KEEP_ALIVE_S - loop.time()):
-                    await news.wait()
-            for _ in range(turns):
-                await asyncio.sleep(0)
+        waking = self._wake_later(viewer)
+        try:
+            while not self._is_closed:
+                viewer.turn.clear()
+                while seen < self._number:
+                    if self._number - seen > VIEWER_EVENTS_MAX:
+                        self.lagged += 1
+                        yield b"event: lagged\ndata: {}\n\n"
+                        return
+                    piece = self._piece(watcher, seen)
+                    seen = piece.last
+                    if piece.payload:
+                        self.sent += piece.events
+                        yield piece.payload
+                if viewer.is_to_hear:
+                    # A comment would do for the connection; an event tells the page that we live.
+                    yield b"event: heartbeat\ndata: {}\n\n"
+                    waking, present = self._wake_later(viewer), person()
+                    if present is None:
+                        yield b"event: signed-out\ndata: {}\n\n"
+                        return
+                    if present.grants != watcher.grants:
+                        # More or less is seen from now on: the viewer comes back without an id, as
+                        # this empty one lets it, and gets all of it.
+                        yield b"id\nevent: heartbeat\ndata: {}\n\n"
+                        return
+                if seen < self._number or self._is_closed:
+                    continue  # Something came while the viewer took what was yielded.
+                await viewer.turn.wait()
+        finally:
+            waking.cancel()
+
+    def _wake_later(self, viewer: _Viewer) -> asyncio.TimerHandle:
+        """Let a viewer hear that the stream lives, in KEEP_ALIVE_S."""
+
+        def wake() -> None:
+            viewer.is_to_hear = True
+            self._turns.wake_one(viewer)
+
+        viewer.is_to_hear = False
+        return asyncio.get_running_loop().call_later(KEEP_ALIVE_S, wake)
 
     def _piece(self, watcher: Person, seen: int) -> _Piece:
         """Return what a viewer gets next who has seen so far."""
@@ -306,11 +372,6 @@ class EventStream:
                 if size >= PIECE_BYTES:
                     break
         return _Piece(b"".join(payloads), len(payloads), last)
-
-    def _wake(self) -> None:
-        """Let everybody look who waits for news."""
-        self._news.set()
-        self._news = asyncio.Event()
 
     def _forget_pieces(self) -> None:
         if self._pieces:

@@ -28,34 +28,58 @@ def at_hour(hour: int) -> float:
     return moment_s
 
 
-def test_what_lives_is_set_aside_and_is_freed_all_the_same() -> None:
+@pytest.fixture
+def begun() -> Iterator[LongLived]:
+    """Set aside what lives, as the daemon does."""
     long_lived = LongLived()
+    long_lived.begin()
+    yield long_lived
+    long_lived.end()
+
+
+@pytest.mark.usefixtures("begun")
+def test_what_a_walk_leaves_is_set_aside_and_is_freed_all_the_same() -> None:
     known = gc.get_freeze_count()
     kept = [[number] for number in range(1_000)]
-    assert not long_lived.settle()
+    gc.collect(1)
+    assert gc.get_freeze_count() < known + 1_000, "the young may still die in rings"
+    gc.collect()
     before = gc.get_freeze_count()
     assert before >= known + 1_000
+    assert not any(one is kept for one in gc.get_objects()), "no walk comes here again"
     kept.clear()
     assert gc.get_freeze_count() <= before - 1_000
 
 
-def test_rings_that_gather_by_day_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_set_aside_after_the_end(begun: LongLived) -> None:
+    begun.end()
+    kept = [[number] for number in range(1_000)]
+    known = gc.get_freeze_count()
+    gc.collect()
+    assert gc.get_freeze_count() <= known
+    assert len(kept) == 1_000
+    begun.begin()
+
+
+def test_rings_that_gather_by_day_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch, begun: LongLived
+) -> None:
     monkeypatch.setattr(module, "GATHERED_MAX", 1_000)
     noon_s = at_hour(12)
-    long_lived = LongLived(now_s=lambda: noon_s)
-    gc.collect()
-    long_lived._look_through()
+    monkeypatch.setattr(begun, "_now_s", lambda: noon_s)
     rings: list[list[object]] = [[] for _ in range(1_500)]
     for ring in rings:
         ring.append(ring)
-    assert long_lived.settle(), "so many came"
-    assert not long_lived.settle(), "and live, so they are known"
+    gc.collect()
+    assert begun.check(), "so many came"
+    assert not begun.check(), "and live, so they are known"
     before = gc.get_freeze_count()
     del ring
     rings.clear()
     assert gc.get_freeze_count() >= before - 10, "a ring frees nothing by itself"
     more = [[number] for number in range(1_100)]
-    assert long_lived.settle()
+    gc.collect()
+    assert begun.check()
     assert gc.get_freeze_count() < before
     assert more
 
@@ -63,11 +87,11 @@ def test_rings_that_gather_by_day_are_looked_for(monkeypatch: pytest.MonkeyPatch
 def test_all_is_looked_through_once_a_night() -> None:
     now_s = [at_hour(NIGHT_HOUR) - DAY_S]
     long_lived = LongLived(now_s=lambda: now_s[0])
-    assert not long_lived.settle(), "it began in this night"
+    assert not long_lived.check(), "it began in this night"
     wholes = []
     for _ in range(48):
         now_s[0] += 3600.0
-        if long_lived.settle():
+        if long_lived.check():
             wholes.append(now_s[0])
     assert len(wholes) == 2
     assert wholes[1] - wholes[0] >= WHOLE_EVERY_S

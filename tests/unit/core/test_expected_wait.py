@@ -1,6 +1,7 @@
 """Unit tests of the expected wait: what a queue learns, what it says, and when it is silent."""
 
 import dataclasses
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -168,6 +169,32 @@ def test_sums_are_those_of_what_is_kept() -> None:
     again = Pace(pace.history())
     again.note(at(3000), queued=0, agents=3)
     assert wait_of(again, agents=3) == s(11)
+
+
+def test_who_asks_again_and_again_is_told_what_one_who_asks_once_is() -> None:
+    """What was said is kept until something is noted or learnt, and no longer."""
+
+    def told(pace: Pace) -> list[Expectation | None]:
+        return [
+            pace.expect(place=place, agents=agents, is_free=is_free)
+            for place in (1, 3)
+            for agents in (0, 2)
+            for is_free in (True, False)
+        ]
+
+    asked, unasked = Pace(), Pace()
+    for number in range(1, 3 * ANSWERS_MIN):
+        for pace in (asked, unasked):
+            pace.note(at(number * 700), queued=2, agents=number % 3)
+        assert told(asked) == told(deepcopy(unasked))
+        for expected in (Expectation(model=WaitModel.FREE_AGENT, wait=s(0)), None):
+            for pace in (asked, unasked):
+                pace.end(expected, s(number), is_answered=True)
+            assert told(asked) == told(deepcopy(unasked))
+    for pace in (asked, unasked):
+        pace.pause()
+    assert told(asked) == told(deepcopy(unasked))
+    assert told(asked)[2] is not None
 
 
 # Silence.
