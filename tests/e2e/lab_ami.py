@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from tests.lab.pbx import Pbx
 from tests.lab.ports import LOOPBACK
 
-ANSWER_S_MAX = 10.0
+ANSWER_S_MAX = 30.0
 
 
 class LabAmi:

@@ -265,5 +265,5 @@ async def test_a_dialplan_is_changed_under_calls_of_every_kind(town: Municipalit
         for caller in callers.values():
             await caller.gone(within_s=AT_LAST_S_MAX)
         await played.collect()
-        assert town.unreconciled(list(played.facts.values())) == ()
+        assert await town.differing(list(played.facts.values())) == []
     assert {name: played.told(caller) for name, caller in callers.items()} == TOLD

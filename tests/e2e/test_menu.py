@@ -124,7 +124,7 @@ async def test_a_citizen_of_sipp_presses_a_key(town: Municipality) -> None:
     facts = await town.wait_for_calls(len(before) + 1)
     (call,) = [each for each in facts if each.call_id not in before]
     assert tell(call, None) == "? vaxel by 1 | vaxel answered by op | switchboard"
-    assert town.unreconciled(facts) == ()
+    assert await town.differing(facts) == []
 
 
 async def test_the_prompts_are_there(town: Municipality) -> None:

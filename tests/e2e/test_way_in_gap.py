@@ -96,7 +96,7 @@ async def test_killed_while_callers_are_everywhere(town: Municipality) -> None:
     assert told(played.of(gives_up)) == "- | - | informed"
     assert told(played.of(closed)) == "- | - | closed"
     assert prompts_heard(town, closed) == ["sv/stangt"]
-    assert town.unreconciled(await town.facts()) == ()
+    assert await town.differing(await town.facts()) == []
     # Of calls that were not over, the new process counts what its predecessor had counted, too.
     figures = await metrics(town)
     series = 'ivrd_notices_total{end="%s",notice="driftstorning",system="pbx1"}'

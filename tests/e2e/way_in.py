@@ -291,8 +291,7 @@ async def run_by(town: Municipality, runner: str, name: str | None) -> AsyncIter
         await town.start_daemon()
         await played.collect()
     ours = {caller.call_id for caller in played.callers}
-    differing = town.unreconciled(list(played.facts.values()))
-    assert [each for each in differing if each.call_id in ours] == []
+    assert await town.differing(list(played.facts.values()), calls=ours) == []
 
 
 async def switch_on(town: Municipality, notice: str, *, for_s: int = 3600) -> None:

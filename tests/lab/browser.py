@@ -25,7 +25,7 @@ QUIET = (
 )
 """As root it has no sandbox of its own; and it must not ring home."""
 
-PAGE_S_MAX = 15.0
+PAGE_S_MAX = 45.0
 """For anything that a page is waited for."""
 
 
@@ -41,7 +41,7 @@ async def chromium() -> AsyncIterator[Browser]:
         raise LabError("no Chromium here: apt-get install chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=path, headless=True, args=list(QUIET)
+            executable_path=path, headless=True, args=list(QUIET), timeout=2000 * PAGE_S_MAX
         )
         try:
             yield browser

@@ -12,7 +12,7 @@ from tests.lab.ports import LOOPBACK, reserve_port
 from tests.lab.processes import Child, LabError
 from tests.lab.root import print_progress
 
-START_S_MAX = 10.0
+START_S_MAX = 30.0
 
 SEARCH_PATH = "/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin"
 

@@ -18,7 +18,7 @@ POLL_S = 0.02
 
 STOP_STEPS: tuple[tuple[signal.Signals, float], ...] = (
     (signal.SIGTERM, 5.0),
-    (signal.SIGKILL, 5.0),
+    (signal.SIGKILL, 20.0),
 )
 """Signals sent in turn when a child is stopped, each with the seconds it may take."""
 

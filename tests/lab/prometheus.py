@@ -16,7 +16,7 @@ from tests.lab.ports import LOOPBACK, reserve_port
 from tests.lab.processes import Child, LabError
 from tests.lab.root import print_progress
 
-START_S_MAX = 30.0
+START_S_MAX = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Prometheus:
     def __init__(self, *, port: int) -> None:
         """Only describes it."""
         self.url = f"http://{LOOPBACK}:{port}"
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=10.0)
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=30.0)
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -26,11 +26,11 @@ from tests.lab.phone.sdp import BadSdp, Direction, Sdp, answer_direction, parse_
 from tests.lab.phone.story import CallOver, CallState, End, EndedBy, Moment, PhoneError, Story
 from tests.lab.phone.transport import Address, Endpoint, ServerTransaction
 
-RINGING_S = 10.0
+RINGING_S = 30.0
 """A PBX that has not made the target ring by then has lost the call."""
-REQUEST_S = 8.0
-"""Asterisk answers in milliseconds; this covers four repeats on an overloaded machine."""
-HANG_UP_S = 8.0
+REQUEST_S = 30.0
+"""Asterisk answers in milliseconds; this covers every repeat on an overloaded machine."""
+HANG_UP_S = 30.0
 """As REQUEST_S: a BYE is one request."""
 _KEY_GAP_S = 0.06
 """Between two keys, so that a detector sees two even when they are equal."""
