@@ -51,8 +51,20 @@ GAP_BLOCKS_MAX = 6
 PACKET = 160
 """Samples of one RTP packet."""
 
+HOLE_MIN = 480
+"""Asterisk lets its stamps jump when it is 0.08 s late or more, so less is no hole."""
+
 HOLE_MAX = 16_000
 """So long a PBX may stand still in the middle of a prompt, 2 s; beyond, what follows is not it."""
+
+STAMP = 8
+"""Stamps jump by whole milliseconds."""
+
+EDGE = 80
+"""So many samples of sound may be silent by chance where a hole ends."""
+
+TORN_MIN = 0.2
+"""Of a beginning's energy on each side of a hole: with less, the other side is found alone."""
 
 QUIET = 0.01
 """Of a prompt's loudest block, in energy (-20 dB): below, a block proves nothing."""
@@ -153,11 +165,13 @@ class _Ear:
         self._size = 1 << (len(samples) + HEAD).bit_length()
         self._spectrum = np.fft.rfft(samples, self._size)
         self._energy_before = np.concatenate(([0.0], np.cumsum(samples**2)))
+        self._silences = [run for run in _silences(samples) if HOLE_MIN <= run[1] - run[0]]
 
     def finds(self, name: str, prompt: _Prompt) -> Iterator[_Find]:
         """Follow a prompt from each place where its beginning is heard."""
         end = 0
-        for start in self._places(prompt.samples[:HEAD]):
+        head = prompt.samples[:HEAD]
+        for start in sorted({*self._places(head), *self._torn_places(head)}):
             if start < end - OVERLAP_MAX:
                 continue
             followed = self._follow(prompt.samples, start)
@@ -192,6 +206,25 @@ class _Ear:
                 places.append(int(place))
         return places
 
+    def _torn_places(self, head: Samples) -> Iterator[int]:
+        """Yield where a beginning is heard whose end comes behind a hole."""
+        for silent_from, sound_from in self._silences:
+            before = self._samples[max(0, silent_from - len(head) + 1) : silent_from]
+            longest = (sound_from - silent_from) // STAMP * STAMP
+            for hole in range(longest, longest - EDGE, -STAMP):
+                after = self._samples[silent_from + hole :][: len(head)]
+                joined = np.concatenate((before, after))
+                place = _best_place(head, joined)[0]
+                parts = np.split(head, [len(before) - place])
+                heard = np.split(joined[place : place + len(head)], [len(before) - place])
+                if all(
+                    _energy(part) >= TORN_MIN * _energy(head)
+                    and _score(part, there) >= HEAD_SCORE_MIN
+                    for part, there in zip(parts, heard, strict=True)
+                ):
+                    yield silent_from - len(before) + place
+                    break
+
     def _follow(self, prompt: Samples, start: int) -> _Followed:
         """Follow a prompt from `start` for as long as the recording says the same."""
         loudest = max(_energy(prompt[at : at + BLOCK]) for at in _blocks(0, len(prompt)))
@@ -220,6 +253,7 @@ class _Ear:
             goes_on = failed[0] + BLOCK
             here = start + held
             hole = self._hole(prompt[goes_on : goes_on + HEAD], here + heard, here + goes_on)
+            hole = hole or self._hole_near_end(prompt, here, heard)
             if not hole:
                 break
             held += hole
@@ -238,16 +272,32 @@ class _Ear:
         there = self._samples[expected : expected + HOLE_MAX + len(said)]
         if len(said) < SHORTEST or len(there) <= len(said):
             return 0
-        energy = np.convolve(there**2, np.ones(len(said)), "valid")
-        product = np.correlate(there, said, "valid")
-        is_loud = energy > SILENT * _energy(said)
-        scores = np.zeros_like(product)
-        scores[is_loud] = product[is_loud] / np.sqrt(energy[is_loud] * _energy(said))
-        hole = int(np.argmax(scores))
-        between = self._samples[silent_from : expected + hole]
-        if scores[hole] < HEAD_SCORE_MIN or _longest_silence(between) < hole - PACKET:
+        hole, score = _best_place(said, there)
+        # The block in which the hole begins may have been like enough.
+        between = self._samples[max(0, silent_from - BLOCK) : expected + hole]
+        if score < HEAD_SCORE_MIN or _longest_silence(between) < hole - PACKET:
             return 0
         return hole
+
+    def _hole_near_end(self, prompt: Samples, here: int, heard: int) -> int:
+        """Return the same, where what is left behind the hole is too short to be looked for.
+
+        It can only be right behind the silence, and it is nothing but the prompt's end.
+
+        Args:
+            prompt: All of it.
+            here: Where it would have begun, had there been no hole so far.
+            heard: Samples of the prompt until then.
+        """
+        for silent_from, sound_from in self._silences:
+            left = prompt[silent_from - here :]
+            if not heard - BLOCK < silent_from - here < len(prompt) or len(left) > SHORTEST + BLOCK:
+                continue
+            there = self._samples[sound_from - EDGE : sound_from + len(left)]
+            place, score = _best_place(left, there)
+            if score >= HEAD_SCORE_MIN and sound_from - silent_from <= HOLE_MAX:
+                return sound_from - EDGE + place - silent_from
+        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,10 +316,33 @@ def _blocks(first: int, end: int) -> range:
     return range(first, end - BLOCK + 1, BLOCK)
 
 
-def _longest_silence(samples: Samples) -> int:
-    """Return the length of the longest run in which nothing at all came in."""
+def _best_place(said: Samples, there: Samples) -> tuple[int, float]:
+    """Return where something is heard best, and its correlation; (0, 0.0) when nowhere."""
+    if not len(said) or len(there) < len(said):
+        return 0, 0.0
+    energy_before = np.concatenate(([0.0], np.cumsum(there**2)))
+    energy = energy_before[len(said) :] - energy_before[: -len(said)]
+    size = 1 << (len(there) + len(said)).bit_length()
+    spectrum = np.fft.rfft(there, size) * np.conj(np.fft.rfft(said, size))
+    product = np.fft.irfft(spectrum, size)[: len(energy)]
+    # A stretch far quieter than what is looked for is not it, but the noise of a division by 0.
+    is_loud = energy > SILENT * _energy(said)
+    scores = np.zeros_like(product)
+    scores[is_loud] = product[is_loud] / np.sqrt(energy[is_loud] * _energy(said))
+    place = int(np.argmax(scores))
+    return place, float(scores[place])
+
+
+def _silences(samples: Samples) -> list[tuple[int, int]]:
+    """Return from where to where nothing at all came in; `samples` are whitened."""
     sounds = np.flatnonzero(np.concatenate(([True], samples != 0.0, [True])))
-    return int(np.diff(sounds).max()) - 1
+    begins = np.flatnonzero(np.diff(sounds) > 1)
+    # The first silent sample is not 0, as some of its predecessor is taken off.
+    return [(max(int(sounds[at]) - 1, 0), int(sounds[at + 1]) - 1) for at in begins]
+
+
+def _longest_silence(samples: Samples) -> int:
+    return max((end - begin for begin, end in _silences(samples)), default=0)
 
 
 def _played(finds: list[_Find]) -> Iterator[Heard]:

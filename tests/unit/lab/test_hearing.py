@@ -208,6 +208,44 @@ def test_a_pbx_that_stands_still_for_a_moment_cuts_no_prompt(
     assert told[0].heard_s == pytest.approx(len(menu) / RATE + hole_s, abs=0.25)
 
 
+@pytest.mark.parametrize("hole_s", [0.08, 0.104, 0.4, 1.5])
+@pytest.mark.parametrize("name", ["menu", "closed"])
+def test_nor_near_its_beginning_or_its_end(
+    name: str, hole_s: float, prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    said = played(prompts[name])
+    both = {each: prompts[each] for each in (name, "wrong-key")}
+    packets = len(said) // 160
+    for packet in [*range(6, 21, 2), *range(packets - 25, packets - 9, 2)]:
+        at = packet * 160
+        torn = [silence(0.5), said[:at], silence(hole_s), said[at:]]
+        call = through_a_telephone(tmp_path / "call", [*torn, played(prompts["wrong-key"])])
+        told = heard(call, both)
+        assert [(each.name, each.share) for each in told] == [(name, 1.0), ("wrong-key", 1.0)], at
+        assert told[0].starts_s == pytest.approx(0.5, abs=hole_s + 0.12)
+
+
+def test_nor_right_before_the_pbx_hangs_up(prompts: dict[str, Path], tmp_path: Path) -> None:
+    said = played(prompts["wrong-key"])
+    for at in range(960, len(said) - 1600, 160):
+        call = through_a_telephone(tmp_path / "call", [said[:at], silence(0.2), said[at:]])
+        told = heard(call, {"wrong-key": prompts["wrong-key"]})
+        assert [(each.name, each.share) for each in told] == [("wrong-key", 1.0)], at
+
+
+@pytest.mark.parametrize("lost", [1, 3, 8])
+def test_a_prompt_whose_end_is_not_played_is_told_as_cut(
+    lost: int, prompts: dict[str, Path], tmp_path: Path
+) -> None:
+    said = played(prompts["menu"])
+    cut = said[: len(said) - 1600 - lost * 400]
+    call = through_a_telephone(tmp_path / "call", [cut, silence(0.4), played(prompts["wrong-key"])])
+    both = {each: prompts[each] for each in ("menu", "wrong-key")}
+    menu, after = heard(call, both)
+    assert (menu.name, after.name, after.share) == ("menu", "wrong-key", 1.0)
+    assert menu.share < 1.0
+
+
 def test_a_prompt_that_is_cut_and_played_again_is_told_twice(
     prompts: dict[str, Path], tmp_path: Path
 ) -> None:
