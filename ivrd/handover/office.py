@@ -21,8 +21,9 @@ from ivrd.db.store import Store
 from ivrd.handover import building
 from ivrd.handover.cloud_event import CaseFields
 from ivrd.handover.destination import NumberOf
+from ivrd.handover.errand_poll import ErrandPoll
 from ivrd.handover.sender import Sender, SenderClock, Tally
-from ivrd.handover.statuses import ErrandPoll, Statuses
+from ivrd.handover.statuses import Statuses
 
 RECEIVED = "received"
 """The status of a case that its destination has given a name of its own, until it says more."""

@@ -1,6 +1,7 @@
 """What became of cases: statuses that come back from the case systems, pushed or asked for.
 
-Here: who may say it, and what it makes of a case. Not here: HTTP routes (web/), SQL (db/).
+Here: who may say it, and what it makes of a case. Not here: HTTP routes (web/), SQL (db/), and
+asking for them (errand_poll.py).
 
 Rules
     1. A system may speak of the cases that it was told of, and of no others.
@@ -9,7 +10,6 @@ Rules
     4. One that says when it came to be is not taken after a later one: what is late is of no use.
 """
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,29 +19,20 @@ from typing import Protocol
 import structlog
 
 from ivrd.case_desk import CaseDesk, CaseError
-from ivrd.config import HandoverConfig, SupportManagementConfig
+from ivrd.config import HandoverConfig
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_messages import StatusFault, StatusFaultKind
 from ivrd.core.case_record import CaseState, Close, TellStatus, is_late
 from ivrd.db.case_messages import ToldCase
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
-from ivrd.errors import PeerError, PeerUnreachable
+from ivrd.errors import PeerUnreachable
 from ivrd.handover.signing import SignatureRefused, verify
-from ivrd.handover.support_management import Errand, SupportManagement
 
 AHEAD_MAX = timedelta(minutes=5)
 """Their clock may be so much ahead; a status of next year would keep out all others."""
 
 TEXT_CHARACTERS_MAX = 200
 """Of a status, and of what they call a case."""
-
-FIRST_LOOK_BACK = timedelta(days=14)
-"""What was changed while ivrd was away is asked for at the start; repeats change nothing."""
-
-LOOK_BACK = timedelta(minutes=5)
-"""Their clock and ours may differ so much."""
-
-PAGE_ERRANDS, PAGES_MAX = 50, 200
 
 log = structlog.get_logger(__name__)
 
@@ -160,71 +151,6 @@ class Statuses:
         except SignatureRefused as error:
             raise _Refused(StatusFaultKind.UNSIGNED, str(error)) from error
         return message_id[:TEXT_CHARACTERS_MAX], _told_in(body, now)
-
-
-class ErrandPoll:
-    """Asks one SupportManagement, now and then, which of our errands were changed."""
-
-    def __init__(
-        self,
-        table: SupportManagementConfig,
-        adapter: SupportManagement,
-        *,
-        book: CaseBook,
-        statuses: Statuses,
-    ) -> None:
-        """Ask as configured."""
-        self._table = table
-        self._adapter = adapter
-        self._book = book
-        self._statuses = statuses
-        self._is_away = False
-        self._since = datetime.now(UTC) - FIRST_LOOK_BACK
-
-    async def run(self) -> None:
-        """Ask until cancelled."""
-        while True:
-            try:
-                await self.ask(datetime.now(UTC))
-                self._is_away = False
-            except (*DATABASE_ERRORS, PeerError) as error:
-                if not self._is_away:
-                    name = self._table.name
-                    log.warning("statuses_not_read", destination=name, reason=reason_of(error))
-                self._is_away = True
-            await asyncio.sleep(self._table.poll_s)
-
-    async def ask(self, now: datetime) -> None:
-        """Ask once, and keep what is new.
-
-        Raises:
-            PeerError: They could not be read; the next time asks for the same again.
-        """
-        moment = (self._since - LOOK_BACK).isoformat(timespec="milliseconds")
-        for page in range(PAGES_MAX):
-            errands, is_all = await self._adapter.changed_since(
-                moment, page=page, size=PAGE_ERRANDS
-            )
-            for errand in errands:
-                await self._note(errand)
-            if is_all:
-                break
-        self._since = now
-
-    async def _note(self, errand: Errand) -> None:
-        if errand.case_key is None:
-            return
-        case = await self._book.told_case(self._table.name, errand.case_key)
-        if case is None:
-            return
-        told = Told(
-            case=errand.case_key,
-            status=errand.status[:TEXT_CHARACTERS_MAX],
-            is_closed=errand.status in self._table.closed_statuses,
-            external_id=errand.errand_id,
-        )
-        act_id = f"{self._table.name}/{errand.errand_id}/{errand.modified}/{errand.status}"
-        await self._statuses.tell(self._table.name, case, told, act_id=act_id)
 
 
 def _told_in(body: bytes, now: datetime) -> Told:

@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import structlog
@@ -70,6 +70,15 @@ class Errand:
     modified: str
     """ISO 8601, as it came."""
 
+    @property
+    def changed_at(self) -> datetime | None:
+        """Return the same as a moment; None when it is none."""
+        try:
+            moment = datetime.fromisoformat(self.modified)
+        except ValueError:
+            return None
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+
 
 class SupportManagement:
     """One namespace of one municipality."""
@@ -117,7 +126,9 @@ class SupportManagement:
             HttpTrouble: They could not be read.
         """
         condition = f"externalTags.key:'{TAG}' and modified>'{moment}'"
-        query = {"filter": condition, "sort": "modified,asc", "page": page, "size": size}
+        # By id as well: those of one stamp would else come in any order, another on each page.
+        order = ["modified,asc", "id,asc"]
+        query = {"filter": condition, "sort": order, "page": page, "size": size}
         answer = await self._get(query)
         found = answer.json()
         if not answer.is_success or not isinstance(found, dict):
@@ -198,7 +209,7 @@ class SupportManagement:
         return delivery_of(answer, external_id=errand_id)
 
     async def _get(self, query: Mapping[str, object]) -> HttpAnswer:
-        url = f"{self._errands}?{urlencode(query)}"
+        url = f"{self._errands}?{urlencode(query, doseq=True)}"
         return await self._gateway.request("GET", url, bytes_max=FOUND_BYTES_MAX)
 
     def _classification(self, case: CaseFields) -> Mapping[str, str]:
