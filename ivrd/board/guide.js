@@ -105,8 +105,12 @@ async function ask(path) {
   // What is not saved yet would be lost with the page: it waits for a sign-in in another tab.
   if (answer.status === 401 && !waiting) location.assign("/login?next=/guide");
   if (!answer.ok) throw new Error(why(answer.status, await read(answer)));
-  return answer.json();
+  return answer.json().catch(() => { throw new Error(say("not_ivrd")); });
 }
+
+// A network's own sign-in, and other proxies, answer 200 to whatever they are asked: an act is done
+// when the answer is the case that it was done to, as it is then.
+function isCase(said, id) { return said?.id === id && Number.isInteger(said.version); }
 
 // A proxy before the server answers in its own form.
 const read = (answer) => answer.json().catch(() => ({ detail: `HTTP ${answer.status}` }));
@@ -148,14 +152,18 @@ async function send(id, body, done) {
       }
       if (answer !== null && answer.status < 500 && ![401, 429].includes(answer.status)) {
         const said = await read(answer);
-        if (answer.ok) learn(said);
-        if (said.case) learn(said.case);
-        if (answer.ok) tell(done());
-        else if (answer.status === 409) complain(say("conflict"));
-        else complain(say("refused", { why: why(answer.status, said) }));
-        break;
+        if (!answer.ok || isCase(said, id)) {
+          if (answer.ok) learn(said);
+          if (said.case) learn(said.case);
+          if (answer.ok) tell(done());
+          else if (answer.status === 409) complain(say("conflict"));
+          else complain(say("refused", { why: why(answer.status, said) }));
+          break;
+        }
+        complain(say("not_ivrd_saved"));
+      } else {
+        complain(say(answer !== null && answer.status === 401 ? "signed_out" : "unsaved"));
       }
-      complain(say(answer !== null && answer.status === 401 ? "signed_out" : "unsaved"));
       await new Promise((resolve) => setTimeout(resolve, ACT_AGAIN_MS));
     }
   } finally {
