@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 from ivrd import __version__
 from ivrd.config import Config, TopicConfig
 from ivrd.handover.cloud_event import CONTENT_TYPE, CaseEvent
-from ivrd.mqtt import QOS
+from ivrd.mqtt_session import QOS
 from ivrd.mqtt_texts import CaseChangedMessage, CaseOpenedMessage, DecisionMessage
 from ivrd.web.bridge import Command, Reply
 from ivrd.web.lines import LineStatus

@@ -1,8 +1,8 @@
-"""Publishes queue status, cases and decisions to an MQTT broker; the only import of aiomqtt.
+"""Publishes queue status, cases and decisions to an MQTT broker, and takes commands from it.
 
-Here: topics, quality of service, what is kept while the broker is away, reconnecting; and `deliver`
-for whoever keeps its messages itself. Not here: the payload of a queue (whoever holds the floor
-writes it), nor of what is delivered.
+Here: topics, what is kept while the broker is away, and connecting again. Not here: a connection
+while it stands (mqtt_session.py), what a message says (mqtt_texts.py), and the payload of a queue
+(whoever holds the floor writes it).
 
     <prefix>/<system>/availability           online | offline; retained; also the last will
     <prefix>/<system>/queue/<queue>/status   JSON; retained; the newest per topic
@@ -16,19 +16,13 @@ writes it), nor of what is delivered.
 All of it at quality of service 1: a message may come twice, so none of them means "one more". A
 connection has one last will, so each PBX has a connection of its own. Nobody but the task here ever
 waits for the broker.
-
-Source:
-    aiomqtt 2.5 on paho 2: no reconnect of its own; a publish that failed is kept by its client
-    object and would go out late, so each connection has a new one (ASTERISK.md, "aiomqtt").
 """
 
 import asyncio
-import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-import aiomqtt
 import structlog
 
 from ivrd.config import MqttConfig
@@ -36,7 +30,7 @@ from ivrd.core.case_record import CaseChanged
 from ivrd.core.decisions import RecordDecision
 from ivrd.core.effects import PublishCase
 from ivrd.core.ids import QueueName, SystemName
-from ivrd.errors import PeerError
+from ivrd.mqtt_session import PEER_ERRORS, Session, Word, connected, is_refusal
 from ivrd.mqtt_texts import case_json, decision_json, topic_level
 from ivrd.retry import Backoff
 
@@ -55,22 +49,6 @@ DECISIONS_MAX = 10_000
 DECISIONS_PER_TURN = 20
 """Sent between two looks at the queues' status; each waits for the broker's word."""
 
-KEEP_ALIVE_S = 15
-"""A broker that is silently gone is noticed in one and a half times this. Also how soon paho closes
-a socket whose broker accepted the connection and never greeted."""
-
-ANSWER_S_MAX = 5.0
-"""A broker on the same network acknowledges in milliseconds."""
-
-OFFLINE_S_MAX = 1.0
-"""How long a clean exit waits for the broker to take our "offline"."""
-
-QOS = 1
-
-REFUSALS = frozenset({4, 5, 134, 135})
-"""Bad user name or password, not authorised: MQTT 3.1.1 section 3.2.2.3, and MQTT 5 section
-3.2.2.2, whose numbers paho 2 uses for both."""
-
 COMMANDS_MAX = 100
 """Commands that wait for their turn, and answers for the broker; more are dropped."""
 
@@ -79,9 +57,6 @@ Take = Callable[[bytes], Awaitable[tuple[str, str] | None]]
 
 StatusSource = Callable[[SystemName, QueueName], str | None]
 """Returns a queue's status as JSON text, as it is now; None when the queue is not known."""
-
-PEER_ERRORS = (aiomqtt.MqttError, OSError, UnicodeError)
-"""What the broker, or a name that cannot be looked up, may raise."""
 
 log = structlog.get_logger(__name__)
 
@@ -238,105 +213,87 @@ class _Link:
                 await asyncio.sleep(next(self._backoff))
 
     async def _connect_and_publish(self) -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            with _heeding_cancellation():
-                client = await stack.enter_async_context(self._client())
+        # What the will says after an unclean end, we say ourselves at a clean one.
+        offline = Word(topic=self._availability, payload=b"offline", is_retained=True)
+        async with connected(self._config, name=self._system, will=offline) as session:
             self._note_connection()
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._listen(client), name=f"mqtt-watch-{self._system}")
-                    group.create_task(self._publish(client), name=f"mqtt-send-{self._system}")
+                    group.create_task(self._listen(session), name=f"mqtt-watch-{self._system}")
+                    group.create_task(self._publish(session), name=f"mqtt-send-{self._system}")
             except asyncio.CancelledError:
-                await self._say_offline(client)
+                await session.say_last(offline)
                 raise
             finally:
                 self.is_connected = False
-
-    def _client(self) -> aiomqtt.Client:
-        password = self._config.password
-        return aiomqtt.Client(
-            hostname=self._config.host,
-            port=self._config.port,
-            username=self._config.username,
-            password=None if password is None else password.get_secret_value(),
-            # A fixed name makes the broker end a half-dead connection of ours, and send its last
-            # will, before it greets the new one: "offline" never overtakes "online".
-            identifier=f"ivrd-{self._config.topic_prefix}-{self._system}",
-            tls_params=_tls(self._config),
-            clean_session=True,
-            will=aiomqtt.Will(self._availability, "offline", qos=QOS, retain=True),
-            keepalive=KEEP_ALIVE_S,
-            timeout=ANSWER_S_MAX,
-        )
 
     @property
     def _availability(self) -> str:
         return f"{self._root}/availability"
 
-    async def _publish(self, client: aiomqtt.Client) -> None:
+    async def _publish(self, session: Session) -> None:
         # A broker that was restarted may have lost what it retained, and what we were sending when
         # the connection broke is off the list already: so send every queue again.
         self._changed.update(dict.fromkeys(sorted(self._known)))
         self._new_states.update(dict.fromkeys(sorted(self._states)))
-        await _say(client, self._availability, "online", retain=True)
+        await session.say(self._availability, "online", retain=True)
         self._backoff.reset()
         while True:
             self._work.clear()
-            await self._send_replies(client)
-            await self._send_cases(client)
-            await self._send_decisions(client)
-            await self._send_others(client)
-            await self._wait(await self._send_due(client))
+            await self._send_replies(session)
+            await self._send_cases(session)
+            await self._send_decisions(session)
+            await self._send_others(session)
+            await self._wait(await self._send_due(session))
 
-    async def _send_replies(self, client: aiomqtt.Client) -> None:
+    async def _send_replies(self, session: Session) -> None:
         while self._replies:
             name, text = self._replies[0]
             topic = f"{self._config.topic_prefix}/reply/{name}"
-            await _say(client, topic, text, retain=False)
+            await session.say(topic, text, retain=False)
             self._replies.popleft()
 
-    async def _send_cases(self, client: aiomqtt.Client) -> None:
+    async def _send_cases(self, session: Session) -> None:
         while self._cases:
             case = self._cases[0]
             is_change = isinstance(case, CaseChanged)
             topic = f"{self._root}/case/changed" if is_change else f"{self._root}/case"
-            await _say(client, topic, case_json(case), retain=False)
+            await session.say(topic, case_json(case), retain=False)
             # The oldest may have been dropped for a newer one while we waited for the broker.
             if self._cases and self._cases[0] is case:
                 self._cases.popleft()
 
-    async def _send_decisions(self, client: aiomqtt.Client) -> None:
+    async def _send_decisions(self, session: Session) -> None:
         """Send some; then it is a status's turn, which many decisions must not hold up."""
         for _ in range(DECISIONS_PER_TURN):
             if not self._decisions:
                 return
             decision = self._decisions[0]
             topic = f"{self._root}/decision"
-            await _say(client, topic, decision_json(decision), retain=False)
+            await session.say(topic, decision_json(decision), retain=False)
             # As with cases.
             if self._decisions and self._decisions[0] is decision:
                 self._decisions.popleft()
         if self._decisions:
             self._work.set()
 
-    async def _send_others(self, client: aiomqtt.Client) -> None:
+    async def _send_others(self, session: Session) -> None:
         prefix = self._config.topic_prefix
         for topic in tuple(self._new_states):
             del self._new_states[topic]
-            await _say(client, f"{prefix}/{topic}", self._states[topic], retain=True)
+            await session.say(f"{prefix}/{topic}", self._states[topic], retain=True)
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
+    async def _listen(self, session: Session) -> None:
         """Take commands in, and raise when the connection is lost."""
         topic = f"{self._config.topic_prefix}/command"
         if self.take is not None:
-            await client.subscribe(topic, qos=QOS)
-        async for message in client.messages:
+            await session.subscribe(topic)
+        async for word in session.heard():
             # Retained: asked at some time, by somebody who does not know of us now.
-            if message.retain or str(message.topic) != topic or self._commands.full():
-                self.dropped += not message.retain
+            if word.is_retained or word.topic != topic or self._commands.full():
+                self.dropped += not word.is_retained
                 continue
-            payload = message.payload
-            self._commands.put_nowait(payload if isinstance(payload, bytes) else b"")
+            self._commands.put_nowait(word.payload)
 
     async def _obey(self, take: Take) -> None:
         """Carry out commands in turn, and let each be answered; also what came before a loss."""
@@ -346,7 +303,7 @@ class _Link:
                 self._replies.append(answer)
                 self._work.set()
 
-    async def _send_due(self, client: aiomqtt.Client) -> float | None:
+    async def _send_due(self, session: Session) -> float | None:
         """Send each changed status whose interval is over.
 
         Returns:
@@ -362,7 +319,7 @@ class _Link:
             payload = self._status(self._system, queue)
             if payload is not None:
                 topic = f"{self._root}/queue/{topic_level(queue)}/status"
-                await _say(client, topic, payload, retain=True)
+                await session.say(topic, payload, retain=True)
         if not self._changed:
             return None
         return max(0.0, min(self._due_at(queue) for queue in self._changed) - loop.time())
@@ -379,15 +336,6 @@ class _Link:
         except TimeoutError:
             return
 
-    async def _say_offline(self, client: aiomqtt.Client) -> None:
-        """Say what the last will would: a broker sends that only after an unclean end."""
-        try:
-            await client.publish(
-                self._availability, "offline", qos=QOS, retain=True, timeout=OFFLINE_S_MAX
-            )
-        except aiomqtt.MqttError:
-            return
-
     def _note_connection(self) -> None:
         self.is_connected = True
         self._is_loss_logged = False
@@ -395,7 +343,7 @@ class _Link:
 
     def _note_loss(self, errors: BaseExceptionGroup) -> None:
         first = _first_leaf(errors)
-        is_refused = isinstance(first, aiomqtt.MqttCodeError) and _code(first) in REFUSALS
+        is_refused = is_refusal(first)
         if is_refused:
             self._backoff.slow_down()
         if not self._is_loss_logged:
@@ -405,84 +353,7 @@ class _Link:
         self._is_loss_logged = True
 
 
-class BrokerTrouble(PeerError):
-    """A message was not acknowledged; the broker may have it all the same.
-
-    Attributes:
-        needs_person: It refused our name or our right: trying soon cures nothing.
-    """
-
-    def __init__(self, reason: str, *, needs_person: bool) -> None:
-        self.needs_person = needs_person
-        super().__init__(reason)
-
-
-async def deliver(config: MqttConfig, *, client: str, topic: str, payload: bytes) -> None:
-    """Return when the broker has acknowledged one message, on a connection of its own.
-
-    Args:
-        config: The broker.
-        client: Distinguishes what is delivered at the same time.
-        topic: Below the configured prefix.
-        payload: The message; not retained.
-
-    Raises:
-        BrokerTrouble: It has not.
-    """
-    password = config.password
-    connection = aiomqtt.Client(
-        hostname=config.host,
-        port=config.port,
-        username=config.username,
-        password=None if password is None else password.get_secret_value(),
-        identifier=f"ivrd-{config.topic_prefix}-{client}",
-        tls_params=_tls(config),
-        clean_session=True,
-        keepalive=KEEP_ALIVE_S,
-        timeout=ANSWER_S_MAX,
-    )
-    try:
-        with _heeding_cancellation():
-            async with connection:
-                await _say(connection, f"{config.topic_prefix}/{topic}", payload, retain=False)
-    except PEER_ERRORS as error:
-        is_refused = isinstance(error, aiomqtt.MqttCodeError) and _code(error) in REFUSALS
-        raise BrokerTrouble(str(error), needs_person=is_refused) from error
-
-
-async def _say(client: aiomqtt.Client, topic: str, payload: str | bytes, *, retain: bool) -> None:
-    """Return when the broker has acknowledged a message."""
-    with _heeding_cancellation():
-        await client.publish(topic, payload, qos=QOS, retain=retain)
-
-
-@contextlib.contextmanager
-def _heeding_cancellation() -> Iterator[None]:
-    """Raise CancelledError where one was lost: the task would go on, and its end wait for ever.
-
-    The client waits by asyncio.wait_for, which before Python 3.12 forgets a cancellation that comes
-    in the same turn as what is waited for (cpython issue 86296; seen at a stop under load).
-    """
-    task = asyncio.current_task()
-    # Compared with before: a TaskGroup that ended by a fault leaves one counted.
-    before = 0 if task is None else task.cancelling()
-    yield
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError
-
-
-def _tls(config: MqttConfig) -> aiomqtt.TLSParameters | None:
-    """Return how the broker proves itself; TLS 1.2 at least, its name compared (ssl's default)."""
-    if config.tls_ca_file is None:
-        return None
-    return aiomqtt.TLSParameters(ca_certs=str(config.tls_ca_file))
-
-
 def _first_leaf(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _code(error: aiomqtt.MqttCodeError) -> int | None:
-    return error.rc if isinstance(error.rc, int) or error.rc is None else error.rc.value

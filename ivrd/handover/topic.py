@@ -1,6 +1,6 @@
 """A destination that listens to a topic of the MQTT broker.
 
-Here: one message, sent and acknowledged. Not here: the broker's library (ivrd/mqtt.py).
+Here: one message, sent and acknowledged. Not here: the broker's library (ivrd/mqtt_session.py).
 
 Quality of service 1: the broker has it when we are told so; a repeat has the same id.
 """
@@ -8,7 +8,7 @@ Quality of service 1: the broker has it when we are told so; a repeat has the sa
 from ivrd.config import MqttConfig
 from ivrd.core.case_messages import Accepted, CaseMessage, Delivery, NotNow
 from ivrd.handover.cloud_event import cloud_event
-from ivrd.mqtt import BrokerTrouble, deliver
+from ivrd.mqtt_session import BrokerTrouble, deliver
 
 
 class Topic:

@@ -13,7 +13,7 @@ import aiomqtt
 import pytest
 import structlog
 
-from ivrd import mqtt
+from ivrd import mqtt, mqtt_session
 from ivrd.config import MqttConfig
 from ivrd.core.actors import Actor, Origin
 from ivrd.core.case_record import CaseChanged, Change
@@ -290,7 +290,7 @@ async def test_a_broker_away_and_back_gets_every_case_once_and_the_newest_status
 async def test_a_frozen_broker_is_noticed_and_left(
     broker: Mosquitto, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt, "ANSWER_S_MAX", 0.5)
+    monkeypatch.setattr(mqtt_session, "ANSWER_S_MAX", 0.5)
     publisher = a_publisher(board, broker.port)
     async with running(publisher.run()):
         await eventually(lambda: publisher.is_connected, what="connection")
@@ -343,8 +343,8 @@ class NoBroker:
 async def test_a_broker_that_is_none_is_tried_again_and_leaks_no_socket(
     board: Board, monkeypatch: pytest.MonkeyPatch, greeting: bytes
 ) -> None:
-    monkeypatch.setattr(mqtt, "ANSWER_S_MAX", 0.1)
-    monkeypatch.setattr(mqtt, "KEEP_ALIVE_S", 1)
+    monkeypatch.setattr(mqtt_session, "ANSWER_S_MAX", 0.1)
+    monkeypatch.setattr(mqtt_session, "KEEP_ALIVE_S", 1)
     monkeypatch.setattr(mqtt.Backoff, "__next__", lambda _: 0.05)
     nobody = NoBroker(greeting)
     async with await asyncio.start_server(nobody.greet, "127.0.0.1", 0) as listener:

@@ -5,7 +5,7 @@ from typing import cast
 
 import aiomqtt
 
-from ivrd import mqtt
+from ivrd.mqtt_session import Session
 
 
 class WaitingClient:
@@ -20,7 +20,7 @@ class WaitingClient:
 
 async def test_a_cancellation_that_comes_with_the_brokers_answer_is_heeded() -> None:
     client = WaitingClient()
-    work = mqtt._say(cast("aiomqtt.Client", client), "ivrd/case", "{}", retain=False)
+    work = Session(cast("aiomqtt.Client", client)).say("ivrd/case", "{}", retain=False)
     task = asyncio.create_task(work)
     await asyncio.sleep(0)
     client.answer.set_result(None)
@@ -32,4 +32,4 @@ async def test_a_cancellation_that_comes_with_the_brokers_answer_is_heeded() -> 
 async def test_an_answer_alone_cancels_nobody() -> None:
     client = WaitingClient()
     client.answer.set_result(None)
-    await mqtt._say(cast("aiomqtt.Client", client), "ivrd/case", "{}", retain=False)
+    await Session(cast("aiomqtt.Client", client)).say("ivrd/case", "{}", retain=False)
