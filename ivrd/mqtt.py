@@ -50,7 +50,11 @@ DECISIONS_PER_TURN = 20
 """Sent between two looks at the queues' status; each waits for the broker's word."""
 
 COMMANDS_MAX = 100
-"""Commands that wait for their turn, and answers for the broker; more are dropped."""
+"""Commands that wait for their turn; more are dropped."""
+
+REPLIES_MAX = 100
+"""Answers kept while the broker is away. The oldest go first: whoever asked has given up by then,
+and has perhaps asked again."""
 
 Take = Callable[[bytes], Awaitable[tuple[str, str] | None]]
 """Does what a command asks; returns its id and the answer, or None for what is no command."""
@@ -126,7 +130,7 @@ class Publisher:
     def bound(self) -> int:
         """Messages that may wait."""
         each = QUEUES_MAX + CASES_MAX + DECISIONS_MAX
-        return len(self._links) * each + QUEUES_MAX
+        return len(self._links) * each + QUEUES_MAX + REPLIES_MAX
 
     @property
     def dropped(self) -> int:
@@ -158,13 +162,14 @@ class _Link:
         self._work = asyncio.Event()
         self._backoff = Backoff(random.Random().random)
         self._is_loss_logged = False
+        self._is_drop_logged = False
         self.is_connected = False
         self.dropped = 0
 
     @property
     def depth(self) -> int:
         told = len(self._changed) + len(self._cases) + len(self._decisions)
-        return told + len(self._new_states)
+        return told + len(self._new_states) + len(self._replies)
 
     def publish_state(self, topic: str, payload: str) -> None:
         if self._states.get(topic) == payload:
@@ -248,10 +253,13 @@ class _Link:
 
     async def _send_replies(self, session: Session) -> None:
         while self._replies:
-            name, text = self._replies[0]
+            reply = name, text = self._replies[0]
             topic = f"{self._config.topic_prefix}/reply/{name}"
             await session.say(topic, text, retain=False)
-            self._replies.popleft()
+            # As with cases.
+            if self._replies and self._replies[0] is reply:
+                self._replies.popleft()
+        self._is_drop_logged = False
 
     async def _send_cases(self, session: Session) -> None:
         while self._cases:
@@ -299,9 +307,18 @@ class _Link:
         """Carry out commands in turn, and let each be answered; also what came before a loss."""
         while True:
             answer = await take(await self._commands.get())
-            if answer is not None and len(self._replies) < COMMANDS_MAX:
-                self._replies.append(answer)
-                self._work.set()
+            if answer is not None:
+                self._keep_reply(answer)
+
+    def _keep_reply(self, reply: tuple[str, str]) -> None:
+        if len(self._replies) >= REPLIES_MAX:
+            self._replies.popleft()
+            self.dropped += 1
+            if not self._is_drop_logged:
+                log.warning("replies_dropped", asterisk=self._system, kept=REPLIES_MAX)
+            self._is_drop_logged = True
+        self._replies.append(reply)
+        self._work.set()
 
     async def _send_due(self, session: Session) -> float | None:
         """Send each changed status whose interval is over.
