@@ -24,13 +24,16 @@ from ivrd.cli_report_options import (
     Tongue,
     period_typed,
 )
-from ivrd.core.periods import Span
+from ivrd.config import Config
+from ivrd.core.period_change import period_before
+from ivrd.core.periods import Period, Span
 from ivrd.errors import ConfigError
 from ivrd.reports import output
+from ivrd.reports.comparison import Stored
 from ivrd.reports.document import Language
 from ivrd.reports.history import History
 from ivrd.reports.output import Format
-from ivrd.reports.reading import read_book
+from ivrd.reports.reading import known_since, read_book
 from ivrd.reports.subjects import Wanted
 
 cli = typer.Typer(
@@ -78,10 +81,18 @@ def _report(
     zone = ZoneInfo(settings.time_zone)
     now = datetime.now(UTC)
     period = period_typed(span, when, zone, now)
-    book = asyncio.run(read_book(settings, period))
+    stored = asyncio.run(_stored(settings, period))
     tongue: Language = "sv" if language is Tongue.SV else "en"
-    history = History(settings, book, period, language=tongue, now=now)
+    history = History(settings, stored, period, language=tongue, now=now)
     output.write(history.document(wanted), found, path)
+
+
+async def _stored(settings: Config, period: Period) -> Stored:
+    return Stored(
+        book=await read_book(settings, period),
+        before=await read_book(settings, period_before(period)),
+        known_since=await known_since(settings),
+    )
 
 
 def _wanted(

@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+from ivrd.core.period_figures import Value as FigureValue
 from ivrd.sheets import Sheet
 
 Language = Literal["sv", "en"]
@@ -38,6 +39,8 @@ class Row:
     is_total: bool = False
     is_main: bool = False
     """To be seen first."""
+    is_beside: bool = False
+    """Belongs to the row above: its figure in another period, or how it changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +91,18 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """A number's own in the period before, and the change since."""
+
+    period: str
+    value: FigureValue
+    """None: no value, or nobody knows."""
+    change: FigureValue
+    formula: str
+    """The change's, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Datum:
     """One number for other programs."""
 
@@ -103,6 +118,8 @@ class Datum:
     unit: str
     """"count", "share", "s", "kr"."""
     value: Value
+    before: Before | None = None
+    """None: not compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

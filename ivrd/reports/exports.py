@@ -10,14 +10,24 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from ivrd.reports.document import Datum, Document, Grid, Value
+from ivrd.reports.document import Before, Datum, Document, Grid, Value
 from ivrd.sheets import Cell, Sheet, Shown, as_csv, as_xlsx
 
 HEAD = ("period", "table", "subject", "part", "figure", "unit", "value")
 
+HEAD_BEFORE = ("period_before", "value_before", "change", "change_formula")
+"""Behind it where a report compares."""
+
 SHARE_DIGITS, SECOND_DIGITS = 6, 3
 
 FORMS = {"share": "0.0%", "s": "0.0", "kr": "#,##0.00", "count": "#,##0"}
+
+CHANGE_FORMS = {
+    "change_of_count": "+0.0%;-0.0%;0.0%",
+    # Points of a share look like per cent of it, so they stay a part of 1.
+    "change_of_share": "+0.000;-0.000;0.000",
+    "change_of_time": "+0.0;-0.0;0.0",
+}
 
 
 def csv_of(document: Document) -> bytes:
@@ -61,6 +71,7 @@ def json_of(document: Document) -> str:
                         "figure": datum.name,
                         "unit": datum.unit,
                         "value": _plain(datum.value),
+                        **_before(datum.before),
                     }
                     for datum in document.data
                 ],
@@ -71,6 +82,13 @@ def json_of(document: Document) -> str:
         )
         + "\n"
     )
+
+
+def _before(before: Before | None) -> Mapping[str, object]:
+    if before is None:
+        return {}
+    values = (before.period, _plain(before.value), _plain(before.change), before.formula)
+    return dict(zip(HEAD_BEFORE, values, strict=True))
 
 
 def _listed(listing: Sheet) -> Iterator[Mapping[str, object]]:
@@ -90,18 +108,31 @@ def _told(cell: Cell) -> object:
 
 
 def _sheet(data: Sequence[Datum], title: str) -> Sheet:
-    return Sheet(title=title, head=HEAD, rows=list(_rows(data)))
+    is_compared = any(datum.before for datum in data)
+    head = HEAD + HEAD_BEFORE if is_compared else HEAD
+    return Sheet(title=title, head=head, rows=list(_rows(data)))
 
 
 def _rows(data: Sequence[Datum]) -> Iterator[Sequence[Cell]]:
     for datum in data:
-        # Kronor keep their two decimals.
-        value = datum.value if isinstance(datum.value, Decimal) else _plain(datum.value)
-        shown: Cell = value
-        if isinstance(value, int | float | Decimal) and datum.unit in FORMS:
-            shown = Shown(value=value, form=FORMS[datum.unit])
         names = (datum.period, datum.table, datum.subject, datum.part, datum.name, datum.unit)
-        yield [*names, shown]
+        row: list[Cell] = [*names, _shown(datum.value, FORMS.get(datum.unit))]
+        if (before := datum.before) is not None:
+            row += [
+                before.period,
+                _shown(before.value, FORMS.get(datum.unit)),
+                _shown(before.change, CHANGE_FORMS.get(before.formula)),
+                before.formula,
+            ]
+        yield row
+
+
+def _shown(value: Value, form: str | None) -> Cell:
+    # Kronor keep their two decimals.
+    plain = value if isinstance(value, Decimal) else _plain(value)
+    if isinstance(plain, int | float | Decimal) and form is not None:
+        return Shown(value=plain, form=form)
+    return plain
 
 
 def _grid(grid: Grid) -> Sheet:

@@ -279,6 +279,21 @@ WORDS: Mapping[str, Words] = {
     "callers_unknown": _words(
         "Okänt nummer", "Number unknown", "går inte att känna igen", "cannot be known again"
     ),
+    "change_of_count": _words(
+        "Förändring av antal",
+        "Change of a count",
+        "(nu minus före) / före",
+        "(now minus before) / before",
+    ),
+    "change_of_share": _words(
+        "Förändring av andel",
+        "Change of a share",
+        "nu minus före, i procentenheter",
+        "now minus before, in percentage points",
+    ),
+    "change_of_time": _words(
+        "Förändring av tid", "Change of a time", "nu minus före", "now minus before"
+    ),
 }
 
 CLASSES = {

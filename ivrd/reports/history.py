@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from ivrd.config import Config
-from ivrd.core.period_book import PeriodBook
-from ivrd.core.period_figures import FIGURES, Figure, Kind, Unit, sl_within
+from ivrd.core.case_record import CaseClass
+from ivrd.core.period_change import CHANGES
+from ivrd.core.period_figures import FIGURES, Figure, Figures, Kind, Unit, sl_within
 from ivrd.core.period_figures import Value as FigureValue
 from ivrd.core.periods import USUAL_DAY, Period, Span, length_of
 from ivrd.core.stored_calls import REPEAT_WITHIN
 from ivrd.reports import numbers, plots
+from ivrd.reports.comparison import Comparison, Reckoned, Stored
 from ivrd.reports.document import (
     Block,
     Column,
@@ -50,18 +52,21 @@ class History:
     def __init__(
         self,
         settings: Config,
-        book: PeriodBook,
+        stored: Stored,
         period: Period,
         *,
         language: Language,
         now: datetime,
     ) -> None:
         """Take what was counted; `now` tells what is not final yet."""
-        self._book = book
+        self._book = stored.book
         self._period = period
         self._language: Language = language
         self._now = now
-        self._subjects = Subjects(settings, book, language)
+        self._comparison = Comparison(settings, stored, period, language=language, now=now)
+        self._subjects = Subjects(
+            settings, stored.book, language, departments=self._comparison.departments
+        )
 
     def document(self, wanted: Wanted) -> Document:
         """Return the whole report, or that of whom it was asked for.
@@ -70,6 +75,7 @@ class History:
             ConfigError: Nobody has that name.
         """
         self._subjects.check(wanted)
+        self._comparison.look_up(wanted)
         sections = list(self._subjects.sections(wanted))
         blocks: list[Block | Heading] = [*self._warnings(), *self._plots(wanted)]
         used: dict[str, None] = {}
@@ -78,6 +84,7 @@ class History:
             used |= dict.fromkeys(figure.name for figure in _figures(section))
             if any(subject.goal for subject in section.subjects):
                 used["sl_goal"] = None
+        used |= dict.fromkeys(CHANGES.values())
         blocks += self._by_day(wanted)
         formulas = [
             (name, f"{WORDS[name].title(self._language)}: {WORDS[name].formula(self._language)}")
@@ -102,11 +109,11 @@ class History:
         figures = _figures(section)
         for start in range(0, len(section.subjects), COLUMNS_MAX):
             shown = section.subjects[start : start + COLUMNS_MAX]
-            rows = []
+            rows: list[Row] = []
             for figure in figures:
-                rows.append(self._row(figure, shown))
+                rows += self._rows(figure, shown, section.kind)
                 if figure.name == "sl" and any(each.goal for each in section.subjects):
-                    rows.append(self._goal_row(shown))
+                    rows += self._goal_rows(shown, section.kind)
                 if figure.name == "cases":
                     rows += self._class_rows(shown)
             more = "" if start == 0 else self._say(" (forts.)", " (cont.)")
@@ -117,21 +124,26 @@ class History:
                 rows=rows,
             )
 
-    def _row(self, figure: Figure, subjects: Sequence[Subject]) -> Row:
-        return Row(
+    def _rows(self, figure: Figure, subjects: Sequence[Subject], kind: Kind) -> Iterator[Row]:
+        yield Row(
             title=WORDS[figure.name].title(self._language),
             formula=figure.name,
             cells=[self._text(figure.unit, figure.of(each.figures)) for each in subjects],
             is_main=figure.name in MAIN,
         )
+        yield from self._comparison.rows(
+            figure.name, figure.unit, _of_figure(figure), subjects, kind
+        )
 
-    def _goal_row(self, subjects: Sequence[Subject]) -> Row:
-        cells = []
-        for each in subjects:
-            level = None if each.goal is None else sl_within(each.figures, each.goal.within)
-            cells.append(numbers.share(level, self._language))
-        title = WORDS["sl_goal"].title(self._language)
-        return Row(title=title, formula="sl_goal", cells=cells)
+    def _goal_rows(self, subjects: Sequence[Subject], kind: Kind) -> Iterator[Row]:
+        yield Row(
+            title=WORDS["sl_goal"].title(self._language),
+            formula="sl_goal",
+            cells=[
+                numbers.share(_by_goal(each, each.figures), self._language) for each in subjects
+            ],
+        )
+        yield from self._comparison.rows("sl_goal", Unit.SHARE, _by_goal, subjects, kind)
 
     def _class_rows(self, subjects: Sequence[Subject]) -> Iterator[Row]:
         found = {name for each in subjects for name in each.figures.classes}
@@ -280,6 +292,7 @@ class History:
                 f"{first:%Y-%m-%d %H.%M} {numbers.NO_VALUE} {last:%Y-%m-%d %H.%M}, {hours} h, "
                 f"{zone}",
             ),
+            self._comparison.fact(),
             (self._say("Fakta till", "Facts until"), known),
         )
 
@@ -299,6 +312,7 @@ class History:
                     f"Repeated calls (repeat_rate) are final on {final.isoformat()}.",
                 )
             )
+        lines += self._comparison.warnings()
         for queue, count in sorted(self._book.unknown_queues.items()):
             lines.append(
                 self._say(
@@ -328,26 +342,26 @@ class History:
             "Guidance and switchboard are never mixed; internal lines are counted apart. Who is "
             "moved between two queues is offered to both.",
         )
+        yield self._comparison.note()
 
     # For other programs.
 
     def _data(self, section: Section) -> Iterator[Datum]:
-        role = ROLE_OF.get(section.kind, section.kind.name.lower())
         for subject in section.subjects:
             for figure in _figures(section):
                 yield self._datum(
-                    subject, role, figure.name, figure.unit, figure.of(subject.figures)
+                    section.kind, subject, figure.name, figure.unit, _of_figure(figure)
                 )
                 if figure.name == "cases":
-                    for name, count in sorted(subject.figures.classes.items()):
-                        yield self._datum(subject, role, f"cases_{name}", Unit.COUNT, count)
+                    for name in sorted(subject.figures.classes):
+                        yield self._datum(
+                            section.kind, subject, f"cases_{name}", Unit.COUNT, _of_class(name)
+                        )
             if subject.goal is not None:
-                level = sl_within(subject.figures, subject.goal.within)
-                yield self._datum(subject, role, "sl_goal", Unit.SHARE, level)
+                yield self._datum(section.kind, subject, "sl_goal", Unit.SHARE, _by_goal)
 
-    def _datum(
-        self, subject: Subject, role: str, name: str, unit: Unit, value: FigureValue
-    ) -> Datum:
+    def _datum(self, kind: Kind, subject: Subject, name: str, unit: Unit, of: Reckoned) -> Datum:
+        role = ROLE_OF.get(kind, kind.name.lower())
         return Datum(
             table=f"{role}/{subject.table}",
             subject=subject.name,
@@ -355,23 +369,27 @@ class History:
             period=self._period.name,
             name=name,
             unit=UNITS[unit],
-            value=value,
+            value=of(subject, subject.figures),
+            before=self._comparison.beside(name, unit, of, subject, kind),
         )
 
     def _text(self, unit: Unit, value: FigureValue) -> str:
-        match unit:
-            case Unit.COUNT:
-                assert isinstance(value, int), "a count is a whole number"
-                return numbers.count(value, self._language)
-            case Unit.SHARE:
-                assert value is None or isinstance(value, Fraction), "a share is a fraction"
-                return numbers.share(value, self._language)
-            case Unit.DURATION:
-                assert value is None or isinstance(value, timedelta), "a time is a time"
-                return numbers.duration(value, self._language)
+        return numbers.figure(unit, value, self._language)
 
     def _say(self, swedish: str, english: str) -> str:
         return swedish if self._language == "sv" else english
+
+
+def _of_figure(figure: Figure) -> Reckoned:
+    return lambda _, figures: figure.of(figures)
+
+
+def _of_class(name: CaseClass) -> Reckoned:
+    return lambda _, figures: figures.classes.get(name, 0)
+
+
+def _by_goal(subject: Subject, figures: Figures) -> Fraction | None:
+    return None if subject.goal is None else sl_within(figures, subject.goal.within)
 
 
 def _figures(section: Section) -> Sequence[Figure]:

@@ -3,10 +3,15 @@
 Here: marks and the style sheet. Not here: what stands on the page.
 """
 
+import re
 from collections.abc import Iterator
 from html import escape
+from itertools import zip_longest
 
-from ivrd.reports.document import Block, Document, Grid, Heading, Notes, Plot, Terms
+from ivrd.reports.document import Block, Document, Grid, Heading, Notes, Plot, Row, Terms
+
+COMPOUND = re.compile(r"(?<=\w{4})(förvalt|nämnd|kontor|direkt|center)|(?<=förvalt)ning")
+"""Where the long names of departments may be broken: Chromium has no Swedish dictionary."""
 
 STYLE = """
 @page { size: A4; margin: 14mm 14mm 16mm;
@@ -22,13 +27,16 @@ dl.facts dt { color: #454c54; } dl.facts dd { margin: 0; overflow-wrap: anywhere
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid #d0d7de; padding: .18em .45em; vertical-align: baseline; }
 thead th { border-bottom: 2px solid #454c54; text-align: right; vertical-align: bottom;
-  hyphens: auto; }
+  hyphens: auto; hyphenate-limit-chars: 11 5 5; min-width: 6.2em; }
 thead th:first-child, tbody th { text-align: left; hyphens: manual; }
 tbody th { font-weight: normal; }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 thead small { display: block; font-weight: normal; color: #454c54; }
 tr.main th, tr.main td, tr.total th, tr.total td { font-weight: bold; }
 tr.total th, tr.total td { border-top: 2px solid #454c54; }
+tr.beside th, tr.beside td { color: #454c54; font-size: .92em; }
+tr.compared { break-after: avoid; }
+tr.compared th, tr.compared td { border-bottom-style: none; padding-bottom: 0; }
 tr, section { break-inside: avoid; }
 code { font: .8em "DejaVu Sans Mono", monospace; color: #454c54; white-space: nowrap; }
 .scroll { overflow-x: auto; }
@@ -41,9 +49,9 @@ svg { display: block; max-width: 100%; height: auto; }
 dl.terms { columns: 2; column-gap: 2em; font-size: .85em; margin: 0; }
 dl.terms div { break-inside: avoid; margin-bottom: .25em; } dl.terms dd { margin: 0; }
 @media (max-width: 40rem) { dl.terms { columns: 1; } }
-@media print { body { font-size: 8.5pt; max-width: none; padding: 0; }
+@media print { body { font-size: 8.5pt; line-height: 1.2; max-width: none; padding: 0; }
   .scroll { overflow: visible; } thead th { overflow-wrap: anywhere; }
-  h2 { margin-top: 1.2em; } th, td { padding: .12em .35em; } }
+  h2 { margin-top: 1.2em; } th, td { padding: .1em .35em; } }
 """
 
 
@@ -105,15 +113,15 @@ def _grid(grid: Grid) -> Iterator[str]:
     # A wide table scrolls by itself on a small screen, also by keyboard.
     yield f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(grid.title)}">'
     heads = "".join(
-        f'<th scope="col">{escape(column.title)}'
+        f'<th scope="col">{_head(column.title)}'
         + (f"<small>{escape(column.note)}</small>" if column.note else "")
         + "</th>"
         for column in grid.columns
     )
     corner = escape(grid.corner)
     yield f'<table><thead><tr><th scope="col">{corner}</th>{heads}</tr></thead><tbody>'
-    for row in grid.rows:
-        kind = ' class="total"' if row.is_total else ' class="main"' if row.is_main else ""
+    for row, below in zip_longest(grid.rows, grid.rows[1:]):
+        kind = _kind(row, is_compared=below is not None and below.is_beside)
         formula = f" <code>{escape(row.formula)}</code>" if row.formula else ""
         title = escape(row.title.strip())
         if row.title.startswith(" "):
@@ -121,3 +129,19 @@ def _grid(grid: Grid) -> Iterator[str]:
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in row.cells)
         yield f'<tr{kind}><th scope="row">{title}{formula}</th>{cells}</tr>'
     yield "</tbody></table></div></section>"
+
+
+def _head(title: str) -> str:
+    """Return a column's title that breaks where a reader would, also without a dictionary."""
+    return COMPOUND.sub("&shy;\\g<0>", escape(title)).replace(" %", "&nbsp;%")
+
+
+def _kind(row: Row, *, is_compared: bool) -> str:
+    kinds = {
+        "total": row.is_total,
+        "main": row.is_main,
+        "beside": row.is_beside,
+        "compared": is_compared,
+    }
+    found = " ".join(kind for kind, holds in kinds.items() if holds)
+    return f' class="{found}"' if found else ""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
+from ivrd.core.period_figures import Unit, Value
 from ivrd.reports.document import Language
 
 NO_VALUE = "\N{EN DASH}"
@@ -61,6 +62,45 @@ def kronor(ore: int, language: Language) -> str:
     whole, rest = divmod(abs(ore), 100)
     mark = "," if language == "sv" else "."
     return f"{sign}{count(whole, language)}{mark}{rest:02d}"
+
+
+def figure(unit: Unit, value: Value, language: Language) -> str:
+    """Return a figure as its unit is written."""
+    match unit:
+        case Unit.COUNT:
+            assert value is None or isinstance(value, int), "a count is a whole number"
+            return NO_VALUE if value is None else count(value, language)
+        case Unit.SHARE:
+            assert value is None or isinstance(value, Fraction), "a share is a fraction"
+            return share(value, language)
+        case Unit.DURATION:
+            assert value is None or isinstance(value, timedelta), "a time is a time"
+            return duration(value, language)
+
+
+def changed(unit: Unit, change: Value, language: Language) -> str:
+    """Return how a figure changed, with its sign: of a count in per cent, of a share in points.
+
+    >>> changed(Unit.SHARE, Fraction(1, 20), "en").replace(SPACE, " ")
+    '+5.0 pp'
+    """
+    match change:
+        case None:
+            return NO_VALUE
+        case timedelta():
+            return _sign(change / timedelta(microseconds=1)) + duration(abs(change), language)
+        case Fraction():
+            points = "%-enh." if language == "sv" else "pp"
+            size = decimal(abs(change) * 100, 1, language)
+            return f"{_sign(change)}{size}{SPACE}{'%' if unit is Unit.COUNT else points}"
+        case _:
+            raise AssertionError(f"no change is a whole number: {change}")
+
+
+def _sign(number: Fraction | float) -> str:
+    if number == 0:
+        return ""
+    return "+" if number > 0 else "\N{MINUS SIGN}"
 
 
 def _rounded(number: Fraction, digits: int) -> Decimal:

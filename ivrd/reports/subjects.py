@@ -75,8 +75,15 @@ class Section:
 class Subjects:
     """Finds them in a book."""
 
-    def __init__(self, settings: Config, book: PeriodBook, language: Language) -> None:
-        """Take what was counted."""
+    def __init__(
+        self,
+        settings: Config,
+        book: PeriodBook,
+        language: Language,
+        *,
+        departments: Collection[str] = (),
+    ) -> None:
+        """Take what was counted, and departments to tell of though they had no calls."""
         self._queues = {QueueName(queue.name): queue for queue in settings.queues}
         self._lines = {LineName(line.name): line for line in settings.lines}
         self._departments = {
@@ -85,6 +92,7 @@ class Subjects:
         }
         self._book = book
         self._language = language
+        self._others = departments
 
     def check(self, wanted: Wanted) -> None:
         """Refuse a name that nobody has.
@@ -277,7 +285,9 @@ class Subjects:
             )
 
     def _of_departments(self, wanted: str | None) -> Iterator[Section]:
-        names = sorted({part.department or "" for part in self._book.department_parts})
+        names = sorted(
+            {*self._others, *(part.department or "" for part in self._book.department_parts)}
+        )
         subjects = []
         if wanted is None and names:
             figures = self._book.departments(lambda part: not self._book.is_internal(part.line))
@@ -301,6 +311,7 @@ class Subjects:
     def _known_departments(self) -> list[str]:
         """Return those of the configuration, and older ones that still have calls."""
         counted = {part.department for part in self._book.department_parts if part.department}
+        counted |= set(self._others) - {""}
         return [*self._departments, *sorted(counted - set(self._departments))]
 
     def _department(self, name: str) -> Figures:

@@ -53,6 +53,6 @@ def _table(grid: Grid) -> Table:
         table.add_column(escape(column.title + note), justify="right", no_wrap=True)
     for row in grid.rows:
         formula = [escape(row.formula)] if has_formulas else []
-        style = "bold" if row.is_total or row.is_main else None
+        style = "bold" if row.is_total or row.is_main else "dim" if row.is_beside else None
         table.add_row(escape(row.title), *formula, *map(escape, row.cells), style=style)
     return table

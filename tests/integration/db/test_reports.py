@@ -27,15 +27,16 @@ from ivrd.config import DatabaseConfig
 from ivrd.core.effects import Disposition, OpenCase, Outcome
 from ivrd.db.migrate import migrate
 from ivrd.db.store import Store
+from ivrd.reports.exports import HEAD_BEFORE
 from tests.integration.db.samples import REPOSITORY, a_postgres_config, an_engine
 from tests.lab.made_up_month import ZONE, Told, calls
 from tests.lab.postgres import Postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-FIRST, LAST = date(2026, 10, 19), date(2026, 11, 3)
+FIRST, LAST = date(2026, 10, 16), date(2026, 11, 3)
 PER_WEEK = 250
-"""Enough for every kind of call; a Sunday of 25 hours is within."""
+"""Enough for every kind of call; a Sunday of 25 hours is within. Facts begin on a Friday."""
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +80,9 @@ def report(config_path: Path, *words: str) -> None:
     assert result.exit_code == 0, result.output or result.exception
 
 
-def numbers(path: Path) -> Mapping[tuple[str, str, str, str], str]:
+def numbers(path: Path, column: str = "value") -> Mapping[tuple[str, str, str, str], str]:
     rows = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
-    return {(r["table"], r["subject"], r["part"], r["figure"]): r["value"] for r in rows}
+    return {(r["table"], r["subject"], r["part"], r["figure"]): r[column] for r in rows}
 
 
 async def in_thread(config_path: Path, *words: str) -> None:
@@ -116,6 +117,23 @@ async def test_a_week_says_what_was_stored(
     assert found["department/all", "", "external", "cases"] == str(cases)
     inside = sum(each.call.line == "internt" for each in week)
     assert found["calls/line", "internt", "internal", "calls"] == str(inside)
+    # Facts begin in the week before, so nobody knows its figures.
+    assert set(numbers(made, "value_before").values()) == {""}
+    assert set(numbers(made, "change").values()) == {""}
+    after = tmp_path / "after.csv"
+    await in_thread(config_path, "week", "--date", "2026-W44", "-o", str(after))
+    assert_beside(after, found)
+
+
+def assert_beside(after: Path, then: Mapping[tuple[str, str, str, str], str]) -> None:
+    """Check that a report's figures of the period before are those of that period's own."""
+    now, was, change = (numbers(after, each) for each in ("value", "value_before", "change"))
+    silent = "guide/queue", "uppsamling", "external"
+    for name in now:
+        assert was[name] == ("" if name[:3] == silent else then.get(name, was[name]))
+    calls_in = "calls/all", "", "external", "calls"
+    expected = int(now[calls_in]) / int(then[calls_in]) - 1
+    assert float(change[calls_in]) == pytest.approx(expected, abs=1e-6)
 
 
 def faults_of(page: Path) -> list[str]:
@@ -149,6 +167,7 @@ async def test_every_kind_of_file_holds_the_same_month(config_path: Path, tmp_pa
     assert by_name == [int(whole)]
     book = load_workbook(io.BytesIO(files["xlsx"].read_bytes()))
     assert {"Samtal per linje", "Vägledning", "Växel", "Siffror", "Formler"} <= set(book.sheetnames)
+    assert [cell.value for cell in book["Siffror"][1]][7:] == list(HEAD_BEFORE)
     rows = book["Siffror"].iter_rows(values_only=True)
     assert int(whole) in [row[6] for row in rows if row[1] == "calls/all" and row[4] == "calls"]
 
@@ -160,7 +179,9 @@ async def test_a_page_can_be_read_by_everybody_and_printed(
     page, printed = tmp_path / "month.html", tmp_path / "queue.pdf"
     await in_thread(config_path, "month", "--date", "2026-10", "-o", str(page))
     await in_thread(config_path, "month", "--date", "2026-10", "--queue", "kc", "-o", str(printed))
-    assert "sön 2026-10-25 (25\u00a0h)" in page.read_text(encoding="utf-8")
+    told = page.read_text(encoding="utf-8")
+    assert "sön 2026-10-25 (25\u00a0h)" in told
+    assert "Ingen jämförelse med 2026-09: inga samtal är lagrade." in told
     assert await asyncio.to_thread(faults_of, page) == []
     first = PdfReader(printed).pages[0]
     assert "Månadsrapport 2026-10" in first.extract_text()
@@ -235,4 +256,4 @@ async def test_an_account_shows_its_seal_and_stops_without_a_price(
     result = await asyncio.to_thread(CliRunner().invoke, cli, words)
     assert result.exit_code != 0
     assert "no price for call holds for" in str(result.exception)
-    assert "2026-10-19" in str(result.exception)
+    assert "2026-10-16" in str(result.exception)

@@ -1,10 +1,13 @@
 """The document of a period: every figure has words, nothing is said of nobody, nothing is run."""
 
 import io
+import json
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
@@ -18,22 +21,31 @@ from ivrd.core.case_record import CaseClass
 from ivrd.core.effects import Disposition, Outcome
 from ivrd.core.ids import CallId, LineName, QueueName
 from ivrd.core.period_book import PeriodBook
+from ivrd.core.period_change import CHANGES
 from ivrd.core.period_figures import FIGURES
 from ivrd.core.periods import Span, period_of
 from ivrd.core.stored_calls import StoredCall, StoredCase, StoredStay
 from ivrd.errors import ConfigError
+from ivrd.reports.comparison import COMPARED, LATE, Stored
 from ivrd.reports.document import Document, Grid, Language, Plot
 from ivrd.reports.exports import csv_of, json_of, xlsx_of
 from ivrd.reports.figure_words import WORDS
 from ivrd.reports.history import History
 from ivrd.reports.html import as_html
+from ivrd.reports.numbers import NO_VALUE
 from ivrd.reports.pdf import as_pdf
 from ivrd.reports.reading import house_of
 from ivrd.reports.subjects import Wanted
 
 SAMPLE = Path(__file__).resolve().parents[3] / "config" / "ivrd.toml"
 AT = datetime(2026, 10, 26, 8, 10, tzinfo=UTC)
+MONDAY = datetime(2026, 10, 19, 7, tzinfo=UTC)
+LONG_AGO = datetime(2026, 1, 2, tzinfo=UTC)
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def plain(text: str) -> str:
+    return re.sub("[\N{NARROW NO-BREAK SPACE}\N{NO-BREAK SPACE}]", " ", text)
 
 
 def settings_with(**changes: object) -> Config:
@@ -78,13 +90,18 @@ def the_document(
     language: Language = "sv",
     now: datetime = LATER,
     settings: Config | None = None,
+    before: Sequence[StoredCall] = (),
+    known_since: datetime | None = None,
 ) -> Document:
     settings = settings or settings_with()
-    book = PeriodBook(house_of(settings))
-    for call in calls:
-        book.add(call)
+    books = []
+    for some in (calls, before):
+        books.append(PeriodBook(house_of(settings)))
+        for call in some:
+            books[-1].add(call)
     period = period_of(span, date(2026, 10, 26), ZoneInfo("Europe/Stockholm"))
-    history = History(settings, book, period, language=language, now=now)
+    stored = Stored(book=books[0], before=books[1], known_since=known_since)
+    history = History(settings, stored, period, language=language, now=now)
     return history.document(wanted or Wanted())
 
 
@@ -98,7 +115,9 @@ def cell(grid: Grid, formula: str, column: str) -> str:
 
 
 def test_every_figure_has_words_and_no_words_are_left_over() -> None:
-    assert {figure.name for figure in FIGURES} | {"sl_goal"} == set(WORDS)
+    figures = {figure.name for figure in FIGURES}
+    assert figures | {"sl_goal"} | set(CHANGES.values()) == set(WORDS)
+    assert figures | {"sl_goal"} > COMPARED | LATE
 
 
 def test_every_figure_that_is_shown_is_explained() -> None:
@@ -212,7 +231,8 @@ def test_what_is_not_final_yet_says_so() -> None:
     soon = the_document(a_call(1), now=datetime(2026, 11, 3, tzinfo=UTC))
     assert "2026-11-09" in as_html(soon)
     assert "pågår" in as_html(the_document(a_call(1), now=AT))
-    assert "warning" not in re.sub(r"<style>.*?</style>", "", as_html(the_document()), flags=re.S)
+    known = the_document(*a_week(0), before=a_week(-7), known_since=LONG_AGO)
+    assert "warning" not in re.sub(r"<style>.*?</style>", "", as_html(known), flags=re.S)
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])
@@ -241,10 +261,106 @@ def test_plots_are_pictures_for_a_screen_reader_too() -> None:
 
 def test_numbers_for_other_programs_are_plain() -> None:
     lines = csv_of(the_document(a_call(1))).decode().splitlines()
-    assert lines[0] == "period,table,subject,part,figure,unit,value"
-    assert "2026-W44,guide/queue,kc,external,sl,share,1.0" in lines
-    assert "2026-W44,guide/queue,kc,external,wait_p90,s,30.0" in lines
-    assert "2026-W44,guide/queue,uppsamling,external,sl,share," in lines
+    assert lines[0] == (
+        "period,table,subject,part,figure,unit,value,"
+        "period_before,value_before,change,change_formula"
+    )
+    nobody_knows = "2026-W43,,,change_of_"
+    assert f"2026-W44,guide/queue,kc,external,sl,share,1.0,{nobody_knows}share" in lines
+    assert f"2026-W44,guide/queue,kc,external,wait_p90,s,30.0,{nobody_knows}time" in lines
+    assert f"2026-W44,guide/queue,uppsamling,external,sl,share,,{nobody_knows}share" in lines
+
+
+def a_week(days: int, *, calls_a_day: int = 1, wait_s: float = 30) -> list[StoredCall]:
+    """Return so many calls of each working day of the week, or of one so many days from it."""
+    found = []
+    for number in range(5 * calls_a_day):
+        call = a_call(number)
+        step = timedelta(days=days + number % 5)
+        (stay,) = call.stays
+        wait = timedelta(seconds=wait_s)
+        stay = replace(stay, joined_at=stay.joined_at + step, wait=wait)
+        arrived_at, ended_at = call.arrived_at + step, call.ended_at + step
+        found.append(replace(call, arrived_at=arrived_at, ended_at=ended_at, stays=(stay,)))
+    return found
+
+
+def beside(grid: Grid, formula: str, column: str) -> list[str]:
+    """Return a figure's cell, what it was, and the change."""
+    place = [each.title for each in grid.columns].index(column)
+    first = [row.formula for row in grid.rows].index(formula)
+    return [plain(row.cells[place]) for row in grid.rows[first : first + 3]]
+
+
+def test_main_figures_stand_beside_those_of_the_period_before() -> None:
+    document = the_document(
+        *a_week(0, calls_a_day=2, wait_s=90), before=a_week(-7), known_since=LONG_AGO
+    )
+    found = grids(document)
+    guidance = found["Vägledning"]
+    assert beside(guidance, "offered", "Kontaktcenter") == ["10", "5", "+100,0 %"]
+    assert beside(guidance, "sl", "Kontaktcenter") == ["0,0 %", "100,0 %", "−100,0 %-enh."]  # noqa: RUF001
+    assert beside(guidance, "wait_p90", "Kontaktcenter") == ["1 min 30 s", "30,0 s", "+1 min 00 s"]
+    assert beside(guidance, "offered", "Uppsamling") == ["0", NO_VALUE, NO_VALUE], "nobody knows"
+    lines = csv_of(document).decode().splitlines()
+    kc = "2026-W44,guide/queue,kc,external"
+    assert f"{kc},offered,count,10,2026-W43,5,1.0,change_of_count" in lines
+    assert f"{kc},sl,share,0.0,2026-W43,1.0,-1.0,change_of_share" in lines
+    told = json.loads(json_of(document))["numbers"]
+    unknown = next(
+        one for one in told if (one["subject"], one["figure"]) == ("uppsamling", "offered")
+    )
+    assert (unknown["value"], unknown["value_before"], unknown["change"]) == (0, None, None)
+
+
+def test_a_department_that_fell_silent_is_told_of() -> None:
+    then = [
+        replace(call, case=replace(call.case, department="teknisk"))
+        for call in a_week(-7)
+        if call.case is not None
+    ]
+    document = the_document(*a_week(0), before=then, known_since=LONG_AGO)
+    found = beside(grids(document)["Förvaltningar"], "guided", "Tekniska kontoret")
+    assert found == ["0", "5", "−100,0 %"]  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("calls", "before", "known_since", "now", "says", "shown"),
+    [
+        (a_week(0), a_week(-7)[1:], LONG_AGO, LATER, "arbetsdagarna 2026-10-19", ["5", "–", "–"]),  # noqa: RUF001
+        (a_week(0), a_week(-7), MONDAY, LATER, "kom 2026-10-19 09.00", ["5", "–", "–"]),  # noqa: RUF001
+        (a_week(0), (), AT, LATER, "2026-W43: inga samtal är lagrade", ["5", "–", "–"]),  # noqa: RUF001
+        (a_week(0)[1:], a_week(-7), LONG_AGO, LATER, "Fakta saknas för 2026-W44", ["4", "5", "–"]),  # noqa: RUF001
+        (a_week(0)[:1], a_week(-7), LONG_AGO, AT, "pågår", ["1", "5", "–"]),  # noqa: RUF001
+    ],
+)
+def test_where_calls_are_lacking_nothing_is_compared(
+    calls: Sequence[StoredCall],
+    before: Sequence[StoredCall],
+    known_since: datetime,
+    now: datetime,
+    says: str,
+    shown: list[str],
+) -> None:
+    document = the_document(*calls, before=before, known_since=known_since, now=now)
+    assert beside(grids(document)["Vägledning"], "offered", "Kontaktcenter") == shown
+    assert says in as_html(document)
+
+
+def test_rang_again_is_not_compared_before_it_is_final() -> None:
+    for now, is_final in ((datetime(2026, 11, 8, 22, tzinfo=UTC), False), (LATER, True)):
+        known = [
+            replace(call, is_repeated=number == 0)
+            for week in (0, -7)
+            for number, call in enumerate(a_week(week))
+        ]
+        document = the_document(*known[:5], before=known[5:], known_since=LONG_AGO, now=now)
+        changes = {
+            datum.before.change
+            for datum in document.data
+            if datum.name == "repeat_rate" and datum.subject == "kc" and datum.before is not None
+        }
+        assert changes == ({Fraction(0)} if is_final else {None})
 
 
 def test_the_same_document_twice_gives_the_same_bytes() -> None:

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import pytest
 
+from ivrd.core.period_figures import Unit
 from ivrd.reports import numbers
 from ivrd.reports.document import Language
 
@@ -55,3 +56,22 @@ def test_durations(seconds: float, swedish: str) -> None:
 def test_kronor(language: Language, written: str) -> None:
     assert plain(numbers.kronor(-123405, language)) == written
     assert plain(numbers.kronor(7, "sv")) == "0,07"
+
+
+@pytest.mark.parametrize(
+    ("unit", "change", "swedish", "english"),
+    [
+        (Unit.COUNT, Fraction(1, 4), "+25,0 %", "+25.0 %"),
+        (Unit.COUNT, Fraction(-1), "−100,0 %", "−100.0 %"),  # noqa: RUF001
+        (Unit.COUNT, Fraction(0), "0,0 %", "0.0 %"),
+        (Unit.SHARE, Fraction(-1, 20), "−5,0 %-enh.", "−5.0 pp"),  # noqa: RUF001
+        (Unit.DURATION, timedelta(seconds=-65), "−1 min 05 s", "−1 min 05 s"),  # noqa: RUF001
+        (Unit.DURATION, timedelta(seconds=0.4), "+0,4 s", "+0.4 s"),
+        (Unit.SHARE, None, "–", "–"),  # noqa: RUF001
+    ],
+)
+def test_changes_have_a_sign(
+    unit: Unit, change: Fraction | timedelta | None, swedish: str, english: str
+) -> None:
+    assert plain(numbers.changed(unit, change, "sv")) == swedish
+    assert plain(numbers.changed(unit, change, "en")) == english
