@@ -4,15 +4,15 @@ Here: the records, and how they are read from the book. Not here: whole queues (
 may see which (access/).
 """
 
-from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook
 from ivrd.core.events import MemberChanged
 from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
-from ivrd.core.staff import Condition, condition_of
+from ivrd.core.staff import Condition, Staff, condition_of
 from ivrd.core.stay import Waiting
 
 
@@ -61,37 +61,81 @@ class MemberView:
     """Empty when it is the interface itself."""
 
 
-def waiting_by_line(book: CallBook) -> Counter[tuple[QueueName, LineName | None]]:
-    """Return how many wait in each queue, by the line that they dialled."""
-    return Counter(
-        (queue, call.line)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One queue's line at one moment: calls are records that nobody changes any more."""
+
+    queue: QueueName
+    calls: Sequence[Call | None]
+    """Longest wait first; None for one that nobody knows, and who has a place all the same."""
+
+
+def standing_in(book: CallBook) -> list[Standing]:
+    """Return who stands in each queue: cheap, so that all is of one moment, and viewed later."""
+    known = book.calls.get
+    return [
+        Standing(queue, [known(call_id) for call_id in floor.waiting.in_order()])
         for queue, floor in book.queues.items()
-        for call in map(book.calls.get, floor.waiting)
-        if call is not None and call.entries and isinstance(call.entries[-1], Waiting)
-    )
+    ]
 
 
 def callers_of(book: CallBook) -> Iterator[CallerView]:
     """Yield everybody who waits, queue by queue, longest wait first."""
-    for queue, floor in book.queues.items():
-        for place, call_id in enumerate(floor.waiting.in_order(), start=1):
-            call = book.calls.get(call_id)
-            last = call.entries[-1] if call is not None and call.entries else None
-            if call is None or not isinstance(last, Waiting):
-                continue
-            yield CallerView(
-                system=book.system,
-                call_id=call_id,
-                channel=call.channel,
-                queue=queue,
-                line=call.line,
-                number=call.caller_number,
-                first_joined_at=last.stay.first_joined_at,
-                joined_at=last.stay.joined_at,
-                place=place,
-                is_offered=bool(last.offered_to),
-                moving_to=None if last.move is None else last.move.to_queue,
-            )
+    for standing in standing_in(book):
+        for place, call in enumerate(standing.calls, start=1):
+            if call is not None and is_waiting(call):
+                yield caller_view(standing.queue, place, call)
+
+
+def is_waiting(call: Call) -> bool:
+    """Return whether a call waits in a queue now."""
+    return bool(call.entries) and isinstance(call.entries[-1], Waiting)
+
+
+def caller_view(queue: QueueName, place: int, call: Call) -> CallerView:
+    """Return one who waits (`is_waiting`), as seen by whoever shows it."""
+    last = call.entries[-1]
+    assert isinstance(last, Waiting), "who stands in a line waits there"
+    return CallerView(
+        system=call.system,
+        call_id=call.call_id,
+        channel=call.channel,
+        queue=queue,
+        line=call.line,
+        number=call.caller_number,
+        first_joined_at=last.stay.first_joined_at,
+        joined_at=last.stay.joined_at,
+        place=place,
+        is_offered=bool(last.offered_to),
+        moving_to=None if last.move is None else last.move.to_queue,
+    )
+
+
+class StaffViews:
+    """Agents in their queues, viewed again only where something has changed."""
+
+    def __init__(self) -> None:
+        self._kept: dict[QueueName, tuple[Staff, int, Sequence[MemberView]]] = {}
+        """By queue: whom, and how many changes of theirs, these are views of."""
+
+    def agents(self, book: CallBook) -> dict[str, list[MemberView]]:
+        """Return what each agent is in each queue now, by the member's name; always the same PBX's.
+
+        Views of a queue in which nothing has changed are the very same records as the last time.
+        """
+        self._kept = {queue: self._of(book, queue) for queue in book.queues}
+        found: dict[str, list[MemberView]] = {}
+        for _, _, views in self._kept.values():
+            for view in views:
+                found.setdefault(view.agent, []).append(view)
+        return found
+
+    def _of(self, book: CallBook, queue: QueueName) -> tuple[Staff, int, Sequence[MemberView]]:
+        staff = book.queues[queue].members
+        kept = self._kept.get(queue)
+        if kept is None or kept[0] is not staff or kept[1] != staff.changes:
+            return staff, staff.changes, [_view(book.system, queue, one) for one in staff]
+        return kept
 
 
 def members_of(book: CallBook, queues: Container[QueueName] | None = None) -> Iterator[MemberView]:

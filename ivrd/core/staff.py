@@ -48,7 +48,7 @@ def condition_of(member: MemberChanged) -> Condition:
 class Staff:
     """Members by interface, in the order in which they came."""
 
-    __slots__ = ("_counts", "_members", "_ringing", "_wrapping_up")
+    __slots__ = ("_counts", "_members", "_ringing", "_wrapping_up", "changes")
 
     def __init__(self, members: Iterable[MemberChanged] = ()) -> None:
         """Let members stand there; the last word about each holds."""
@@ -56,6 +56,8 @@ class Staff:
         self._counts: Counter[Condition] = Counter()
         self._ringing = 0
         self._wrapping_up = 0
+        self.changes = 0
+        """Grows with each change: whoever has seen that many, has seen all."""
         for member in members:
             self.put(member)
 
@@ -69,6 +71,7 @@ class Staff:
     def put(self, member: MemberChanged) -> None:
         """Note how a member is now."""
         known = self._members.get(member.interface)
+        self.changes += 1
         if known is not None:
             self._count(known, -1)
         self._members[member.interface] = member
@@ -78,6 +81,7 @@ class Staff:
         """Take a member out; nothing when they are not here."""
         known = self._members.pop(interface, None)
         if known is not None:
+            self.changes += 1
             self._count(known, -1)
 
     def _count(self, member: MemberChanged, by: int) -> None:

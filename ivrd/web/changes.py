@@ -3,13 +3,12 @@
 Here: what is looked at again after which effect, and how often. Not here: the stream (events.py).
 
 A queue that changes a hundred times within CHANGES_EVERY_S is told once, as it is then. Lines and
-switches change by the clock too, so they are looked at every LINES_EVERY_S; and so is every agent,
+switches change by the clock too, so they are looked at every LINES_EVERY_S; and so are agents,
 because a pause's new reason alone is no change of a queue.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 
 from ivrd.access import Deed
 from ivrd.core.effects import Effect, PublishQueueState
@@ -20,7 +19,6 @@ from ivrd.web.act_forms import SwitchStatus
 from ivrd.web.audit_routes import act_entry
 from ivrd.web.decisions_now import LatestDecisions
 from ivrd.web.events import EventStream
-from ivrd.web.floor_people import agent_status, agents_in, agents_of
 from ivrd.web.looks import Sights
 
 Switches = Callable[[], Iterable[tuple[SwitchStatus, frozenset[str]]]]
@@ -53,8 +51,6 @@ class ChangeTeller:
         self._dirty: dict[tuple[SystemName, QueueName], None] = {}
         self._agents: dict[SystemName, dict[str, list[MemberView]]] = {}
         """Each agent as last told, by PBX."""
-        self._restless: set[SystemName] = set()
-        """Where something has changed since every agent was looked at."""
         self.switches: Switches = tuple
         """Set by whoever knows them."""
         self.told_line: Callable[[str, str], None] | None = None
@@ -74,15 +70,19 @@ class ChangeTeller:
             self._dirty[(view.system, view.queue)] = None
         while True:
             is_whole = loop.time() >= lines_at
-            await self._tell_queues(is_whole=is_whole)
+            changed = await self._tell_queues()
+            for system in self._sights.people.systems() if is_whole else changed:
+                await self._tell_agents(system)
             await self._tell_decisions()
             if is_whole:
                 lines_at = loop.time() + LINES_EVERY_S
                 self._tell_lines()
+                await asyncio.sleep(0)
                 self._tell_switches()
             await asyncio.sleep(CHANGES_EVERY_S)
 
-    async def _tell_queues(self, *, is_whole: bool) -> None:
+    async def _tell_queues(self) -> Iterable[SystemName]:
+        """Tell of queues that have changed; return on which PBXs."""
         dirty, self._dirty = list(self._dirty), {}
         for first in range(0, len(dirty), QUEUES_PER_TURN):
             part = dirty[first : first + QUEUES_PER_TURN]
@@ -95,49 +95,33 @@ class ChangeTeller:
                     lines=self._lines_of([status.view.queue]),
                 )
             await asyncio.sleep(0)
-        changed: dict[SystemName, set[QueueName]] = {}
-        for system, queue in dirty:
-            changed.setdefault(system, set()).add(queue)
-        self._restless |= changed.keys()
-        if is_whole:
-            restless, self._restless = self._restless, set()
-            for system in restless:
-                await self._tell_agents(system, None)
-        else:
-            for system, queues in changed.items():
-                await self._tell_agents(system, queues)
+        return dict.fromkeys(system for system, _ in dirty)
 
-    async def _tell_agents(self, system: SystemName, queues: AbstractSet[QueueName] | None) -> None:
-        """Tell of agents who have changed.
-
-        Args:
-            system: Their PBX.
-            queues: Only of those who serve, or served, one of these; None for all.
-        """
-        book = self._sights.people.book(system)
+    async def _tell_agents(self, system: SystemName) -> None:
+        """Tell of a PBX's agents who have changed."""
+        people = self._sights.people
+        book = people.book(system)
         if book is None or not book.is_synced:
             return
         told = self._agents.setdefault(system, {})
-        agents = agents_of(book) if queues is None else agents_in(book, queues, told)
+        agents = people.agents_of(book)
         # Nothing to render for most: of hundreds, a call changes one or two.
         changed = [agent for agent, views in agents.items() if told.get(agent) != views]
-        gone = [agent for agent in (told if queues is None else agents) if not agents.get(agent)]
+        gone = [agent for agent in told if agent not in agents]
         for number, agent in enumerate(changed):
             if number % AGENTS_PER_TURN == AGENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
-            if views := agents[agent]:
-                told[agent] = views
-                self._stream.publish(
-                    "agent",
-                    f"{system}/{agent}",
-                    agent_status(views).model_dump_json(),
-                    deed=Deed.SEE_AGENTS,
-                    lines=self._lines_of([view.queue for view in views]),
-                )
+            views = told[agent] = agents[agent]
+            self._stream.publish(
+                "agent",
+                f"{system}/{agent}",
+                people.agent_text(views),
+                deed=Deed.SEE_AGENTS,
+                lines=self._lines_of([view.queue for view in views]),
+            )
         for agent in gone:
-            if (known := told.pop(agent, None)) is not None:
-                lines = self._lines_of([view.queue for view in known])
-                self._stream.forget("agent", f"{system}/{agent}", deed=Deed.SEE_AGENTS, lines=lines)
+            lines = self._lines_of([view.queue for view in told.pop(agent)])
+            self._stream.forget("agent", f"{system}/{agent}", deed=Deed.SEE_AGENTS, lines=lines)
 
     async def _tell_decisions(self) -> None:
         while self._told < self._decisions.count:

@@ -4,28 +4,35 @@ Here: the shapes, and how they are filled from the trackers' books. Not here: HT
 which (guard.py). Numbers are masked here, always.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from ivrd.core.agent_acts import version_of
+from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook
 from ivrd.core.ids import LineName, QueueName, SystemName
 from ivrd.core.live_view import (
     CallerView,
     MemberView,
-    callers_of,
-    members_of,
-    waiting_by_line,
+    StaffViews,
+    caller_view,
+    is_waiting,
+    standing_in,
 )
 from ivrd.core.staff import Condition
 
 Books = Mapping[SystemName, CallBook]
+
+CALLERS_PER_TURN = 250
+"""Looked at between two looks at the loop's other tasks: 1 to 2 ms."""
+
+TEXTS_KEPT_MAX = 10_000
+"""Agents as last written, also of those who have gone: some 5 MB."""
 
 AgentState = Literal["available", "busy", "paused", "unavailable"]
 
@@ -102,30 +109,38 @@ class PeopleBook:
         """
         self._books = books
         self._now = now
+        self._staff: dict[SystemName, StaffViews] = {}
+        self._texts: dict[tuple[SystemName, str], tuple[Sequence[MemberView], str]] = {}
+        """Each agent as last written, and of what: every screen shows the same."""
+
+    def systems(self) -> list[SystemName]:
+        """Return every PBX."""
+        return list(self._books())
 
     def book(self, system: SystemName) -> CallBook | None:
         """Return one PBX's book; None when there is no such PBX."""
         return self._books().get(system)
 
-    def callers(
+    async def callers(
         self, sees: Callable[[QueueName, LineName | None], bool], *, limit: int
     ) -> "FoundCallers":
-        """Return who waits, of those that somebody may see, and at most so many."""
+        """Return who waits now, of those that somebody may see, and at most so many.
+
+        All are of the moment of the call; others get a turn while they are looked at.
+        """
         books, now = self._books(), self._now()
-        total = sum(
-            number
-            for book in _synced(books)
-            for (queue, line), number in waiting_by_line(book).items()
-            if sees(queue, line)
-        )
-        seen = (
-            view
-            for book in _synced(books)
-            for view in callers_of(book)
-            if sees(view.queue, view.line)
-        )
-        empty = CallerList(at=now, unsynced=unsynced(books), total=total, calls=[])
-        return FoundCallers(empty=empty, views=list(islice(seen, limit)), now=now)
+        total, views = 0, []
+        missing = unsynced(books)
+        standing = list(_standing(books))
+        for number, (queue, place, call) in enumerate(standing, start=1):
+            if is_waiting(call) and sees(queue, call.line):
+                total += 1
+                if total <= limit:
+                    views.append(caller_view(queue, place, call))
+            if number % CALLERS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        empty = CallerList(at=now, unsynced=missing, total=total, calls=[])
+        return FoundCallers(empty=empty, views=views, now=now)
 
     def agents(self, sees: Callable[[Sequence[MemberView]], bool]) -> "FoundAgents":
         """Return every agent that somebody may see."""
@@ -135,10 +150,28 @@ class PeopleBook:
             views=[
                 views
                 for book in _synced(books)
-                for views in agents_of(book).values()
+                for views in self.agents_of(book).values()
                 if sees(views)
             ],
         )
+
+    def agents_of(self, book: CallBook) -> dict[str, list[MemberView]]:
+        """Return what each agent is in each queue, by the member's name.
+
+        One of whom nothing has changed has the very same views as the last time.
+        """
+        agents = self._staff.setdefault(book.system, StaffViews()).agents(book)
+        if len(self._texts) > TEXTS_KEPT_MAX:
+            self._texts.clear()
+        return agents
+
+    def agent_text(self, views: Sequence[MemberView]) -> str:
+        """Return one agent as JSON; `views` are of the same agent, and at least one."""
+        key = (views[0].system, views[0].agent)
+        kept = self._texts.get(key)
+        if kept is None or kept[0] != views:
+            kept = self._texts[key] = (views, agent_status(views).model_dump_json())
+        return kept[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,38 +193,6 @@ class FoundAgents:
 
     empty: AgentList
     views: Sequence[Sequence[MemberView]]
-
-
-def agents_of(book: CallBook) -> dict[str, list[MemberView]]:
-    """Return what each agent is in each queue, by the member's name."""
-    found: dict[str, list[MemberView]] = {}
-    for view in members_of(book):
-        found.setdefault(view.agent, []).append(view)
-    return found
-
-
-def agents_in(
-    book: CallBook, queues: AbstractSet[QueueName], known: Mapping[str, Sequence[MemberView]]
-) -> dict[str, list[MemberView]]:
-    """Return what each agent of some queues is in each queue; nothing for one who has gone.
-
-    Args:
-        book: Their PBX's.
-        queues: All in which a membership has changed since.
-        known: What each agent was in each queue before.
-    """
-    found: dict[str, list[MemberView]] = {}
-    for agent, views in known.items():
-        if any(view.queue in queues for view in views):
-            found[agent] = [view for view in views if view.queue not in queues]
-    for view in members_of(book, queues):
-        if view.agent not in found:
-            found[view.agent] = []
-        found[view.agent].append(view)
-    places = {queue: place for place, queue in enumerate(book.queues)}
-    for views in found.values():
-        views.sort(key=lambda view: places[view.queue])
-    return found
 
 
 def agent_status(views: Sequence[MemberView]) -> AgentStatus:
@@ -234,6 +235,15 @@ def masked(number: str | None) -> str | None:
 
 def _synced(books: Books) -> list[CallBook]:
     return [book for book in books.values() if book.is_synced]
+
+
+def _standing(books: Books) -> Iterator[tuple[QueueName, int, Call]]:
+    """Yield who stands in a line now, with the place there."""
+    for book in _synced(books):
+        for standing in standing_in(book):
+            for place, call in enumerate(standing.calls, start=1):
+                if call is not None:
+                    yield standing.queue, place, call
 
 
 def _caller(view: CallerView, now: datetime) -> CallerStatus:

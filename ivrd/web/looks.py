@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from ivrd.access import Deed, Person
 from ivrd.core.ids import LineName, QueueName, SystemName
 from ivrd.web.decisions_now import DecisionList, DecisionStatus
-from ivrd.web.floor_people import AgentList, CallerList, PeopleBook, agent_status
+from ivrd.web.floor_people import AgentList, CallerList, PeopleBook
 from ivrd.web.guard import person_with
 from ivrd.web.lines import LineList, Lines
 from ivrd.web.listing import answer, written_list
@@ -167,7 +167,7 @@ def _add_people(router: APIRouter, sights: Sights) -> None:
         person: SeesCalls, limit: Annotated[int, Query(ge=1, le=CALLERS_SHOWN_MAX)] = 500
     ) -> Response:
         """Return who waits, queue by queue, longest wait first; numbers are masked."""
-        found = sights.people.callers(sights.callers_of(person), limit=limit)
+        found = await sights.people.callers(sights.callers_of(person), limit=limit)
         return await written_list(found.empty, "calls", found.views, found.text)
 
     @router.get("/agents", response_model=AgentList)
@@ -175,9 +175,7 @@ def _add_people(router: APIRouter, sights: Sights) -> None:
         """Return every agent who is logged in: in which queues, free, busy or paused, and why."""
         sees = sights.queues_of(person, Deed.SEE_AGENTS)
         found = sights.people.agents(lambda views: any(sees(view.queue) for view in views))
-        return await written_list(
-            found.empty, "agents", found.views, lambda views: agent_status(views).model_dump_json()
-        )
+        return await written_list(found.empty, "agents", found.views, sights.people.agent_text)
 
 
 def _add_decisions(router: APIRouter, sights: Sights) -> None:
