@@ -4,9 +4,12 @@ One guide, one operator, and officials of four kinds. The scenarios of a module 
 each gives the guide its orders anew.
 """
 
-from ivrd.core.events import CallerJoined
+from datetime import timedelta
+
+from ivrd.core.call_rows import ABANDON_END
+from ivrd.core.events import AttendedTransferred, BlindTransferred, CallerJoined
 from tests.e2e.lab_ami import LabAmi
-from tests.e2e.scene import Caller, Scene
+from tests.e2e.scene import Caller, Scene, until_true
 from tests.lab.floor_plan import Department, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Busy, Call, NoAnswer, Ring, Talk, Then
@@ -14,6 +17,9 @@ from tests.lab.phone.phone import Phone
 
 ANSWERS, IS_BUSY, RINGS_OUT, SENDS_BACK, NOBODY = "8100", "8101", "8102", "8104", "8999"
 """Officials, by what becomes of a call to them; the last number does not exist."""
+
+RINGS_ON, SENDS_BACK_LATE = "8103", "8105"
+"""As RINGS_OUT and SENDS_BACK, but it rings until `give_up_ringing`: for what is done meanwhile."""
 
 TO_SWITCHBOARD = "7001"
 ANSWERED_SWITCHBOARD, ANSWERED_GUIDES = "7011", "7012"
@@ -29,7 +35,7 @@ exten => {ANSWERED_GUIDES},1,Answer()
 
 SOON = Talk(s=0.5)
 
-SEEN_TO_LIVE_ON = Talk(s=3.5)
+SEEN_TO_LIVE_ON = ABANDON_END + timedelta(seconds=1.2)
 """How long an official talks with a caller whom the guide let go by hanging up.
 
 Asterisk's queue_log then says ATTENDEDTRANSFER or, when the guide's hang-up is told first,
@@ -45,11 +51,19 @@ FLOOR = FloorPlan(
         Desk(name="op", queue="vaxel", answer=Ring(after_s=0.1), talk=SOON),
     ),
     departments=(
-        Department(number=ANSWERS, answer=Ring(after_s=0.3), talk=SOON),
+        # They talk until a scenario ends it, such as by `end_of_talk`.
+        Department(number=ANSWERS, answer=Ring(after_s=0.3)),
         Department(number=IS_BUSY, answer=Busy()),
         Department(number=RINGS_OUT, answer=NoAnswer(), ring_s=1),
         Department(
             number=SENDS_BACK, answer=NoAnswer(), ring_s=1, otherwise="Goto(ivrd-queue-kc,s,1)"
+        ),
+        Department(number=RINGS_ON, answer=NoAnswer(), ring_s=60),
+        Department(
+            number=SENDS_BACK_LATE,
+            answer=NoAnswer(),
+            ring_s=60,
+            otherwise="Goto(ivrd-queue-kc,s,1)",
         ),
     ),
     features="blindxfer => ##\natxfer => *2\n",
@@ -92,6 +106,46 @@ async def official(town: Municipality, number: str, *, is_up: bool = True) -> Ca
     if is_up:
         await call.answered(CALL_S_MAX)
     return call
+
+
+async def end_of_talk(played: Scene) -> None:
+    """Let the official hang up, once the guide has left the two alone."""
+    town = played.town
+    phone = town.phones[f"department-{ANSWERS}"]
+    await played.watch.first(AttendedTransferred | BlindTransferred)
+
+    def talks_alone() -> bool:
+        is_up = any(call.was_answered for call in phone.live_calls)
+        return is_up and not town.phones["guide"].live_calls
+
+    await until_true(talks_alone, what="the guide has left caller and official alone")
+    await call_of(phone).hang_up()
+
+
+async def give_up_ringing(town: Municipality, number: str) -> None:
+    """Let an official's phone ring until the guide has left, and then no more."""
+    await official(town, number, is_up=False)
+    guide = town.phones["guide"]
+    await until_true(lambda: not guide.live_calls, what="the guide has left")
+    await call_of(town.phones[f"department-{number}"]).hang_up(status=480)
+
+
+async def live_on(town: Municipality) -> None:
+    """Wait until whoever talks now has lived on as long as queue_log must see."""
+    until = town.pbx.now() + SEEN_TO_LIVE_ON
+
+    def is_over() -> bool:
+        return town.pbx.now() > until
+
+    await until_true(is_over, what=f"it is {until}")
+
+
+async def consult(town: Municipality, number: str) -> tuple[Call, Call]:
+    """Let the guide hold the caller and ring a number; return the guide's two calls."""
+    phone = town.phones["guide"]
+    guide = call_of(phone)
+    await guide.hold()
+    return guide, await phone.dial(guide.dialog.peer, number, caller=phone.name)
 
 
 async def transfer_by_ami(town: Municipality, number: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import UnionType
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -51,6 +52,10 @@ STORED_S_MAX = 40.0
 EVENT_S_MAX = 30.0
 """All that is waited for happens within seconds; only a machine that stands still takes longer."""
 
+ROUNDS_MAX = 5
+"""So often is measured how soon something happens: a machine that stands still delays one round,
+and what is wrong delays each."""
+
 PACKETS_PER_S = 50
 
 E = TypeVar("E")
@@ -71,7 +76,7 @@ class Watch:
 
     async def first(
         self,
-        kind: type[E],
+        kind: type[E] | UnionType,
         condition: Callable[[E], bool] = lambda event: True,
         *,
         start: int = 0,
@@ -103,6 +108,8 @@ class Caller:
     line: Call
     call_id: CallId
     number: str
+    late_s: float = 0.0
+    """How much more was heard than was to be, before an act; see way_in.py."""
 
     async def press(self, keys: str, how: str = "rfc4733") -> None:
         """Press keys."""

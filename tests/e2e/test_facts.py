@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from ivrd.core.events import (
 )
 from ivrd.core.journal_story import JournalEnd, JournalStay
 from tests.e2e.lab_ami import LabAmi
-from tests.e2e.scene import Caller, Scene, scene
+from tests.e2e.scene import EVENT_S_MAX, Caller, Scene, scene
 from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import Desk, FloorPlan
 from tests.lab.municipality import Municipality
@@ -41,7 +42,8 @@ RING_S = 2
 town = town_fixture(
     FloorPlan(
         desks=(SILENT, GUIDE),
-        switchboard_timeout_s=3,
+        # Longer than what must be done meanwhile takes on a busy machine.
+        switchboard_timeout_s=6,
         queue_settings={
             "vaxel": f"timeout = {RING_S}\njoinempty = paused\n",
             "kc": "servicelevel = 1\n",
@@ -223,13 +225,17 @@ def headers(recording: Path, event: bytes, header: bytes) -> list[str]:
 
 async def test_f5_units_of_ring_time_and_f6_service_level(town: Municipality) -> None:
     async with scene(town, "f5_units") as played:
+        began_s = time.monotonic()
         rings_out = await at_switchboard(played)
         await played.watch.first(AgentRingEnded)
+        rang_ms_max = 1000 * (time.monotonic() - began_s)
         await rings_out.hang_up()
         before = await counted_by_asterisk(town, "kc")
         town.phones["guide"].talk = Talk(s=0.0, then=WaitForThem())
+        began_s = time.monotonic()
         answered = await played.ring()
         await answered.talking("kc")
+        waited_s_max = time.monotonic() - began_s
         town.phones["guide"].talk = GUIDE.talk
         in_talk = await counted_by_asterisk(town, "kc")
         await answered.hang_up()
@@ -241,14 +247,20 @@ async def test_f5_units_of_ring_time_and_f6_service_level(town: Municipality) ->
         await town.until(is_completed, what="Asterisk counts the call")
         ended = await counted_by_asterisk(town, "kc")
     (ring_ms,) = headers(played.path, b"AgentRingNoAnswer", b"RingTime")
-    assert RING_S * 1000 - 100 <= int(ring_ms) <= RING_S * 1000 + 1500, "milliseconds"
+    assert RING_S * 1000 - 100 <= int(ring_ms) <= rang_ms_max, "milliseconds"
     (ring_s,) = headers(played.path, b"AgentConnect", b"RingTime")
     (hold_s,) = headers(played.path, b"AgentConnect", b"HoldTime")
     # Differences of whole seconds of the clock: one second may be told as two.
-    assert {int(ring_s), int(hold_s)} <= {1, 2}, "whole seconds"
+    assert 1 <= int(ring_s) < waited_s_max + 1, "whole seconds"
+    assert 1 <= int(hold_s) < waited_s_max + 1, "whole seconds"
     wait = played.of(answered).wait
     assert wait is not None
-    assert 1.0 < wait.total_seconds() < 2.0
+    assert wait.total_seconds() < waited_s_max
+    story = town.phones["guide"].calls[-1].story
+    rang, picked_up = story.first("ringing"), story.first("answered")
+    assert rang is not None
+    assert picked_up is not None
+    assert picked_up.elapsed_s - rang.elapsed_s >= 1.0, "more than Asterisk's whole second"
     assert in_talk == before, "an answered call is counted when it ends"
     assert int(ended["completed"]) == int(before["completed"]) + 1
     more_in_time = in_time(ended) - in_time(before)
@@ -262,13 +274,19 @@ def in_time(counted: dict[str, str]) -> int:
 
 async def test_f7_a_withdraw_is_only_a_request(town: Municipality) -> None:
     async with scene(town, "f7_withdraw") as played, LabAmi.connect(town.pbx) as ami:
+        guide = town.phones["guide"]
+        guide.answer_policy = NoAnswer()
+        guide.forget_incoming()
         caller = await played.ring()
         joined = await caller.joined("kc")
+        ringing = await guide.next_call(EVENT_S_MAX)
         await caller.rang("kc")
         withdraw = {"Queue": "kc", "Caller": joined.channel, "WithdrawInfo": MOVE}
         answer = await ami.ask("QueueWithdrawCaller", **withdraw)
         assert answer["Response"] == "Success", "taken, while a phone rings"
+        ringing.answer()
         await caller.talking("kc")
+        guide.answer_policy = GUIDE.answer
         answer = await ami.ask("QueueWithdrawCaller", **withdraw)
         assert (answer["Response"], "No such caller" in answer["Message"]) == ("Error", True)
         await caller.gone()

@@ -8,11 +8,11 @@ from ivrd.core.call_rows import ABANDON_END
 from ivrd.core.events import AgentCompleted, AttendedTransferred, ChannelHungUp, DialEnded
 from ivrd.core.ids import ChannelId
 from tests.e2e import leaving
-from tests.e2e.leaving import ANSWERS, IS_BUSY, RINGS_OUT, SENDS_BACK, TO_SWITCHBOARD
+from tests.e2e.leaving import ANSWERS, IS_BUSY, RINGS_ON, SENDS_BACK, TO_SWITCHBOARD
 from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture
 from tests.lab.municipality import Municipality
-from tests.lab.phone import Call, Talk
+from tests.lab.phone import Call
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,6 +47,8 @@ async def test_blind(town: Municipality, number: str, name: str, stays: str, end
     async with scene(town, f"leaving_code_blind_{name}") as played:
         caller = await leaving.talk_to_guide(played, None)
         await leaving.press_code(caller, town.phones["guide"], BLIND, number)
+        if number == ANSWERS:
+            await leaving.end_of_talk(played)
         await caller.gone()
     assert (leaving.stays(played, caller), leaving.ended(played, caller)) == (stays, ended)
     await leaving.check_all_agree(town)
@@ -61,33 +63,37 @@ async def consulting(played: Scene, number: str) -> tuple[Caller, Call]:
 
 async def test_attended_and_the_official_answered(town: Municipality) -> None:
     async with scene(town, "leaving_code_attended_reached") as played:
-        town.phones[f"department-{ANSWERS}"].talk = leaving.SEEN_TO_LIVE_ON
         caller, guide = await consulting(played, ANSWERS)
-        await leaving.official(town, ANSWERS)
+        third = await leaving.official(town, ANSWERS)
         await guide.hang_up()
+        await played.watch.first(AttendedTransferred)
+        await leaving.live_on(town)
+        await third.hang_up()
         await caller.gone()
-        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
     assert leaving.ended(played, caller) == "handed_on reached 1 no case"
 
 
 async def test_guide_drops_out_while_it_rings_and_the_official_answers(town: Municipality) -> None:
     async with scene(town, "leaving_code_ringing_reached") as played:
-        town.phones[f"department-{ANSWERS}"].talk = leaving.SEEN_TO_LIVE_ON
-        caller, guide = await consulting(played, ANSWERS)
-        await leaving.official(town, ANSWERS, is_up=False)
+        caller, guide = await consulting(played, RINGS_ON)
+        third = await leaving.official(town, RINGS_ON, is_up=False)
         await guide.hang_up()
+        handed = await played.watch.first(AttendedTransferred)
+        third.answer()
+        await leaving.live_on(town)
+        await third.hang_up()
         await caller.gone()
-        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
-    handed = await played.watch.first(AttendedTransferred)
     assert handed.destination == "Bridge", "as if the official had answered already"
     assert leaving.ended(played, caller) == "handed_on reached 1 no case"
 
 
 async def test_guide_drops_out_while_it_rings_and_takes_the_caller_back(town: Municipality) -> None:
     async with scene(town, "leaving_code_ringing_came_back") as played:
-        caller, guide = await consulting(played, RINGS_OUT)
-        await leaving.official(town, RINGS_OUT, is_up=False)
+        caller, guide = await consulting(played, RINGS_ON)
+        ringing = await leaving.official(town, RINGS_ON, is_up=False)
         await guide.hang_up()
+        await played.watch.first(AttendedTransferred)
+        await ringing.hang_up(status=480)
         await caller.gone()
     recalled = await played.watch.first(DialEnded, lambda e: e.device == "PJSIP/guide")
     assert (recalled.channel_id, recalled.status) == (None, "ANSWER")
@@ -98,7 +104,6 @@ async def test_guide_drops_out_while_it_rings_and_takes_the_caller_back(town: Mu
 
 async def test_consultation_that_the_guide_gives_up(town: Municipality) -> None:
     async with scene(town, "leaving_code_consultation_given_up") as played:
-        town.phones[f"department-{ANSWERS}"].talk = None
         caller, guide = await consulting(played, ANSWERS)
         asked = await leaving.official(town, ANSWERS)
         await guide.press(ABORT)
@@ -106,7 +111,6 @@ async def test_consultation_that_the_guide_gives_up(town: Municipality) -> None:
         assert guide.is_live
         await guide.hang_up()
         await caller.gone()
-        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
     assert leaving.ended(played, caller) == "resolved - 0 case"
 
 
@@ -129,7 +133,6 @@ async def test_consultation_with_somebody_busy(town: Municipality) -> None:
 )
 async def test_talk_of_three(town: Municipality, first: str, ended: str) -> None:
     async with scene(town, f"leaving_three_{first}_left_first") as played:
-        town.phones[f"department-{ANSWERS}"].talk = None
         caller, guide = await consulting(played, ANSWERS)
         third = await leaving.official(town, ANSWERS)
         await guide.press(THREEWAY)
@@ -142,7 +145,6 @@ async def test_talk_of_three(town: Municipality, first: str, ended: str) -> None
             if party.is_live:
                 await party.hang_up()
         await caller.gone()
-        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
     assert leaving.ended(played, caller) == ended
     await leaving.check_all_agree(town)
 
@@ -151,22 +153,22 @@ async def test_talk_of_three(town: Municipality, first: str, ended: str) -> None
 async def test_talk_of_three_in_a_gap_is_unknown(town: Municipality) -> None:
     """queue_log says COMPLETEAGENT, as if the guide had hung up, and the caller lives on."""
     async with scene(town, is_orderly=False) as played:
-        town.phones[f"department-{ANSWERS}"].talk = Talk(s=5.0)
         caller, guide = await consulting(played, ANSWERS)
-        await leaving.official(town, ANSWERS)
+        third = await leaving.official(town, ANSWERS)
         await town.kill_daemon()
         await guide.press(THREEWAY)
         await played.watch.first(AttendedTransferred)
         await guide.hang_up()
         completed = await played.watch.first(AgentCompleted)
         assert completed.reason == "agent"
+        await leaving.live_on(town)
+        await third.hang_up()
         await caller.gone()
         ended = await played.watch.first(
             ChannelHungUp, lambda e: e.channel_id == ChannelId(caller.call_id)
         )
         lived_on = ended.at - completed.at
         assert lived_on > ABANDON_END + timedelta(seconds=1), "the two talked on without the guide"
-        town.phones[f"department-{ANSWERS}"].talk = leaving.SOON
         await town.start_daemon()
         await played.collect()
     assert leaving.stays(played, caller) == "kc answered guide"

@@ -3,7 +3,15 @@
 import pytest
 
 from tests.e2e import leaving
-from tests.e2e.leaving import ANSWERS, IS_BUSY, NOBODY, RINGS_OUT, SENDS_BACK
+from tests.e2e.leaving import (
+    ANSWERS,
+    IS_BUSY,
+    NOBODY,
+    RINGS_ON,
+    RINGS_OUT,
+    SENDS_BACK,
+    SENDS_BACK_LATE,
+)
 from tests.e2e.scene import scene
 from tests.e2e.towns import town_fixture
 from tests.lab.municipality import Municipality
@@ -51,12 +59,12 @@ WAYS: dict[str, tuple[Then, str, str]] = {
         "handed_on reached 1 no case",
     ),
     "replaces_while_ringing_rang_out": (
-        TransferRinging(RINGS_OUT),
+        TransferRinging(RINGS_ON),
         GUIDE,
         "handed_on rang_out 1 no case",
     ),
     "replaces_while_ringing_came_back": (
-        TransferRinging(SENDS_BACK),
+        TransferRinging(SENDS_BACK_LATE),
         f"{GUIDE} | {GUIDE}",
         "resolved came_back 1 case",
     ),
@@ -66,7 +74,7 @@ WAYS: dict[str, tuple[Then, str, str]] = {
         "handed_on reached 1 no case",
     ),
     "consultation_abandoned": (
-        ConsultAndReturn(RINGS_OUT, consult_s=0.2, talk_s=0.2),
+        ConsultAndReturn(RINGS_ON, consult_s=0.2, talk_s=0.2),
         GUIDE,
         "resolved - 0 case",
     ),
@@ -83,6 +91,10 @@ async def test_each_way(town: Municipality, way: str) -> None:
     then, stays, ended = WAYS[way]
     async with scene(town, f"leaving_{way}") as played:
         caller = await leaving.talk_to_guide(played, then)
+        if isinstance(then, TransferRinging) and then.number != ANSWERS:
+            await leaving.give_up_ringing(town, then.number)
+        if "reached" in ended:
+            await leaving.end_of_talk(played)
         await caller.gone()
     assert (leaving.stays(played, caller), leaving.ended(played, caller)) == (stays, ended)
     await leaving.check_all_agree(town)
@@ -97,16 +109,18 @@ async def test_the_caller_hangs_up(town: Municipality) -> None:
 
 async def test_the_caller_gives_up_while_the_official_rings(town: Municipality) -> None:
     async with scene(town, "leaving_refer_given_up") as played:
-        caller = await leaving.talk_to_guide(played, TransferBlind(RINGS_OUT, leaves_at_once=True))
-        await leaving.official(town, RINGS_OUT, is_up=False)
+        caller = await leaving.talk_to_guide(played, TransferBlind(RINGS_ON, leaves_at_once=True))
+        await leaving.official(town, RINGS_ON, is_up=False)
         await caller.hang_up()
     assert leaving.ended(played, caller) == "handed_on rang_out 1 no case"
 
 
 async def test_the_caller_came_back_and_gave_up(town: Municipality) -> None:
     async with scene(town, "leaving_came_back_and_gave_up") as played:
-        caller = await leaving.talk_to_guide(played, TransferBlind(SENDS_BACK))
+        caller = await leaving.talk_to_guide(played, TransferBlind(SENDS_BACK_LATE))
         await town.pbx.cli("queue pause member PJSIP/guide queue kc")
+        ringing = await leaving.official(town, SENDS_BACK_LATE, is_up=False)
+        await ringing.hang_up(status=480)
         await leaving.joined_again(caller, "kc")
         await caller.hang_up()
         await caller.gone()
@@ -120,5 +134,7 @@ async def test_blind_transfer_by_ami(town: Municipality, number: str, ended: str
     async with scene(town, f"leaving_ami_{ended}") as played:
         caller = await leaving.talk_to_guide(played, None)
         await leaving.transfer_by_ami(town, number)
+        if ended == "reached":
+            await leaving.end_of_talk(played)
         await caller.gone()
     assert leaving.ended(played, caller) == f"handed_on {ended} 1 no case"

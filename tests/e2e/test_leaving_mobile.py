@@ -10,7 +10,8 @@ from tests.e2e.leaving import ANSWERS, RINGS_OUT, TO_SWITCHBOARD
 from tests.e2e.scene import scene
 from tests.e2e.towns import town_fixture
 from tests.lab.municipality import Municipality
-from tests.lab.phone import HangUp, Then, TransferAttended, TransferBlind
+from tests.lab.phone import HangUp, Talk, Then, TransferAttended, TransferBlind
+from tests.lab.phone.talk import carry_out
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,6 +32,8 @@ async def test_local_channel_that_stays(stays_town: Municipality, way: str) -> N
     then, ended = WAYS[way]
     async with scene(stays_town, f"leaving_mobile_n_{way}") as played:
         caller = await leaving.talk_to_guide(played, then)
+        if "reached" in ended:
+            await leaving.end_of_talk(played)
         await caller.gone()
     assert leaving.ended(played, caller) == ended
     await leaving.check_all_agree(stays_town)
@@ -55,8 +58,12 @@ async def test_local_channel_that_leaves(leaves_town: Municipality, way: str) ->
         leaves_town.phones[name].speaks = b"\xff" * 800
     async with scene(leaves_town, f"leaving_mobile_{way}") as played:
         played.citizens.speaks = b"\xff" * 800
-        caller = await leaving.talk_to_guide(played, then, after_s=0.8)
+        caller = await leaving.talk_to_guide(played, None)
         await played.watch.first(AgentLegReplaced)
+        phone = leaves_town.phones["guide"]
+        await carry_out(phone, leaving.call_of(phone), Talk(s=0.2, then=then))
+        if "reached" in ended:
+            await leaving.end_of_talk(played)
         await caller.gone()
     assert leaving.ended(played, caller) == ended
     await leaving.check_all_agree(leaves_town)

@@ -5,11 +5,13 @@ import pytest
 from ivrd.core.events import AttendedTransferred, CallerJoined
 from tests.e2e import leaving
 from tests.e2e.leaving import ANSWERED_GUIDES, ANSWERED_SWITCHBOARD, TO_SWITCHBOARD
-from tests.e2e.scene import Scene, scene
+from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture
 from tests.lab.municipality import Municipality
 from tests.lab.phone import (
-    ConsultAndReturn,
+    AnswerPolicy,
+    Call,
+    NoAnswer,
     Ring,
     Then,
     TransferAttended,
@@ -22,8 +24,15 @@ town = town_fixture(leaving.FLOOR)
 
 TO_OPERATOR = "kc answered guide | vaxel answered op"
 
-LATE = Ring(after_s=2.0)
-"""So that the operator's phone still rings when the guide hands on."""
+LATE = NoAnswer()
+"""The operator's phone still rings when the guide hands on; then the scenario answers it."""
+
+
+async def pick_up(call: Call) -> None:
+    """Answer the operator's phone, unless it answers by itself."""
+    if not call.was_answered:
+        call.answer()
+    await call.answered(leaving.CALL_S_MAX)
 
 
 async def calls_stored(played: Scene) -> set[str]:
@@ -37,7 +46,7 @@ async def calls_stored(played: Scene) -> set[str]:
     }
 
 
-WAYS: dict[str, tuple[Then, Ring, str]] = {
+WAYS: dict[str, tuple[Then, AnswerPolicy, str]] = {
     "blind": (TransferBlind(TO_SWITCHBOARD), Ring(after_s=0.1), "vaxel"),
     "answered": (TransferAttended(TO_SWITCHBOARD, consult_s=0.2), Ring(after_s=0.1), "Link"),
     "waiting": (TransferAttended(ANSWERED_SWITCHBOARD, consult_s=1.0), LATE, "App"),
@@ -54,10 +63,10 @@ async def test_to_the_switchboard(town: Municipality, way: str) -> None:
     async with scene(town, f"leaving_to_switchboard_{way}") as played:
         caller = await leaving.talk_to_guide(played, then)
         call = await operator.next_call(leaving.CALL_S_MAX)
-        await call.answered(leaving.CALL_S_MAX)
         if way != "blind":
             handed = await played.watch.first(AttendedTransferred)
             assert handed.destination == destination
+        await pick_up(call)
         await call.hang_up()
         await caller.gone()
     assert leaving.stays(played, caller) == TO_OPERATOR
@@ -73,9 +82,12 @@ async def test_waiting_stay_is_joined_under_the_guides_channel_and_answered_unde
     town.phones["op"].answer_policy = LATE
     town.phones["op"].talk = leaving.SOON
     async with scene(town, "leaving_to_switchboard_waiting_759") as played:
-        then = TransferAttended(ANSWERED_SWITCHBOARD, consult_s=1.0)
-        caller = await leaving.talk_to_guide(played, then)
+        caller = await leaving.talk_to_guide(played, None)
+        guide, second = await leaving.consult(town, ANSWERED_SWITCHBOARD)
         asked = await played.watch.first(CallerJoined, lambda e: e.queue == "vaxel")
+        await guide.transfer_attended(second)
+        await played.watch.first(AttendedTransferred)
+        await pick_up(await town.phones["op"].next_call(leaving.CALL_S_MAX))
         answered = await caller.talking("vaxel")
         await caller.gone()
     assert asked.call_id != caller.call_id
@@ -94,7 +106,10 @@ async def test_by_code_while_the_operators_phone_rings(town: Municipality) -> No
         caller = await leaving.talk_to_guide(played, None)
         guide = await leaving.press_code(caller, town.phones["guide"], "*2", TO_SWITCHBOARD)
         asked = await played.watch.first(CallerJoined, lambda e: e.queue == "vaxel")
+        call = await town.phones["op"].next_call(leaving.CALL_S_MAX)
         await guide.hang_up()
+        await played.watch.first(AttendedTransferred)
+        await pick_up(call)
         await caller.gone()
     assert asked.linked_id == caller.call_id
     assert leaving.stays(played, caller) == TO_OPERATOR
@@ -103,11 +118,20 @@ async def test_by_code_while_the_operators_phone_rings(town: Municipality) -> No
     await leaving.check_all_agree(town)
 
 
+async def asked_in_vain(played: Scene) -> tuple[Caller, CallerJoined]:
+    """Let the guide ask in the own queue, return, hang up; the caller and the stay are told."""
+    caller = await leaving.talk_to_guide(played, None)
+    guide, second = await leaving.consult(played.town, ANSWERED_GUIDES)
+    asked = await played.watch.first(CallerJoined, lambda e: e.call_id != caller.call_id)
+    await second.hang_up()
+    await guide.resume()
+    await guide.hang_up()
+    return caller, asked
+
+
 async def test_asking_in_a_queue_and_coming_back_abandons_nothing(town: Municipality) -> None:
     async with scene(town, "leaving_asked_in_a_queue_in_vain") as played:
-        then = ConsultAndReturn(ANSWERED_GUIDES, consult_s=1.0, talk_s=0.2)
-        caller = await leaving.talk_to_guide(played, then)
-        asked = await played.watch.first(CallerJoined, lambda e: e.call_id != caller.call_id)
+        caller, asked = await asked_in_vain(played)
         await caller.gone()
     assert asked.queue == "kc"
     assert leaving.stays(played, caller) == "kc answered guide"
@@ -119,11 +143,8 @@ async def test_asking_in_a_queue_and_coming_back_abandons_nothing(town: Municipa
     await leaving.check_all_agree(town)
 
 
-IN_A_GAP: dict[str, tuple[Then, set[tuple[str, str]]]] = {
-    "came_back": (
-        ConsultAndReturn(ANSWERED_GUIDES, consult_s=1.0, talk_s=0.2),
-        {("kc answered guide", "resolved - 0 case")},
-    ),
+IN_A_GAP: dict[str, tuple[Then | None, set[tuple[str, str]]]] = {
+    "came_back": (None, {("kc answered guide", "resolved - 0 case")}),
     "answered": (
         TransferAttended(TO_SWITCHBOARD, consult_s=0.5),
         # By which row queue_log has first: the end of the operator's talk with the guide, or the
@@ -134,7 +155,7 @@ IN_A_GAP: dict[str, tuple[Then, set[tuple[str, str]]]] = {
         },
     ),
     "waiting": (
-        TransferAttended(ANSWERED_SWITCHBOARD, consult_s=1.0),
+        None,
         {(TO_OPERATOR, "handed_on queue 1 no case")},
     ),
 }
@@ -150,11 +171,17 @@ async def test_asking_in_a_queue_while_ivrd_was_away(town: Municipality, way: st
     operator.talk = None
     async with scene(town, is_orderly=False) as played:
         await town.kill_daemon()
-        caller = await leaving.talk_to_guide(played, then)
-        if way != "came_back":
+        if way == "came_back":
+            caller, _ = await asked_in_vain(played)
+        else:
+            caller = await leaving.talk_to_guide(played, then)
+            if way == "waiting":
+                guide, second = await leaving.consult(town, ANSWERED_SWITCHBOARD)
+                await played.watch.first(CallerJoined, lambda e: e.queue == "vaxel")
+                await guide.transfer_attended(second)
             call = await operator.next_call(leaving.CALL_S_MAX)
-            await call.answered(leaving.CALL_S_MAX)
             await played.watch.first(AttendedTransferred)
+            await pick_up(call)
             await call.hang_up()
         await caller.gone()
         await town.start_daemon()
