@@ -186,8 +186,10 @@ class Metrics(Collector):
     def record_move(self, effect: RecordMove) -> None:
         """Count an ended move, landed or not."""
         labels = (effect.system, effect.from_queue, effect.to_queue, effect.reason)
-        # Not by its moment: queue_log tells it to the second.
-        key = f"move {effect.call_id} {effect.from_queue} {effect.to_queue} {effect.end.value}"
+        # One that took the caller out, not by its moment: queue_log tells it again, to the second.
+        # Of others queue_log tells nothing, and a caller may be asked in vain twice in one stay.
+        which = effect.at.isoformat() if effect.out_of is None else f"#{effect.out_of}"
+        key = f"move {effect.call_id}{which} {effect.end.value}"
         if effect.end is MoveEnd.LANDED:
             self._count(key, (MOVES, labels, None))
         else:

@@ -321,7 +321,8 @@ class CallBook:
         """End a move that took the caller out of a queue; return the call as it is then."""
         assert call.landing is not None, "only a move that has begun can end"
         moved_out = [stay for stay in call.entries if isinstance(stay, Closed) and stay.move]
-        self.effects.append(entry_facts.move_ended(moved_out[-1].stay, call.landing, at, end))
+        stay = moved_out[-1].stay
+        self.effects.append(entry_facts.move_ended(stay, call.landing, at, end, took_out=True))
         self.on_the_way.pop(call.call_id, None)
         if end is MoveEnd.REFUSED:
             self.refused_moves.append((call.landing.to_queue, at))

@@ -390,6 +390,9 @@ class RecordMove:
     to_queue: QueueName
     reason: str
     end: MoveEnd
+    out_of: int | None = None
+    """The number of the entry that it took the caller out of; None when it took nobody out. With
+    it a move is known again that queue_log tells after a restart: by then its moment differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,8 +64,10 @@ def record(closed: Closed, *, talk: timedelta | None) -> RecordEntry:
     )
 
 
-def move_ended(stay: Stay, move: Move, at: datetime, end: MoveEnd) -> RecordMove:
-    """Return the record of a move that ended."""
+def move_ended(
+    stay: Stay, move: Move, at: datetime, end: MoveEnd, *, took_out: bool = False
+) -> RecordMove:
+    """Return the record of a move that ended, after it took the caller out of the queue or not."""
     return RecordMove(
         at=at,
         system=stay.system,
@@ -74,4 +76,5 @@ def move_ended(stay: Stay, move: Move, at: datetime, end: MoveEnd) -> RecordMove
         to_queue=move.to_queue,
         reason=move.rule,
         end=end,
+        out_of=stay.number if took_out else None,
     )

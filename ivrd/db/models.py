@@ -176,7 +176,8 @@ class EntryRow(Base):
 class MoveRow(Base):
     """One ended attempt to move a caller.
 
-    A call has one open move at a time, so two of its moves never end at the same moment.
+    A call has one open move at a time, so two of its moves never end at the same moment. One that
+    queue_log tells again has another moment, and is left out (told_again.py).
     """
 
     __tablename__ = "moves"

@@ -49,6 +49,7 @@ from ivrd.db.models import (
     EntryRow,
     MoveRow,
 )
+from ivrd.db.told_again import without_told_again
 
 TRANSACTION_S_MAX = 30.0
 """A transaction takes milliseconds; one that hangs so long is given up, and may be repeated."""
@@ -143,7 +144,8 @@ class Store:
         async with asyncio.timeout(TRANSACTION_S_MAX), self._engine.begin() as connection:
             conflicts: list[Conflict] = []
             for table, rows in _rows_by_table(batch).items():
-                conflicts += await _insert_rows(connection, table, rows)
+                new = await without_told_again(connection, table, rows)
+                conflicts += await _insert_rows(connection, table, new) if new else ()
             changes: list[CaseChanged] = []
             if said:
                 await keep_call_acts(connection, said)

@@ -37,7 +37,7 @@ from ivrd.core.effects import (
 from ivrd.core.switches import RecordAct
 from ivrd.errors import IvrdBug, PeerError
 
-UNWRITTEN = frozenset({"caller_number"})
+UNWRITTEN = frozenset({"caller_number", "out_of"})
 """Fields that never come to the disk. Lines of before may hold them, and are still read."""
 
 FORMAT_VERSION = 1

@@ -11,13 +11,13 @@ import pytest
 from prometheus_client import generate_latest
 
 from ivrd import counts_file, metric_series
-from ivrd.core.effects import Disposition
+from ivrd.core.effects import Disposition, MoveEnd
 from ivrd.core.ids import CallId, MenuName
 from ivrd.core.menu import Finished, MenuOutcome
 from ivrd.counts_file import CountsFile
 from ivrd.menu_counts import MenuCounts
 from ivrd.metrics import Metrics
-from tests.unit.test_metrics import a_call, a_case, an_entry, judge, shown
+from tests.unit.test_metrics import a_call, a_case, a_move, an_entry, judge, shown
 
 LASTING = ("ivrd_queue_", "ivrd_line_", "ivrd_calls", "ivrd_cases", "ivrd_menu", "ivrd_notices")
 
@@ -92,6 +92,31 @@ def test_what_the_gap_tells_again_is_not_counted_again(tmp_path: Path) -> None:
     assert second.shows() == before
     assert second.file.finished_calls() == ["pbx1/17.1", "pbx1/17.2"]
     assert Life(tmp_path).shows() == before
+
+
+def test_each_of_a_callers_equal_moves_is_counted_once_over_kills(tmp_path: Path) -> None:
+    def ended(life: Life, end: MoveEnd, *, seconds: float, out_of: int | None) -> None:
+        move = a_move(end)
+        life.metrics.record_move(
+            replace(move, at=move.at + timedelta(seconds=seconds), out_of=out_of)
+        )
+        life.metrics.settle()
+
+    first = Life(tmp_path)
+    ended(first, MoveEnd.LANDED, seconds=2.7, out_of=1)
+    ended(first, MoveEnd.REFUSED, seconds=5.7, out_of=None)
+    second = Life(tmp_path)
+    ended(second, MoveEnd.LANDED, seconds=2, out_of=1)  # By queue_log, to the second.
+    ended(second, MoveEnd.LANDED, seconds=20.7, out_of=3)
+    ended(second, MoveEnd.REFUSED, seconds=25.7, out_of=None)
+    third = Life(tmp_path)
+    for seconds, out_of in ((2, 1), (20, 3)):
+        ended(third, MoveEnd.LANDED, seconds=seconds, out_of=out_of)
+    way = "from_queue=vaxel,reason=rush,system=pbx1,to_queue=kc"
+    assert third.shows() == {
+        f"ivrd_queue_moves_total{{{way}}}": 2,
+        f"ivrd_queue_move_failures_total{{end=refused,{way}}}": 2,
+    }
 
 
 def test_after_an_end_in_order_nothing_is_missing_and_another_boot_is_trusted(

@@ -268,20 +268,22 @@ def test_a_configured_queue_is_shown_with_zeros_before_its_first_caller() -> Non
         assert samples[name] == 0
 
 
+def a_move(end: MoveEnd) -> RecordMove:
+    return RecordMove(
+        at=AT,
+        system=PBX,
+        call_id=CALL,
+        from_queue=VAXEL,
+        to_queue=KC,
+        reason="rush",
+        end=end,
+    )
+
+
 def test_landed_moves_and_failed_ones_are_different_figures() -> None:
     metrics = Metrics()
     for end in (MoveEnd.LANDED, MoveEnd.ANSWERED_FIRST):
-        metrics.record_move(
-            RecordMove(
-                at=AT,
-                system=PBX,
-                call_id=CALL,
-                from_queue=VAXEL,
-                to_queue=KC,
-                reason="rush",
-                end=end,
-            )
-        )
+        metrics.record_move(a_move(end))
     samples = shown(metrics)
     labels = "system=pbx1,from_queue=vaxel,to_queue=kc,reason=rush"
     assert samples[f"ivrd_queue_moves_total{{{labels}}}"] == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -27,7 +27,7 @@ from ivrd.db.decisions import calls_named, decisions_about
 from ivrd.db.facts import acts_of, counts, facts_of, trail_of
 from ivrd.db.migrate import migrate
 from ivrd.db.models import CallRow, CaseChangeRow, CaseRow, DecisionRow, EntryRow, MoveRow
-from ivrd.db.store import Store
+from ivrd.db.store import Storable, Store
 from tests.integration.db.samples import (
     AT,
     KC,
@@ -118,6 +118,37 @@ async def test_a_repeat_of_every_write_changes_nothing(engine: AsyncEngine) -> N
     assert await rows_in(engine, CaseChangeRow) == 1
     for table in (CallRow, EntryRow, MoveRow, CaseRow):
         assert await rows_in(engine, table) == 1
+
+
+async def test_a_move_that_queue_log_tells_again_is_stored_once_and_an_equal_one_too(
+    engine: AsyncEngine,
+) -> None:
+    begin = AT.replace(microsecond=0)
+
+    def told(seconds: float) -> list[Storable]:
+        at = begin + timedelta(seconds=seconds)
+        decision = a_decision(what=DecidedKind.LANDED)
+        return [replace(a_move(), at=at), replace(decision, at=at)]
+
+    store = Store(engine)
+    await store.save_batch(told(5.7))
+    await store.save_batch([*told(4), *told(25.7)])
+    # From the journal on the disk, with the same move told again in the same batch.
+    await store.save_batch([*told(5), *told(45.7), *told(45), *told(26)])
+    for column in (MoveRow.ended_at, DecisionRow.at):
+        async with engine.connect() as connection:
+            stored = (await connection.execute(select(column).order_by(column))).scalars()
+            assert [(at - begin).total_seconds() for at in stored] == [5.7, 25.7, 45.7]
+    assert store.conflicts == 0
+
+
+async def test_moves_refused_at_once_one_after_the_other_are_all_stored(
+    engine: AsyncEngine,
+) -> None:
+    refused = replace(a_move(), end=MoveEnd.REFUSED)
+    moves = [replace(refused, at=AT + timedelta(seconds=s)) for s in (5.1, 5.2, 5.3)]
+    await Store(engine).save_batch(moves)
+    assert await rows_in(engine, MoveRow) == 3
 
 
 async def test_a_case_is_new_once_and_has_one_id(engine: AsyncEngine) -> None:

@@ -186,7 +186,7 @@ def _abandon(when: datetime, words: Words, named: Named) -> on.Event:
 
 
 def _exited(when: datetime, words: Words, named: Named) -> on.Event:
-    status, _, info = (words[2] if len(words) > 2 else "").partition(":")
+    status, _, info = (words[2] if len(words) > 2 else "").replace("~", " ").partition(":")
     return on.QueueExited(
         at=when,
         system=SYSTEM,

@@ -7,7 +7,15 @@ from textwrap import dedent
 
 import pytest
 
-from ivrd.core.effects import CountEntry, CountNotice, Effect, OpenCase, RecordCall, RecordEntry
+from ivrd.core.effects import (
+    CountEntry,
+    CountNotice,
+    Effect,
+    OpenCase,
+    RecordCall,
+    RecordEntry,
+    RecordMove,
+)
 from ivrd.core.events import (
     CaseLabelled,
     CaseSaved,
@@ -202,6 +210,42 @@ MOVED = (
     """,
 )
 
+MOVED_HOME_AND_AWAY_AGAIN = (
+    """
+     0.3  arrived    c1  main
+     4.2  chose      c1  switchboard  digit=1
+     4.4  joined     c1  switchboard
+    20.4  left       c1  switchboard
+    20.5  exited     c1  switchboard  WITHDRAW:relief
+    20.6  joined     c1  guides
+    30.4  left       c1  guides
+    30.5  exited     c1  guides  WITHDRAW:ivrd-move~switchboard~relief
+    30.6  joined     c1  switchboard
+    40.4  left       c1  switchboard
+    40.5  exited     c1  switchboard  WITHDRAW:relief
+    40.6  joined     c1  guides
+    70.3  hangup_asked  c1
+    70.4  left       c1  guides
+    70.6  hung_up    c1
+    """,
+    """
+     0  c1  NONE         NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  NONE         NONE  IVRDCHOICE   main|chosen|switchboard|1|0|ivrd
+     4  c1  switchboard  NONE  ENTERQUEUE   |0701740605|1
+    20  c1  switchboard  NONE  WITHDRAW     1|1|16|ivrd-move guides relief
+    20  c1  switchboard  NONE  IVRDEXIT     WITHDRAW
+    20  c1  guides       NONE  ENTERQUEUE   |0701740605|1
+    30  c1  guides       NONE  WITHDRAW     1|1|10|ivrd-move switchboard relief
+    30  c1  guides       NONE  IVRDEXIT     WITHDRAW
+    30  c1  switchboard  NONE  ENTERQUEUE   |0701740605|1
+    40  c1  switchboard  NONE  WITHDRAW     1|1|10|ivrd-move guides relief
+    40  c1  switchboard  NONE  IVRDEXIT     WITHDRAW
+    40  c1  guides       NONE  ENTERQUEUE   |0701740605|1
+    70  c1  guides       NONE  ABANDON      1|1|30
+    70  c1  NONE         NONE  IVRDEND
+    """,
+)
+
 REFUSED = (
     """
      0.3  arrived    c1  main
@@ -292,6 +336,8 @@ def said(effects: Sequence[Effect]) -> list[object]:
                 facts.append((effect.queue, effect.disposition))
             case OpenCase():
                 facts.append((effect.queue, effect.agent, effect.rule))
+            case RecordMove():
+                facts.append(("move", effect.to_queue, effect.end, effect.out_of))
             case _:
                 pass
     return sorted(map(str, facts))
@@ -303,6 +349,7 @@ def said(effects: Sequence[Effect]) -> list[object]:
         pytest.param(RESOLVED, id="resolved"),
         pytest.param(ABANDONED, id="abandoned"),
         pytest.param(MOVED, id="moved and handed on"),
+        pytest.param(MOVED_HOME_AND_AWAY_AGAIN, id="moved, home, and moved again"),
         pytest.param(REFUSED, id="refused, then timed out"),
         pytest.param(MENU, id="hung up in the menu"),
         pytest.param(SUBMENU, id="several choices, and informed"),
@@ -403,6 +450,16 @@ def test_many_choices_of_one_second_are_all_told() -> None:
     )
     [call] = [effect for effect in run(ending(story)) if isinstance(effect, RecordCall)]
     assert call.path == ">".join(["main:2", "va:0"] * 3)
+
+
+def test_after_a_restart_each_move_is_told_as_the_one_it_was() -> None:
+    def moves(effects: Sequence[Effect]) -> list[tuple[str, int | None]]:
+        return [(e.to_queue, e.out_of) for e in effects if isinstance(e, RecordMove)]
+
+    live, journal = MOVED_HOME_AND_AWAY_AGAIN
+    told = [("guides", 1), ("switchboard", 2), ("guides", 3)]
+    assert moves(run([*read(live), *ending(())])) == told
+    assert moves(run(ending(rows(journal)))) == told
 
 
 def test_a_move_asked_before_a_restart_is_told_by_its_info() -> None:
