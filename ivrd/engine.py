@@ -23,7 +23,7 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from ivrd.core.decisions import DecidedKind, RecordDecision, Told, decided
+from ivrd.core.decisions import RecordDecision, Told, decided
 from ivrd.core.effects import (
     CountChoice,
     CountEntry,
@@ -48,9 +48,10 @@ from ivrd.core.effects import (
 )
 from ivrd.core.events import DeadlinePassed, Event, JournalRead
 from ivrd.core.floor import QueueView
-from ivrd.core.ids import CallId, QueueName, SystemName
+from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.service_level import Counts
 from ivrd.core.tracker import Tracker
+from ivrd.engine_log import PlanFaults, log_call, log_decision, log_rule_change
 
 INBOX_EVENTS_MAX = 100_000
 """A county at its peak gives some hundred events a second: minutes of it, about 50 MB."""
@@ -152,6 +153,7 @@ class Engine:
         """Decisions that are carried out, and not told yet; about as many as moves at once."""
         self._has_news = asyncio.Event()
         self._observers: list[Callable[[Effect], None]] = []
+        self._plan_faults = PlanFaults()
 
     def connect(self, system: SystemName, pbx: Pbx) -> None:
         """Say who acts for a PBX. Before `run`."""
@@ -224,23 +226,7 @@ class Engine:
             return ()
         name = type(event).__name__
         self._counters.count_event(event.system, name)
-        missed: tuple[Event, ...] = ()
-        effects: tuple[Effect, ...] = ()
-        try:
-            if isinstance(event, JournalRead):
-                # Not applied itself: its stamp is later than what it tells.
-                missed = tracker.catch_up(event)
-            else:
-                effects = tracker.apply(event)
-        except Exception:
-            is_event_untouched = tracker.is_passing_deadline
-            dropped = tracker.drop(event)
-            self._counters.count_failed_event(event.system, name)
-            log.exception(
-                "event_failed", asterisk=event.system, tracker_event=name, call_id=dropped
-            )
-            # Another call's deadline broke us: that call is dropped, this event still counts.
-            return self.apply(event) if is_event_untouched else ()
+        missed, effects = self._apply_guarded(tracker, event, name)
         # Before all that waits, and in turns like it: a day's gap must not stall the loop, and a
         # fault in one of them must cost its own call only.
         self._inbox.extendleft(reversed(missed))
@@ -250,6 +236,34 @@ class Engine:
         # to must be with the store by then.
         self._counters.settle()
         return effects
+
+    def _apply_guarded(
+        self, tracker: Tracker, event: Event, name: str
+    ) -> tuple[tuple[Event, ...], tuple[Effect, ...]]:
+        """Return what the journal tells by an event, and what to do about it; a bug costs a call.
+
+        What broke before the event was looked at is another call's deadline, which costs that call,
+        or planning, which costs none: then the event is applied again.
+        """
+        while True:
+            try:
+                if isinstance(event, JournalRead):
+                    # Not applied itself: its stamp is later than what it tells.
+                    return tracker.catch_up(event), ()
+                return (), tracker.apply(event)
+            except Exception as fault:
+                self._counters.count_failed_event(event.system, name)
+                is_event_untouched = tracker.is_event_untouched
+                if tracker.is_planning:
+                    self._plan_faults.say(event.system, fault, event=name, at=event.at)
+                    effects = tracker.give_up_plan()
+                else:
+                    dropped, effects = tracker.drop(event), ()
+                    log.exception(
+                        "event_failed", asterisk=event.system, tracker_event=name, call_id=dropped
+                    )
+                if not is_event_untouched:
+                    return (), effects
 
     def apply_inbox(self) -> None:
         """Apply all that waits in the inbox now, as at the end."""
@@ -333,7 +347,7 @@ class Engine:
             case RecordCall():
                 self._counters.record_call(effect)
                 self._keep(effect)
-                _log_call(effect)
+                log_call(effect)
             case RecordMove():
                 self._counters.record_move(effect)
                 self._keep(effect)
@@ -352,7 +366,7 @@ class Engine:
                 self._divert(effect)
                 self._tell(effect)
             case TellRuleChange():
-                _log_rule_change(effect)
+                log_rule_change(effect)
                 self._tell(effect)
             case TellDecision() | TellNotMoved():
                 self._tell(effect)
@@ -384,7 +398,7 @@ class Engine:
             self._keep(decision)
             if self._publisher is not None:
                 self._publisher.publish_decision(decision)
-            _log_decision(decision)
+            log_decision(decision)
 
     def _move(self, effect: MoveCaller) -> None:
         pbx = self._pbxes.get(effect.system)
@@ -405,56 +419,3 @@ class Engine:
 
 def _late_s(tracker: Tracker) -> float:
     return 0.0 if tracker.is_plan_cut else LATE_S
-
-
-def _log_rule_change(told: TellRuleChange) -> None:
-    """Write that an overflow rule began or ended."""
-    change = told.change
-    log.info(
-        "overflow_began" if change.is_active else "overflow_ended",
-        asterisk=told.system,
-        rule=change.rule,
-        is_dry_run=change.is_dry_run,
-        is_by_hand=change.is_by_hand,
-        who=change.who or None,
-        waiting=change.source.waiting,
-        because=[f"{held.figure.value} {held.level} against {held.limit}" for held in change.held],
-    )
-
-
-def _log_decision(decision: RecordDecision) -> None:
-    """Write one decision about a caller or a door; of a rule there is a line already."""
-    if decision.what in (DecidedKind.BEGAN, DecidedKind.ENDED):
-        return
-    log.info(
-        "overflow_decided",
-        asterisk=decision.system,
-        call_id=decision.call_id or None,
-        what=decision.what.value,
-        rule=decision.rule,
-        from_queue=decision.from_queue,
-        to_queue=decision.to_queue or None,
-        is_dry_run=decision.is_dry_run,
-        who=decision.who or None,
-        why=decision.why or None,
-        figures=decision.figures,
-    )
-
-
-def _log_call(call: RecordCall) -> None:
-    """Write the one canonical line of an ended call."""
-    log.info(
-        "call_ended",
-        asterisk=call.system,
-        call_id=CallId(call.call_id),
-        line=call.line,
-        choice=call.choice,
-        path=call.path,
-        language=call.language,
-        queue=call.last_queue,
-        outcome=call.outcome.value,
-        wait_s=None if call.wait is None else round(call.wait.total_seconds(), 3),
-        moves=call.moves,
-        transfers=call.transfers,
-        is_static_menu=call.is_static_menu,
-    )

@@ -128,7 +128,8 @@ FAMILIES: Mapping[str, tuple[Labels, str]] = {
     ),
     "ivrd_events_failed_total": (
         ("system", "event"),
-        "Events that met a fault of ours; the call concerned was dropped from the figures.",
+        "Events that met a fault of ours: the call concerned was dropped from the figures; or, "
+        "when planning overflow failed (the log says so), nobody was moved.",
     ),
 }
 """Labels and help text of all that is counted here."""

@@ -157,9 +157,13 @@ class CallBook:
         self.settle()
         return effects
 
-    def settle(self) -> None:
-        """Note that a step came to its end: what it gathered holds, whatever comes after."""
+    def secure(self) -> None:
+        """Note that what was gathered so far holds, whatever comes after."""
         self._settled = len(self.effects)
+
+    def settle(self) -> None:
+        """Note that a step came to its end."""
+        self.secure()
         self.touched.clear()
 
     def undo_unsettled(self) -> None:

@@ -48,6 +48,9 @@ event loop from everybody else for 50."""
 PLAN_GOES_ON_AFTER = timedelta(milliseconds=2)
 """In between, other events have their turn."""
 
+PLAN_AGAIN_AFTER = timedelta(seconds=1)
+"""After a fault of ours in planning, when no event comes: it may come again each time."""
+
 HOURS_KEPT_FOR = timedelta(hours=1)
 """Hours are looked up again after so long, because a closing is told only when it is near."""
 
@@ -127,6 +130,16 @@ class Mover:
             self._goes_on_at = None
             self._due |= self._cut
         self._turn_day(at)
+
+    def start_over(self, at: datetime) -> None:
+        """Look at every rule anew, at the next event or soon: a look was cut short by a fault."""
+        names = {rule.name for rule in self._book.rules.overflow}
+        soon = at + PLAN_AGAIN_AFTER
+        self._due = set(names)
+        self._look_again = dict.fromkeys(names, soon)
+        self._goes_on_at, self._cut = None, frozenset()
+        if self._today_ends_at is not None:
+            self._today_ends_at = max(self._today_ends_at, soon)
 
     def _turn_day(self, at: datetime) -> None:
         """Begin service levels anew, at the first moment of a day."""
@@ -229,6 +242,7 @@ class Mover:
             self._book.effects.append(TellDecision(at=at, system=system, decision=decision))
             if not decision.is_dry_run:
                 self._ask_move(decision, at)
+            self._book.secure()  # A fault in a later one must not leave this one asked by halves.
 
     def _order(self, rule: str) -> Order:
         return self._policy.orders.get(rule, overflow.AS_CONFIGURED)

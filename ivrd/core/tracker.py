@@ -27,6 +27,7 @@ from ivrd.core.call import ENDING_GRACE, Call, QueueEvent, entry_of, record_of
 from ivrd.core.call_book import CallBook
 from ivrd.core.cases import settle_case
 from ivrd.core.catch_up import catch_up
+from ivrd.core.decided import Decided
 from ivrd.core.effects import Effect, MoveEnd
 from ivrd.core.events import (
     AgentCompleted,
@@ -68,15 +69,13 @@ from ivrd.core.labelling import Labelling
 from ivrd.core.mover import Mover
 from ivrd.core.rules import FloorRules
 from ivrd.core.service_level import Counts
+from ivrd.core.settling import Settling
 from ivrd.core.staff import Staff
 from ivrd.core.stay import Talking, Waiting
 from ivrd.core.tracker_state import TrackerState
 
 JOURNAL_RESOLUTION = timedelta(seconds=1)
 """queue_log cuts its stamps to the second (ASTERISK.md §A5)."""
-
-FINISHED_CALLS_MAX = 20_000
-"""An afternoon of a county: more than the journal is ever read back for. About 2 MB."""
 
 
 class Tracker:
@@ -86,16 +85,15 @@ class Tracker:
         self.system = system
         self._book = CallBook(system=system, rules=rules)
         self._mover = Mover(self._book)
+        self._settling = Settling(self._book, self._mover)
         self._labelling = Labelling(self._book)
         self._last_at: datetime | None = None
         self._counted_since: datetime | None = None
         self._can_move = False
         self._due: CallId | None = None
         """Whose deadline is passing; known to `drop` if it breaks us."""
-        self._finished: dict[CallId, None] = {}
-        """Calls decided not long ago, oldest first: the journal must not open them again."""
-        self._consultations: dict[CallId, datetime] = {}
-        """Ended, or merged into their call, and not yet taken."""
+        self._is_untouched = False
+        self._decided = Decided()
         self._from_journal: set[CallId] = set()
         self.clamps = 0
         """Events whose stamp was older than one already seen."""
@@ -103,22 +101,20 @@ class Tracker:
     def apply(self, event: Event) -> tuple[Effect, ...]:
         """Return what to do about an event, in order."""
         at = event.at
-        if self._is_outside_time(event):
-            self._due = None
-            self._route(event)
-            self._settle(at)
-            return self._book.take_effects()
-        last_at = self._last_at
-        self._counted_since = self._counted_since or at
-        if last_at is not None and at < last_at:
-            # What our own side reports carries the stamp of what it answers, and may be late.
-            self.clamps += not isinstance(event, OwnReport)
-            at = last_at
-            event = replace(event, at=at)
-        self._last_at = at
-        while (deadline := self._next_moment()) is not None and deadline <= at:
-            self._pass_next(deadline)
+        self._is_untouched = True
+        if not self._is_outside_time(event):
+            last_at = self._last_at
+            self._counted_since = self._counted_since or at
+            if last_at is not None and at < last_at:
+                # What our own side reports carries the stamp of what it answers, and may be late.
+                self.clamps += not isinstance(event, OwnReport)
+                at = last_at
+                event = replace(event, at=at)
+            self._last_at = at
+            while (deadline := self._next_moment()) is not None and deadline <= at:
+                self._pass_next(deadline)
         self._due = None
+        self._is_untouched = False
         self._route(event)
         self._settle(at)
         return self._book.take_effects()
@@ -140,7 +136,7 @@ class Tracker:
         events = catch_up(
             event.rows,
             calls=self._book.calls,
-            finished=self._finished,
+            finished=self._decided.calls,
             until=event.at,
             interface_of=self._book.interface_of,
         )
@@ -187,8 +183,9 @@ class Tracker:
         The other calls go on: Erlang's "let it crash", per call.
         """
         self._book.undo_unsettled()
-        named = self._due or getattr(event, "call_id", None) or getattr(event, "channel_id", None)
-        self._due = None
+        named, self._due = self._due, None
+        if named is None and not self._is_untouched:
+            named = getattr(event, "call_id", None) or getattr(event, "channel_id", None)
         if named is None:
             return None
         owner = self._book.legs.get(ChannelId(named), CallId(named))
@@ -198,10 +195,24 @@ class Tracker:
         self._book.forget(call)
         return call.call_id
 
+    def give_up_plan(self) -> tuple[Effect, ...]:
+        """Return what an event came to after which planning broke us: a plan costs no call.
+
+        Nothing yet when the event is untouched: it is to be applied again then.
+        """
+        self._settling.give_up()
+        self._due = None
+        return () if self._is_untouched else self._book.take_effects()
+
     @property
-    def is_passing_deadline(self) -> bool:
-        """Whether a deadline broke us, before the event itself was looked at; until `drop`."""
-        return self._due is not None
+    def is_planning(self) -> bool:
+        """Whether planning broke us, and not an event or a deadline; until `give_up_plan`."""
+        return self._settling.is_under_way
+
+    @property
+    def is_event_untouched(self) -> bool:
+        """Whether what broke us came before the event itself was looked at."""
+        return self._is_untouched
 
     @property
     def is_synced(self) -> bool:
@@ -258,19 +269,18 @@ class Tracker:
             overflow=self._mover.state(),
             last_at=self._last_at,
             counted_since=self._counted_since,
-            finished=tuple(self._finished),
+            finished=tuple(self._decided.calls),
             from_journal=frozenset(self._from_journal),
         )
 
     def remember_finished(self, call_ids: Iterable[CallId]) -> None:
         """Take over which calls an earlier tracker had decided."""
-        self._finished.update(dict.fromkeys(call_ids))
+        self._decided.add_all(call_ids)
 
     def take_consultations(self) -> Mapping[CallId, datetime]:
         """Return which consultations ended since the last time, and when; no effect tells of it."""
         # After a restart the journal must not open them as calls.
-        taken, self._consultations = self._consultations, {}
-        return taken
+        return self._decided.take_consultations()
 
     def restore(self, state: TrackerState) -> None:
         """Take over what an earlier tracker knew. Not sure until the next snapshot."""
@@ -293,18 +303,12 @@ class Tracker:
         elif self._labelling.holds.next_release == at:
             self._labelling.holds.pass_due(at)
         else:
-            self._mover.wake(at)
+            self._settling.wake(at)
         self._settle(at)
 
     def _settle(self, at: datetime) -> None:
-        """Say which queues look different now, and plan again for them.
-
-        After each deadline too, so that a late timer, or none, gives the same moves.
-        """
-        self._book.tell_touched(at)
-        if self._book.is_synced and self._can_move:
-            self._mover.ask_moves(at)
-        self._book.settle()
+        # After each deadline too, so that a late timer, or none, gives the same moves.
+        self._settling.settle(at, can_move=self._can_move)
 
     def _route(self, event: Event) -> None:
         event = self._book.named(event)
@@ -329,7 +333,7 @@ class Tracker:
             case ChoiceMade():
                 way_in.choose(self._book, event, is_told=self._is_told)
             case LabelPressed():
-                self._labelling.press(event, finished=self._finished)
+                self._labelling.press(event, finished=self._decided.calls)
             case CallerJoined():
                 way_in.join(self._book, event, is_told=self._is_told)
             case QueueExited():
@@ -337,7 +341,7 @@ class Tracker:
             case BlindTransferred() | AttendedTransferred():
                 merged = hand_over.note(self._book, event)
                 if merged is not None:
-                    self._remember_consultation(merged, event.at)
+                    self._end_consultation(merged, event.at)
             case DialEnded():
                 hand_over.dialled(self._book, event)
             case AgentLegReplaced():
@@ -422,7 +426,7 @@ class Tracker:
     def _finish(self, call: Call, at: datetime) -> None:
         if call.consults_for is not None:
             self._book.forget(call)
-            self._remember_consultation(call.call_id, at)
+            self._end_consultation(call.call_id, at)
             return
         is_from_journal = call.call_id in self._from_journal
         record = record_of(call, at, self._book.rules, is_from_journal=is_from_journal)
@@ -430,20 +434,12 @@ class Tracker:
         settle_case(self._book, record, call)
         self._labelling.finish(call, record)
         self._book.forget(call)
-        self._remember(call.call_id)
+        self._from_journal.discard(call.call_id)
+        self._decided.add(call.call_id)
 
-    def _remember_consultation(self, call_id: CallId, at: datetime) -> None:
-        self._consultations[call_id] = at
-        if len(self._consultations) > FINISHED_CALLS_MAX:
-            del self._consultations[next(iter(self._consultations))]
-        self._remember(call_id)
-
-    def _remember(self, call_id: CallId) -> None:
-        """Remember that a call, or a consultation, is over."""
+    def _end_consultation(self, call_id: CallId, at: datetime) -> None:
         self._from_journal.discard(call_id)
-        self._finished[call_id] = None
-        if len(self._finished) > FINISHED_CALLS_MAX:
-            del self._finished[next(iter(self._finished))]
+        self._decided.add_consultation(call_id, at)
 
     def _resync(self, event: SnapshotTaken) -> None:
         event = consultation.renamed(self._book, event)

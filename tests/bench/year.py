@@ -18,10 +18,11 @@ from io import TextIOBase
 import structlog
 
 from ivrd.config import LogConfig
+from ivrd.core.decided import FINISHED_CALLS_MAX
 from ivrd.core.effects import MoveCaller
 from ivrd.core.events import Event
 from ivrd.core.ids import CallId
-from ivrd.core.tracker import FINISHED_CALLS_MAX, Tracker
+from ivrd.core.tracker import Tracker
 from ivrd.engine import Engine
 from ivrd.log import configure
 from ivrd.metrics import Metrics

@@ -3,18 +3,39 @@
 import asyncio
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from ivrd.core import overflow
 from ivrd.core import tracker as tracker_module
 from ivrd.core.decisions import DecidedKind, RecordDecision
-from ivrd.core.effects import Effect, MoveCaller, Outcome, PublishQueueState, RecordCall
+from ivrd.core.effects import (
+    CountJoin,
+    Effect,
+    MoveCaller,
+    Outcome,
+    PublishQueueState,
+    RecordCall,
+)
 from ivrd.core.events import DeadlinePassed, Event
 from ivrd.core.ids import CallId, SystemName
+from ivrd.core.mover import Mover
+from ivrd.core.overflow_state import Decision, Plan
 from ivrd.core.service_level import Counts
 from ivrd.engine import DECISIONS_PER_TURN, INBOX_EVENTS_MAX, Engine
 from ivrd.replay import NoCounters
-from tests.unit.core.story import GUIDES, SYSTEM, at, cid, new_tracker, overflow_rule, read
+from tests.unit.core.story import (
+    GUIDES,
+    SWITCHBOARD,
+    SYSTEM,
+    at,
+    cid,
+    new_tracker,
+    overflow_rule,
+    read,
+)
 from tests.unit.core.test_catch_up import RESOLVED, ending, rows
 
 
@@ -93,6 +114,106 @@ def test_a_bug_costs_its_own_call_and_no_other(monkeypatch: pytest.MonkeyPatch) 
     assert counters.failed == ["CallArrived"]
 
 
+RUSH = """
+0    snapshot  members=guides:anna:1
+1    joined    c1  switchboard
+2    joined    c2  switchboard
+"""
+"""Upon which the one who came first is to be moved."""
+
+
+class BrokenPlanner:
+    """Breaks in the place of the overflow policy, so often; then it works."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.works = overflow.decide
+
+    def __call__(self, *args: Any, **options: Any) -> Plan:
+        if self.times:
+            self.times -= 1
+            raise AssertionError("planted")
+        return self.works(*args, **options)
+
+
+def test_a_bug_in_planning_costs_no_call_and_the_next_event_plans_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, counters = Kept(), FailCounter()
+    engine = make_engine(kept, counters)
+    pbx, told = ClockedPbx(at(0)), list[Effect]()
+    engine.connect(SYSTEM, pbx)
+    engine.observe(told.append)
+    monkeypatch.setattr(overflow, "decide", BrokenPlanner(times=5))
+    with capture_logs() as logs:
+        play(engine, RUSH)
+    # Twice at each caller: a second has passed, and then the event itself.
+    assert counters.failed == ["SnapshotTaken", *["CallerJoined"] * 4]
+    [line] = [each for each in logs if each["event"] == "planning_failed"]
+    assert line["tracker_event"] == "SnapshotTaken"
+    assert line["place"].endswith("in __call__")
+    assert [effect.call_id for effect in told if isinstance(effect, CountJoin)] == [
+        cid("c1"),
+        cid("c2"),
+    ]
+    shown = {view.queue: view.waiting for view in engine.queues()}
+    assert shown[SWITCHBOARD] == 2
+    assert pbx.moves == []
+    play(engine, "2.5 member guides bo")
+    assert [move.call_id for move in pbx.moves] == [cid("c1")], "of what was missed too"
+    play(engine, "9 hung_up c1\n9 hung_up c2")
+    engine.pass_all_deadlines()
+    assert set(outcomes(kept)) == {cid("c1"), cid("c2")}
+
+
+def test_a_bug_in_planning_that_stays_is_said_once_a_minute_and_time_alone_plans_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, counters = Kept(), FailCounter()
+    engine = make_engine(kept, counters)
+    pbx = ClockedPbx(at(0))
+    engine.connect(SYSTEM, pbx)
+    broken = BrokenPlanner(times=1_000_000)
+    monkeypatch.setattr(overflow, "decide", broken)
+    with capture_logs() as logs:
+        play(engine, RUSH + "\n3600 passed\n3601 arrived c3 main")
+    assert len([line for line in logs if line["event"] == "planning_failed"]) <= 61
+    assert len(counters.failed) >= 3_600
+    assert {view.queue: view.waiting for view in engine.queues()}[SWITCHBOARD] == 2
+    broken.times = 0
+    play(engine, "3603 passed")
+    assert [move.call_id for move in pbx.moves] == [cid("c1")]
+
+
+def test_a_plan_that_breaks_half_way_has_asked_for_what_it_said_it_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = Kept()
+    engine = make_engine(kept)
+    pbx = ClockedPbx(at(0))
+    engine.connect(SYSTEM, pbx)
+    works = Mover._ask_move
+
+    def breaks_for_c2(mover: Mover, decision: Decision, when: datetime) -> None:
+        if decision.call_id == cid("c2"):
+            raise AssertionError("planted")
+        works(mover, decision, when)
+
+    monkeypatch.setattr(Mover, "_ask_move", breaks_for_c2)
+    joins = "\n".join(f"{n} joined c{n} switchboard" for n in (1, 2, 3))
+    play(
+        engine,
+        f"{joins}\n4 snapshot members=guides:anna:1 waiting="
+        + ",".join(f"c{n}:switchboard:{4 - n}" for n in (1, 2, 3))
+        + " alive=c1,c2,c3",
+    )
+    assert [move.call_id for move in pbx.moves] == [cid("c1")]
+    assert {view.queue: view.waiting for view in engine.queues()}[SWITCHBOARD] == 3
+    play(engine, "5 hung_up c1\n5 hung_up c2\n5 hung_up c3")
+    engine.pass_all_deadlines()
+    assert len(outcomes(kept)) == 3
+
+
 def test_an_event_of_an_unknown_pbx_is_dropped() -> None:
     engine = make_engine(Kept())
     assert engine.apply(DeadlinePassed(at=at(1), system=SystemName("elsewhere"))) == ()
@@ -167,13 +288,6 @@ def test_a_journal_that_breaks_us_leaves_the_gap_unknown(monkeypatch: pytest.Mon
     engine.pass_all_deadlines()
     assert counters.failed == ["JournalRead"]
     assert outcomes(kept) == {cid("c1"): Outcome.UNKNOWN}
-
-
-RUSH = """
-0    snapshot  members=guides:anna:1
-1    joined    c1  switchboard
-2    joined    c2  switchboard
-"""
 
 
 def test_decisions_are_told_after_the_moves_have_gone_out() -> None:
