@@ -9,12 +9,13 @@ The rules
        somebody else set is never touched.
     3. It ends with the label, with the end of a call that opens no case, and at its time limit.
     4. The reason marks what is ours. Whoever is paused for it, and is not held, is released: so a
-       restart, or a word of Asterisk that came late, leaves nobody paused for ever.
+       restart, or a word of Asterisk that came late, leaves nobody paused for ever. A release of
+       which Asterisk tells nothing is asked for again, less and less often, until it does.
     5. Who is let go, or paused for another reason, by somebody else is not held any more.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ivrd.core.call import Call, is_handed_on, last_answered, role_of
 from ivrd.core.call_book import CallBook
@@ -23,6 +24,11 @@ from ivrd.core.events import MemberChanged
 from ivrd.core.ids import CallId, Interface, QueueName
 from ivrd.core.rules import Role
 from ivrd.core.staff import HOLD_REASON as REASON
+
+RELEASE_AGAIN_AFTER = timedelta(seconds=10)
+"""Longer than an answer of AMI is waited for; twice as long after each time in vain."""
+
+RELEASE_AGAIN_AFTER_MAX = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,15 @@ class Hold:
     """Where Asterisk has not said yet that it is so."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One end of a pause that was asked for, and is not told by Asterisk yet."""
+
+    again_at: datetime
+    wait: timedelta
+    """Between the last time of asking and the next."""
+
+
 class LabelHolds:
     """The guides of one PBX who are held now."""
 
@@ -46,13 +61,15 @@ class LabelHolds:
         self._holds: dict[Interface, Hold] = {}
         self._labelled: set[CallId] = set()
         """Live calls whose case has its label already."""
-        self._released: set[tuple[QueueName, Interface]] = set()
-        """Asked for, and not told by Asterisk yet."""
+        self._released: dict[tuple[QueueName, Interface], Release] = {}
 
     @property
     def next_release(self) -> datetime | None:
-        """When the next time limit is over; None when nobody is held."""
-        return min((hold.until for hold in self._holds.values()), default=None)
+        """When the next time limit is over, or a release is asked for again; None for never."""
+        if not self._holds and not self._released:
+            return None
+        limits = (hold.until for hold in self._holds.values())
+        return min((*limits, *(release.again_at for release in self._released.values())))
 
     def begin(self, call: Call, at: datetime) -> None:
         """Hold the guide of a call whose caller has hung up (rules 1 and 2)."""
@@ -91,13 +108,22 @@ class LabelHolds:
             self._end_of(call_id, at)
 
     def pass_due(self, at: datetime) -> None:
-        """Let go of those whose time limit is over."""
+        """Let go of those whose time limit is over, and ask again what was not heard of."""
         for interface, hold in list(self._holds.items()):
             if hold.until <= at:
                 self._end(interface, at)
+        for (queue, interface), release in list(self._released.items()):
+            if release.again_at <= at:
+                del self._released[queue, interface]
+                if self._is_paused_by_us(queue, interface):
+                    longer = min(2 * release.wait, RELEASE_AGAIN_AFTER_MAX)
+                    self._release(queue, interface, at, wait=longer)
 
     def end_all(self) -> None:
         """Let everybody go: nobody will look after them."""
+        for (queue, interface), release in list(self._released.items()):
+            if self._is_paused_by_us(queue, interface):
+                self._ask(queue, interface, release.again_at, is_paused=False)
         for interface, hold in list(self._holds.items()):
             self._end(interface, hold.until)
             for queue in sorted(hold.unconfirmed):
@@ -111,7 +137,7 @@ class LabelHolds:
         hold = self._holds.get(event.interface)
         is_ours = event.is_paused and event.pause_reason == REASON
         if not is_ours:
-            self._released.discard((event.queue, event.interface))
+            self._released.pop((event.queue, event.interface), None)
         if hold is None:
             if is_ours:
                 self._release(event.queue, event.interface, event.at)
@@ -136,14 +162,24 @@ class LabelHolds:
 
     def _end(self, interface: Interface, at: datetime) -> None:
         del self._holds[interface]
-        for queue, floor in self._book.queues.items():
-            member = floor.members.get(interface)
-            if member is not None and member.is_paused and member.pause_reason == REASON:
+        for queue in self._book.queues:
+            if self._is_paused_by_us(queue, interface):
                 self._release(queue, interface, at)
 
-    def _release(self, queue: QueueName, interface: Interface, at: datetime) -> None:
+    def _is_paused_by_us(self, queue: QueueName, interface: Interface) -> bool:
+        member = self._book.floor(queue).members.get(interface)
+        return member is not None and member.is_paused and member.pause_reason == REASON
+
+    def _release(
+        self,
+        queue: QueueName,
+        interface: Interface,
+        at: datetime,
+        *,
+        wait: timedelta = RELEASE_AGAIN_AFTER,
+    ) -> None:
         if (queue, interface) not in self._released:
-            self._released.add((queue, interface))
+            self._released[queue, interface] = Release(again_at=at + wait, wait=wait)
             self._ask(queue, interface, at, is_paused=False)
 
     def _ask(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -82,6 +83,8 @@ def test_a_label_by_phone_releases_where_we_paused() -> None:
     floor = held()
     floor.take(pressed(36, is_after=True))
     assert floor.news() == ["release guides", "release switchboard"]
+    for queue in (GUIDES, SWITCHBOARD):
+        floor.told(36.1, reason=None, queue=queue)
     floor.play("100 passed")
     assert floor.news() == []
 
@@ -100,6 +103,8 @@ def test_the_time_limit_releases() -> None:
     assert floor.tracker.next_deadline() == at(60)
     floor.play("60 passed")
     assert floor.news() == ["release guides", "release switchboard"]
+    for queue in (GUIDES, SWITCHBOARD):
+        floor.told(60.1, reason=None, queue=queue)
     assert floor.tracker.next_deadline() is None
 
 
@@ -109,6 +114,7 @@ def test_at_the_end_who_is_held_is_let_go_and_nobody_else() -> None:
     assert floor.news() == ["release guides", "release switchboard"]
     floor = held()
     floor.told(40, reason="Rast")
+    floor.told(40.1, reason=None, queue=SWITCHBOARD)
     floor.news()
     floor.note(floor.tracker.let_go())
     assert floor.news() == []
@@ -167,6 +173,7 @@ def test_who_is_paused_for_another_reason_meanwhile_stays_so() -> None:
     floor = held()
     floor.told(40, reason="Rast")
     assert floor.news() == ["release switchboard"], "the hold is over, theirs is in force"
+    floor.told(40.1, reason=None, queue=SWITCHBOARD)
     floor.play("60 passed")
     assert floor.news() == []
 
@@ -187,6 +194,49 @@ def test_a_pause_that_comes_true_after_the_label_is_undone_once() -> None:
     floor.told(30.8, reason=None)
     floor.told(50, reason=REASON)
     assert floor.news() == ["release guides"], "nobody is ever held by our reason alone"
+
+
+def test_a_release_that_does_not_come_true_is_asked_for_again_less_and_less_often() -> None:
+    floor = held()
+    floor.play("60 passed")
+    assert floor.news() == ["release guides", "release switchboard"]
+    floor.told(60.1, reason=None, queue=SWITCHBOARD)
+    asked = []
+    while (deadline := floor.tracker.next_deadline()) is not None and deadline <= at(2000):
+        floor.note(floor.tracker.apply(on.DeadlinePassed(at=deadline, system=SYSTEM)))
+        asked += [((deadline - at(60)).total_seconds(), what) for what in floor.news()]
+    assert asked[:4] == [(s, "release guides") for s in (10, 30, 70, 150)]
+    gaps = {later[0] - one[0] for one, later in pairwise(asked[5:])}
+    assert gaps == {300}, "every five minutes, for as long as it takes"
+    floor.told(2001, reason=None)
+    assert floor.tracker.next_deadline() is None
+    assert floor.news() == []
+
+
+@pytest.mark.parametrize("why", ["paused by somebody else", "logged out", "another snapshot"])
+def test_who_need_not_be_released_any_more_is_not(why: str) -> None:
+    floor = held()
+    floor.play("60 passed")
+    floor.news()
+    for queue in (GUIDES, SWITCHBOARD):
+        if why == "paused by somebody else":
+            floor.told(61, reason="Rast", queue=queue)
+        elif why == "logged out":
+            floor.play(f"61 member_gone {queue} anna")
+    if why == "another snapshot":
+        floor.play("61 snapshot members=guides:anna:1,switchboard:anna:1")
+    floor.play("200 passed")
+    assert floor.news() == []
+    assert floor.tracker.next_deadline() is None
+
+
+def test_at_the_end_a_release_that_was_not_heard_of_is_asked_for_once_more() -> None:
+    floor = held()
+    floor.play("60 passed")
+    floor.told(60.1, reason=None, queue=SWITCHBOARD)
+    floor.news()
+    floor.note(floor.tracker.let_go())
+    assert floor.news() == ["release guides"]
 
 
 def test_after_a_restart_who_is_paused_by_us_is_released() -> None:
