@@ -1,7 +1,8 @@
 """Asking Asterisk to pause members, and to let them take calls again: in order, each once.
 
 Here: the asking. Not here: who, and why (core/label_hold.py). What is lost with a connection is
-not asked again: after the next snapshot the core sees how everybody is, and asks anew.
+not asked again: after the next snapshot the core sees how everybody is, and asks anew; and what was
+asked in vain of one that lives, the core asks again by itself.
 """
 
 import asyncio
@@ -59,8 +60,17 @@ class Pauses:
 
     def take_releases(self) -> list[actions.AmiAction]:
         """Return the ends of pauses that still wait, for a last word: nobody else ends them."""
-        waiting = [self._waiting.get_nowait() for _ in range(self._waiting.qsize())]
-        return [actions.pause(pause) for pause in waiting if not pause.is_paused]
+        releases = []
+        while not self._waiting.empty():
+            pause = self._waiting.get_nowait()
+            if pause.is_paused:
+                continue
+            try:
+                releases.append(actions.pause(pause))
+            except PeerError as error:
+                # A name that is not fit to be sent must not cost the others their last word.
+                self._refused(pause, str(error))
+        return releases
 
     def _refused(self, pause: PauseMember, reason: str) -> None:
         """Count it, and say each reason once in a row: `agent` may be missing in manager.conf."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from structlog.testing import capture_logs
 
-from ivrd.ami.actions import AmiAction
+from ivrd.ami.actions import LINE_BYTES_MAX, AmiAction
 from ivrd.ami.pauses import PAUSES_MAX, Pauses
 from ivrd.ami.protocol import AmiCounters
 from ivrd.ami.replies import Reply, reply
@@ -92,6 +92,19 @@ def test_a_last_word_lets_go_and_pauses_nobody_any_more() -> None:
         ("PJSIP/olle", "false"),
     ]
     assert pauses.take_releases() == []
+
+
+def test_a_name_that_is_not_fit_costs_the_others_not_their_last_word() -> None:
+    counters = AmiCounters()
+    pauses = Pauses(counters)
+    for name in ("PJSIP/an\x01na", "PJSIP/" + "x" * LINE_BYTES_MAX, "PJSIP/olle"):
+        pauses.put(replace(RELEASE, interface=Interface(name)))
+    with capture_logs() as logs:
+        [told] = pauses.take_releases()
+    assert "PJSIP/olle" in [header.value for header in told.headers]
+    assert counters.pauses_refused == 2
+    assert [line["event"] for line in logs] == ["pause_refused", "pause_refused"]
+    assert "control character" in logs[0]["reason"]
 
 
 async def test_too_many_are_counted_and_dropped() -> None:
