@@ -48,7 +48,7 @@ from ivrd.core.floor import Prospect
 from ivrd.core.ids import CallId, ChannelId, Interface, QueueName, SystemName
 from ivrd.core.queue_floor import QueueFloor
 from ivrd.core.rules import FloorRules
-from ivrd.core.service_level import Counts, added
+from ivrd.core.service_level import Counts
 from ivrd.core.staff import Staff
 from ivrd.core.stay import Closed, EntryState, Move, Stay, Talking, Waiting, legs_of
 from ivrd.core.tracker_state import QueueState, TrackerState
@@ -133,11 +133,10 @@ class CallBook:
             for entry in call.entries
         )
 
-    def count_on(self, counts: Mapping[QueueName, Counts]) -> None:
-        """Add what was counted of calls that are over."""
+    def count_on(self, counts: Mapping[QueueName, Counts], *, is_of_today: bool) -> None:
+        """Add what was counted of calls that are over, today or on a day before."""
         for queue, more in counts.items():
-            floor = self.floor(queue)
-            floor.counts = added(floor.counts, more)
+            self.floor(queue).count_more(more, is_of_today=is_of_today)
             self.touch(queue)
 
     def touch(self, queue: QueueName) -> None:

@@ -129,28 +129,35 @@ class Mover:
         if self._goes_on_at is not None and self._goes_on_at <= at:
             self._goes_on_at = None
             self._due |= self._cut
-        self._turn_day(at)
 
     def start_over(self, at: datetime) -> None:
         """Look at every rule anew, at the next event or soon: a look was cut short by a fault."""
         names = {rule.name for rule in self._book.rules.overflow}
-        soon = at + PLAN_AGAIN_AFTER
         self._due = set(names)
-        self._look_again = dict.fromkeys(names, soon)
+        self._look_again = dict.fromkeys(names, at + PLAN_AGAIN_AFTER)
         self._goes_on_at, self._cut = None, frozenset()
-        if self._today_ends_at is not None:
-            self._today_ends_at = max(self._today_ends_at, soon)
 
-    def _turn_day(self, at: datetime) -> None:
-        """Begin service levels anew, at the first moment of a day."""
+    def turn_day(self, at: datetime) -> None:
+        """Begin the figures of today anew, before anything of a new day is counted."""
         if self._today_ends_at is not None and at < self._today_ends_at:
             return
         if self._today_ends_at is not None:
             for floor in self._book.queues.values():
-                floor.counts_before_today = floor.counts
+                floor.begin_day()
             self._due |= self._daily
+        self._today_ends_at = self._end_of_day(at)
+
+    def is_of_today(self, since: datetime) -> bool:
+        """Return whether counts since a day's first moment are of today, and not of a day before.
+
+        Asked before the first event, or before the first of a new day, it says which day it is.
+        """
+        self.turn_day(since)
+        return self._end_of_day(since) == self._today_ends_at
+
+    def _end_of_day(self, at: datetime) -> datetime:
         today: date = at.astimezone(self._book.rules.zone).date()
-        self._today_ends_at = begin_of(today + DAY, self._book.rules.zone)
+        return begin_of(today + DAY, self._book.rules.zone)
 
     # What people say.
 
@@ -189,7 +196,6 @@ class Mover:
 
     def ask_moves(self, at: datetime) -> None:
         """Plan again for each rule whose queues look different now, or whose time has come."""
-        self._turn_day(at)
         if not self._book.touched and not self._due:
             return
         self._policy = replace(self._policy, resting=self._resting(at))

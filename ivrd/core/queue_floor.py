@@ -12,7 +12,7 @@ from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.line import Line
 from ivrd.core.rules import QueueRules
-from ivrd.core.service_level import Counts, counted
+from ivrd.core.service_level import Counts, added, counted, without
 from ivrd.core.staff import Condition, Staff
 
 
@@ -62,6 +62,21 @@ class QueueFloor:
     def count_case(self) -> None:
         """Count one case that a call answered here has opened."""
         self.counts = replace(self.counts, cases=self.counts.cases + 1)
+
+    def count_more(self, counts: Counts, *, is_of_today: bool) -> None:
+        """Add what was counted elsewhere, today or on a day before."""
+        self.counts = added(self.counts, counts)
+        if not is_of_today:
+            self.counts_before_today = added(self.counts_before_today, counts)
+
+    def begin_day(self) -> None:
+        """Note that all that was counted so far was before today."""
+        self.counts_before_today = self.counts
+
+    def forget_before_today(self) -> None:
+        """Keep only what was counted today."""
+        self.counts = without(self.counts, self.counts_before_today)
+        self.counts_before_today = Counts()
 
     def has_agents(self) -> bool:
         """Return whether somebody is logged in here, reachable and not paused."""

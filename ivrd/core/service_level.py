@@ -137,6 +137,20 @@ def added(counts: Counts, more: Counts) -> Counts:
     )
 
 
+def without(counts: Counts, fewer: Counts) -> Counts:
+    """Return counts less those that were counted by an earlier moment.
+
+    >>> without(Counts(joined=5, cases=1), Counts(joined=3)).joined
+    2
+    """
+    return Counts(
+        **{
+            each.name: getattr(counts, each.name) - getattr(fewer, each.name)
+            for each in fields(Counts)
+        }
+    )
+
+
 def sl(counts: Counts) -> Fraction | None:
     """Return *the* service level: answered in time / (answered + abandoned - short abandons).
 

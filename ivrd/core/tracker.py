@@ -113,6 +113,7 @@ class Tracker:
             self._last_at = at
             while (deadline := self._next_moment()) is not None and deadline <= at:
                 self._pass_next(deadline)
+            self._mover.turn_day(at)
         self._due = None
         self._is_untouched = False
         self._route(event)
@@ -152,8 +153,15 @@ class Tracker:
         self._mover.forget_gone()
 
     def count_on(self, counts: Mapping[QueueName, Counts], since: datetime) -> None:
-        """Add what an earlier tracker has counted since then, of calls that are over."""
-        self._book.count_on(counts)
+        """Add what an earlier tracker has counted since a day's first moment, of calls now over.
+
+        Of days before nothing was read, so what the journal told of them goes.
+        """
+        is_of_today = self._mover.is_of_today(since)
+        if is_of_today:
+            for floor in self._book.queues.values():
+                floor.forget_before_today()
+        self._book.count_on(counts, is_of_today=is_of_today)
         self._counted_since = since
 
     def next_deadline(self) -> datetime | None:
@@ -196,10 +204,7 @@ class Tracker:
         return call.call_id
 
     def give_up_plan(self) -> tuple[Effect, ...]:
-        """Return what an event came to after which planning broke us: a plan costs no call.
-
-        Nothing yet when the event is untouched: it is to be applied again then.
-        """
+        """Return what an event came to, after a fault in planning; nothing yet if untouched."""
         self._settling.give_up()
         self._due = None
         return () if self._is_untouched else self._book.take_effects()
@@ -231,10 +236,8 @@ class Tracker:
 
     def views(self) -> tuple[QueueView, ...]:
         """Return how each queue looks now."""
-        return tuple(
-            floor.view(is_synced=self._book.is_synced, counted_since=self._counted_since)
-            for floor in self._book.queues.values()
-        )
+        found = map(self.view, self._book.queues)
+        return tuple(view for view in found if view is not None)
 
     def view(self, queue: QueueName) -> QueueView | None:
         """Return how one queue looks now; None for a queue never heard of."""
@@ -296,6 +299,7 @@ class Tracker:
     def _pass_next(self, at: datetime) -> None:
         """Pass the next deadline, of a call or of an overflow rule."""
         self._due = None
+        self._mover.turn_day(at)
         if self.next_call_deadline() == at:
             _, call_id = heapq.heappop(self._book.deadlines)
             self._due = call_id

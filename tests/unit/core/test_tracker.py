@@ -1,6 +1,8 @@
 """The live picture: restarts, faults in one call, odd orders, and nothing left behind."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -8,9 +10,14 @@ from ivrd.core import tracker as tracker_module
 from ivrd.core.effects import Outcome, RecordCall
 from ivrd.core.ids import CallId
 from ivrd.core.service_level import Counts, added
+from ivrd.core.tracker import Tracker
 from tests.unit.core.story import (
     GUIDES,
+    START,
+    SYSTEM,
+    at,
     cid,
+    floor_rules,
     lines,
     new_tracker,
     overflow_rule,
@@ -54,6 +61,53 @@ def test_counts_go_on_from_what_is_stored_of_the_day() -> None:
     view = early.view(GUIDES)
     assert view is not None
     assert (view.counts.joined, view.counted_since) == (live.counts.joined + 4, midnight)
+
+
+DAY_S = 14 * 3600
+"""When the day ends: the story begins at 10 o'clock in Stockholm, and in winter."""
+
+YESTERDAY = START - timedelta(hours=10)
+
+
+def counted_at(tracker: Tracker) -> tuple[int, int, datetime | None]:
+    """Return who joined the guides' queue in all, and today, and since when all were counted."""
+    floor, view = tracker.book.floor(GUIDES), tracker.view(GUIDES)
+    assert view is not None
+    joined = view.counts.joined
+    return joined, joined - floor.counts_before_today.joined, view.counted_since
+
+
+def in_stockholm() -> Tracker:
+    rules = replace(floor_rules(overflow_rule()), zone=ZoneInfo("Europe/Stockholm"))
+    return Tracker(system=SYSTEM, rules=rules)
+
+
+def test_counts_read_before_midnight_are_not_of_the_day_after() -> None:
+    before, late = {GUIDES: Counts(joined=40)}, f"{DAY_S - 2} joined c1 guides\n"
+    early = f"{DAY_S + 2} joined c2 guides"
+    in_time, after, without_event = in_stockholm(), in_stockholm(), in_stockholm()
+    play(in_time, read(late))
+    in_time.count_on(before, YESTERDAY)
+    play(in_time, read(early))
+    play(after, read(late + early))
+    after.count_on(before, YESTERDAY)
+    assert counted_at(in_time) == counted_at(after) == (42, 1, YESTERDAY)
+    without_event.count_on(before, YESTERDAY)
+    play(without_event, read(early))
+    assert counted_at(without_event) == (41, 1, YESTERDAY)
+
+
+def test_a_gap_over_midnight_is_counted_on_the_day_on_which_it_happened() -> None:
+    today = YESTERDAY + timedelta(days=1)
+    told = f"{DAY_S - 2} joined c1 guides\n{DAY_S + 2} joined c2 guides"
+    tracker, quiet = in_stockholm(), in_stockholm()
+    play(tracker, read(told))
+    assert counted_at(tracker) == (2, 1, at(DAY_S - 2)), "without the database"
+    tracker.count_on({GUIDES: Counts(joined=7)}, today)
+    assert counted_at(tracker) == (8, 8, today)
+    play(quiet, read(told)[:1])
+    quiet.count_on({GUIDES: Counts(joined=7)}, today)
+    assert counted_at(quiet) == (7, 7, today), "nothing has come today"
 
 
 def test_nothing_is_left_when_all_calls_have_ended() -> None:
