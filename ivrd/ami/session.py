@@ -8,6 +8,7 @@ never ends, a login that is never answered would each be waited for without end.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,7 +25,7 @@ from ivrd.ami.protocol import AmiProtocol, ReceivedFrame
 from ivrd.ami.record import Masker
 from ivrd.ami.replies import Reply, command_names, ping_stamp, value
 from ivrd.ami.requests import Request
-from ivrd.ami.snapshot import snapshot
+from ivrd.ami.snapshot import SnapshotLists
 from ivrd.ami.surroundings import Surroundings
 from ivrd.core.effects import MoveCaller
 from ivrd.core.events import Event, JournalRead, MoveRefused, PeerLost
@@ -44,6 +45,9 @@ BATCH_FRAMES = 256
 
 ROOM_RETRY_S = 0.02
 """Wait before trying again to hand an event to a full inbox; the raw queue holds the rest."""
+
+ITEMS_PER_TURN = 500
+"""Of a snapshot's lists, read between two looks at the loop's other tasks: some 3 ms."""
 
 RESYNCS_MAX = 3
 """Snapshots in a row that were spoilt by lost events; then the connection is made anew."""
@@ -248,13 +252,10 @@ class AmiSession:
                 break
         else:
             raise PeerUnreachable("events come faster than they can be handled")
-        taken = snapshot(
-            at=min(at, self._oldest_held_at(at)),
-            system=self._system,
-            queue_items=queues.items,
-            channel_items=channels.items,
-            can_withdraw=self.can_withdraw,
-        )
+        lists = SnapshotLists(at=min(at, self._oldest_held_at(at)), system=self._system)
+        await self._take(lists.take_queues, queues.items)
+        await self._take(lists.take_channels, channels.items)
+        taken = lists.taken(can_withdraw=self.can_withdraw)
         self._wants_snapshot = False
         self.is_synchronised = True
         self._around.counters.snapshots += 1
@@ -263,6 +264,12 @@ class AmiSession:
             members = tuple(member for queue in taken.queues for member in queue.members)
             await self._deliver(replace(journal, at=taken.at, members=members))
         await self._deliver(taken)
+
+    async def _take(self, take: Callable[[Sequence[bytes]], None], items: Sequence[bytes]) -> None:
+        """Let a list be read in parts, with others' turns between."""
+        for first in range(0, len(items), ITEMS_PER_TURN):
+            take(items[first : first + ITEMS_PER_TURN])
+            await asyncio.sleep(0)
 
     async def _read_journal(self, at: datetime) -> JournalRead | None:
         if self._around.read_journal is None:

@@ -92,7 +92,9 @@ def open_seen(book: CallBook, new: NewCaller, at: datetime) -> None:
     joined_at = at - new.caller.wait
     call = book.get_or_open(new.caller.call_id, at=joined_at, channel=new.caller.channel)
     is_move = book.land(call, new.queue, at)
-    call = replace(book.calls[call.call_id], channel=new.caller.channel)
+    call = book.calls[call.call_id]
+    if call.channel != new.caller.channel:
+        call = replace(call, channel=new.caller.channel)
     book.open_entry(call, new.queue, joined_at, is_move=is_move)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ivrd.ami.headers import MessageRefused
-from ivrd.ami.snapshot import snapshot
+from ivrd.ami.snapshot import SnapshotLists, snapshot
 from ivrd.core.events import SnapshotTaken
 from ivrd.core.ids import SystemName
 from tests.integration.scripted_ami import block
@@ -67,6 +67,18 @@ def test_members_and_callers_belong_to_their_queue_in_order() -> None:
     assert queues[0].members[0].is_paused
     assert queues[0].members[0].member_name == "Åsa"
     assert queues[1].callers == ()
+
+
+def test_lists_read_in_parts_are_those_read_whole() -> None:
+    other = item("QueueParams", Queue="vaxel", Max=0, Calls=0)
+    queue_items = [PARAMS, MEMBER, entry(1), entry(2, Wait=3), other]
+    channel_items = [item("CoreShowChannel", **block(f"1.{each}")) for each in (1, 2)]
+    lists = SnapshotLists(at=AT, system=SystemName("pbx1"))
+    for each in queue_items:
+        lists.take_queues([each])
+    for each in channel_items:
+        lists.take_channels([each])
+    assert lists.taken(can_withdraw=True) == taken(queue_items, channel_items)
 
 
 def test_a_caller_name_cannot_change_ids_or_wait() -> None:
