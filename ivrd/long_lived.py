@@ -9,7 +9,7 @@ calls a sixth of a second of CPU, in the middle of a call, in which nobody is an
 
 So whatever has lived through one whole walk is set aside (`gc.freeze`): it is still freed when
 nothing refers to it, but no longer walked through. Each walk then is through what came since the
-one before: some ten thousands of objects, 5 to 10 ms. (To set aside by a clock, tried before, left
+one before: some ten thousands of objects, 3 to 5 ms. (To set aside by a clock, tried before, left
 all that 200 boards brought to three walks of 50 ms, until the next minute.) Rings that die later
 among these stay: a connection that was open then leaves half a kilobyte, a viewer of /api/events
 14. So all is looked through once a night, and by day when so much has gathered that memory matters
@@ -37,6 +37,10 @@ WHOLE_EVERY_S = 12 * 3600.0
 OLDEST = 2
 """The generation that a whole walk is of."""
 
+YOUNGER_WALKS = 4
+"""After so many of what is younger comes a whole one: some 30,000 objects at most. With Python's
+own 10, the one after 200 boards had come took 40 ms; each object is walked through as often."""
+
 
 class LongLived:
     """Sets aside what lives long, from `begin` to `end`."""
@@ -51,15 +55,18 @@ class LongLived:
         self._whole_at_s = now_s()
         self._known = gc.get_freeze_count()
         """Objects set aside when all had been looked through."""
+        self._thresholds = gc.get_threshold()
 
     def begin(self) -> None:
         """Set aside what was needed to start: before the loop turns, when nobody waits for it."""
         self._look_through()
+        gc.set_threshold(*self._thresholds[:2], YOUNGER_WALKS)
         gc.callbacks.append(self._walked)
 
     def end(self) -> None:
         """Set nothing more aside."""
         gc.callbacks.remove(self._walked)
+        gc.set_threshold(*self._thresholds)
 
     def keep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check, as long as the loop runs."""

@@ -6,7 +6,7 @@ there are (metric_families.py), what counts as what (metrics.py), and how lines 
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
@@ -84,9 +84,9 @@ class Tally:
         """Write at most so many label sets' lines that have changed; return how many were."""
         return self._blocks.freshen(most)
 
-    def text(self, form: Form) -> str:
-        """Return the lines, as the library would write them."""
-        return self._heads[form] + self._blocks.text()
+    def parts(self, form: Form) -> Iterable[bytes]:
+        """Return the lines in parts, as the library would write them."""
+        return self._heads[form].encode(), *self._blocks.parts()
 
     def _written(self, values: Labels) -> str:
         before = self._beginnings.get(values)
@@ -225,9 +225,9 @@ class Histogram:
         """Write at most so many label sets' lines that have changed; return how many were."""
         return self._blocks.freshen(most)
 
-    def text(self, form: Form) -> str:
-        """Return the lines, as the library would write them."""
-        return self._heads[form] + self._blocks.text()
+    def parts(self, form: Form) -> Iterable[bytes]:
+        """Return the lines in parts, as the library would write them."""
+        return self._heads[form].encode(), *self._blocks.parts()
 
     def _written(self, values: Labels) -> str:
         befores = self._beginnings.get(values)

@@ -396,16 +396,18 @@ class Metrics(Collector):
 
     def text(self, form: Form) -> bytes:
         """Return all of it as at this moment, byte for byte as the library would write it."""
-        parts = [series.text(form) for series in self._series]
+        parts: list[bytes] = []
+        for series in self._series:
+            parts += series.parts(form)
         for figures in self._read():
             lines = self._lines.get(figures.name)
             if lines is None:
                 lines = self._lines[figures.name] = Lines(figures)
-            parts += (lines.heads[form], lines.text(figures.values))
-        parts.append(written(self._process, form))
+            parts.append(f"{lines.heads[form]}{lines.text(figures.values)}".encode())
+        parts.append(written(self._process, form).encode())
         if form is Form.OPEN_METRICS:
-            parts.append(OPEN_METRICS_END)
-        return "".join(parts).encode()
+            parts.append(OPEN_METRICS_END.encode())
+        return b"".join(parts)
 
     def _read(self) -> Iterator[Figures]:
         """Yield all that somebody else keeps."""

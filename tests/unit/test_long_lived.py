@@ -53,6 +53,7 @@ def test_what_a_walk_leaves_is_set_aside_and_is_freed_all_the_same() -> None:
 
 def test_nothing_is_set_aside_after_the_end(begun: LongLived) -> None:
     begun.end()
+    assert gc.get_threshold() == begun._thresholds
     kept = [[number] for number in range(1_000)]
     known = gc.get_freeze_count()
     gc.collect()
