@@ -14,6 +14,7 @@ from ivrd.core.tracker import Tracker
 from ivrd.counts_file import CountsFile
 from ivrd.db.outbox import StoreOutbox
 from ivrd.db.store import Store
+from ivrd.db.words import UNKNOWN_WORDS
 from ivrd.engine import INBOX_EVENTS_MAX, Engine
 from ivrd.gap import GapFiller
 from ivrd.handover.office import HandoverOffice
@@ -121,7 +122,13 @@ def show_menus(metrics: Metrics, *, agi: AgiServer, counts: MenuCounts) -> None:
 def show_journal(
     metrics: Metrics, *, journal: FactsJournal, outbox: StoreOutbox, store: Store
 ) -> None:
-    """Show how full the journal is, and each way in which a fact may come to harm."""
+    """Show how full the journal is, and each way in which a fact may come to harm, or unread."""
+    metrics.register_counter_source(
+        "ivrd_database_unknown_words_total",
+        "Times since the start that a row was read with a word that this version does not know.",
+        ("table", "column"),
+        UNKNOWN_WORDS.counts,
+    )
     gauges: Mapping[str, tuple[str, Callable[[], float]]] = {
         "bytes": ("Size of the journal on disk.", lambda: journal.bytes),
         "bytes_max": ("What the journal may take; more is dropped.", lambda: journal.bytes_max),

@@ -17,6 +17,7 @@ from ivrd.core.actors import Origin
 from ivrd.core.switches import ActOutcome
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import ActRow, CallRow, NumberReadRow
+from ivrd.db.words import word, word_or
 
 READ_S_MAX = 30.0
 """A person waits for it."""
@@ -141,12 +142,12 @@ def _act(row: ActRow) -> Audited:
         key=row.act_id,
         at=row.at,
         who=row.who,
-        origin=Origin(row.from_where),
+        origin=word_or(Origin, row.from_where, "acts.from_where", None, row=row.act_id),
         act=row.act,
         subject=row.subject,
         reason=row.reason,
         until=row.until,
-        outcome=ActOutcome(row.outcome),
+        outcome=word(ActOutcome, row.outcome, "acts.outcome", row=row.act_id),
         is_number=False,
     )
 

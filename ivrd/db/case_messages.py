@@ -24,6 +24,7 @@ from ivrd.core.case_messages import OPEN_STATES, CaseMessage, MessageState
 from ivrd.core.case_record import CaseState
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import CaseMessageRow, CaseRow
+from ivrd.db.words import word
 
 TRANSACTION_S_MAX = 15.0
 """Each takes milliseconds; one that hangs so long is given up, and the claim ends by itself."""
@@ -201,7 +202,11 @@ class MessageBook:
         return Backlog(waiting=waiting, oldest_at=oldest_at, dead=dead)
 
     async def told_case(self, destination: str, case: int | str) -> ToldCase | None:
-        """Return a case by its row's number, or by our key; None when they were not told of it."""
+        """Return a case by its row's number, or by our key; None when they were not told of it.
+
+        Raises:
+            UnknownWord: A newer ivrd has put it into a state that this one does not know.
+        """
         query = (
             select(
                 CaseRow.id,
@@ -225,7 +230,7 @@ class MessageBook:
             return None
         return ToldCase(
             case_id=row.id,
-            state=CaseState(row.state),
+            state=word(CaseState, row.state, "cases.state", row=row.id),
             external_id=row.external_id,
             external_status=row.external_status,
             external_status_at=row.external_status_at,

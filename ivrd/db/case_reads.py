@@ -7,6 +7,7 @@ costs what the first does.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ from ivrd.core.ids import CallId
 from ivrd.db.case_rows import CASES, case_of_row, change_of_row
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import IS_NOT_CLOSED, IS_UNLABELLED, CallRow, CaseChangeRow
+from ivrd.db.words import UnknownWord, word_or
 
 READ_S_MAX = 30.0
 """A person waits for it."""
@@ -87,7 +89,10 @@ async def answered_by_department(
         rows = (await connection.execute(query)).all()
     counts: dict[str | None, AnsweredCalls] = {}
     for department, case_class, second, calls in rows:
-        some = counted(CaseClass(case_class), is_second=bool(second), calls=calls)
+        known = word_or(CaseClass, case_class, "cases.case_class", None)
+        if known is None:
+            continue
+        some = counted(known, is_second=bool(second), calls=calls)
         counts[department] = counts.get(department, AnsweredCalls()) + some
     return counts
 
@@ -136,10 +141,14 @@ async def search(
     query = search_query(wanted, after=after, count=count + 1)
     async with asyncio.timeout(READ_S_MAX), _reader(engine) as connection:
         rows = (await connection.execute(query)).all()
-    cases = tuple(case_of_row(row) for row in rows[:count])
+    cases: list[Case] = []
+    for row in rows[:count]:
+        with contextlib.suppress(UnknownWord):  # Logged there; the others are shown.
+            cases.append(case_of_row(row))
     is_last = len(rows) <= count
-    end = None if is_last else Place(opened_at=cases[-1].opened_at, case_id=cases[-1].case_id)
-    return Page(cases=cases, next=end)
+    last = rows[:count][-1:]
+    end = None if is_last else Place(opened_at=last[0].opened_at, case_id=last[0].id)
+    return Page(cases=tuple(cases), next=end)
 
 
 async def all_of(engine: AsyncEngine, wanted: CaseFilter) -> AsyncIterator[Case]:

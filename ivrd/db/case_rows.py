@@ -22,6 +22,7 @@ from ivrd.core.case_record import (
 from ivrd.core.effects import OpenCase, RecordContact
 from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
 from ivrd.db.models import Base, CaseChangeRow, CaseRow
+from ivrd.db.words import word
 
 OPENING = (
     "system",
@@ -70,7 +71,11 @@ def opening_values(effect: OpenCase | RecordContact) -> RowValues:
 
 
 def case_of_row(row: Row[tuple[object, ...]]) -> Case:
-    """Return a whole row of `cases` as a case."""
+    """Return a whole row of `cases` as a case.
+
+    Raises:
+        UnknownWord: A newer ivrd wrote it.
+    """
     found = row._mapping
     kind = found["feedback_kind"]
     return Case(
@@ -86,14 +91,16 @@ def case_of_row(row: Row[tuple[object, ...]]) -> Case:
         opened_at=found["opened_at"],
         is_from_journal=found["is_from_journal"],
         is_handed_on=found["is_handed_on"],
-        case_class=CaseClass(found["case_class"]),
+        case_class=word(CaseClass, found["case_class"], "cases.case_class", row=found["id"]),
         is_case=found["is_case"],
-        state=CaseState(found["state"]),
+        state=word(CaseState, found["state"], "cases.state", row=found["id"]),
         label=found["label"],
         department=found["department"],
         note=found["note"],
         deadline=found["deadline"],
-        feedback_kind=None if kind is None else FeedbackKind(kind),
+        feedback_kind=None
+        if kind is None
+        else word(FeedbackKind, kind, "cases.feedback_kind", row=found["id"]),
         feedback_receiver=found["feedback_receiver"],
         feedback_text=found["feedback_text"],
         linked_case_id=found["linked_case_id"],
@@ -113,7 +120,10 @@ def change_of_row(row: CaseChangeRow) -> Change:
         case_id=row.case_id,
         version=row.version,
         at=row.at,
-        by=Actor(who=row.who, origin=Origin(row.from_where)),
+        by=Actor(
+            who=row.who,
+            origin=word(Origin, row.from_where, "case_changes.from_where", row=row.case_id),
+        ),
         what=row.what,
         before=row.before,
         after=row.after,

@@ -48,6 +48,7 @@ from ivrd.db.case_rows import (
     updates,
 )
 from ivrd.db.models import IS_NOT_CLOSED, Base, CallActRow, CaseChangeRow
+from ivrd.db.words import UnknownWord, Word, word
 
 IDS_PER_QUERY = 500
 """As store.KEYS_PER_QUERY."""
@@ -121,7 +122,10 @@ async def do_call_acts(
             .order_by(CallActRow.at, CallActRow.id)
         )
         for row in waiting.all():
-            changed = await _do_call_act(connection, row._mapping, rules)
+            try:
+                changed = await _do_call_act(connection, row._mapping, rules)
+            except UnknownWord:
+                continue  # Logged there; it waits for a version that knows the case's words.
             done += [] if changed is None else [changed]
     return done
 
@@ -173,7 +177,7 @@ async def _do_call_act(
         return None
     changed: CaseChanged | None = None
     because: str | None = None
-    by = Actor(who=act["who"], origin=Origin(act["from_where"]))
+    by = Actor(who=act["who"], origin=_word(Origin, act, "from_where"))
     after = apply(case, _act_of(act), rules=rules, at=act["at"])
     if isinstance(after, Refusal):
         because = after.because
@@ -197,8 +201,12 @@ async def _do_call_act(
     return changed
 
 
+def _word(kind: type[Word], act: RowMapping, column: str) -> Word:
+    return word(kind, act[column], f"call_acts.{column}", row=act["act_id"])
+
+
 def _act_of(act: RowMapping) -> CaseAct:
-    match CallActKind(act["what"]):
+    match _word(CallActKind, act, "what"):
         case CallActKind.LABEL:
             return Label(code=act["value"], department=act["department"])
         case CallActKind.HALF_HELPED:

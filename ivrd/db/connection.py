@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ivrd.config import DatabaseConfig
+from ivrd.db.words import UnknownWord
 from ivrd.errors import PeerError
 
 POOL_CONNECTIONS = 5
@@ -45,8 +46,9 @@ DATABASE_ERRORS = (
     sqlite3.Error,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    UnknownWord,
 )
-"""All that a database, or the way to it, may raise.
+"""All that a database, or the way to it, may raise; or what it holds, if a newer ivrd wrote it.
 
 The drivers' own classes stand here because SQLAlchemy wraps them only once a connection is made.
 """

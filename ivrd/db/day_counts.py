@@ -26,6 +26,7 @@ from ivrd.core.service_level import Counts, counted_many
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import CallRow, CaseRow, EntryRow, MoveRow
 from ivrd.db.store import milliseconds
+from ivrd.db.words import word_or
 
 READ_S_MAX = 30.0
 """A county's day is read in a tenth of a second."""
@@ -60,7 +61,11 @@ async def counts_since(
             _entries(system, since, queues)
         ):
             found[queue] = counted_many(
-                found[queue], Disposition(disposition), number=number, within=within, short=short
+                found[queue],
+                word_or(Disposition, disposition, "entries.disposition", Disposition.UNKNOWN),
+                number=number,
+                within=within,
+                short=short,
             )
         for queue, joined in await session.execute(_joins(system, since)):
             found[queue] = replace(found[queue], joined=joined)
@@ -97,10 +102,11 @@ async def cases_since(engine: AsyncEngine, *, since: datetime) -> Sequence[CaseT
         CaseTotal(
             system=SystemName(system),
             department=department,
-            case_class=CaseClass(case_class),
+            case_class=known,
             number=number,
         )
         for system, department, case_class, number in rows
+        if (known := word_or(CaseClass, case_class, "cases.case_class", None)) is not None
     ]
 
 

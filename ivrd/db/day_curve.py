@@ -23,6 +23,7 @@ from ivrd.db.connection import READ_ONLY
 from ivrd.db.day_counts import NEVER_JOINED
 from ivrd.db.models import CallRow, EntryRow
 from ivrd.db.store import milliseconds
+from ivrd.db.words import word_or
 
 READ_S_MAX = 15.0
 """A queue's day is read by an index: a thousand rows within some ms."""
@@ -46,7 +47,7 @@ async def counts_by_place(
     query = _entries(system, queue, stretches, threshold=threshold, short_abandon=short_abandon)
     async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
         for place, said, has_waited, number, within, short in await session.execute(query):
-            disposition = Disposition(said)
+            disposition = word_or(Disposition, said, "entries.disposition", Disposition.UNKNOWN)
             counts = counted_many(
                 found.get(place, Counts()), disposition, number=number, within=within, short=short
             )

@@ -16,6 +16,7 @@ from ivrd.core.effects import Disposition
 from ivrd.core.ids import CallId, QueueName, SystemName
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import CallRow, DecisionRow, EntryRow
+from ivrd.db.words import word_or
 
 READ_S_MAX = 30.0
 """A person waits for it."""
@@ -50,14 +51,14 @@ async def decisions_about(engine: AsyncEngine, call_id: CallId) -> Sequence[Reco
     mine = select(DecisionRow).where(DecisionRow.call_id == call_id)
     async with asyncio.timeout(READ_S_MAX), _session(engine) as session:
         ordered = mine.order_by(DecisionRow.at, DecisionRow.id).limit(ROWS_MAX)
-        found = [_fact(row) for row in await session.scalars(ordered)]
+        found = [told for row in await session.scalars(ordered) if (told := _fact(row))]
         found += await _diverted(session, call_id)
         began: dict[int, RecordDecision] = {}
         for one in found:
             is_it = (DecisionRow.rule == one.rule, DecisionRow.what == DecidedKind.BEGAN.value)
             row = await session.scalar(_last(one.system, one.at, *is_it))
-            if row is not None:
-                began[row.id] = _fact(row)
+            if row is not None and (beginning := _fact(row)) is not None:
+                began[row.id] = beginning
     # A rule begins, and then moves, in the same moment.
     return sorted([*began.values(), *found], key=lambda one: one.at)
 
@@ -74,8 +75,7 @@ async def _diverted(session: AsyncSession, call_id: CallId) -> Sequence[RecordDe
             DecisionRow.what == DecidedKind.DIVERTING.value,
         )
         door = await session.scalar(_last(stay.system, stay.joined_at, *is_it))
-        if door is not None:
-            told = _fact(door)
+        if door is not None and (told := _fact(door)) is not None:
             found.append(
                 replace(told, call_id=call_id, at=stay.joined_at, what=DecidedKind.DIVERTED)
             )
@@ -102,12 +102,16 @@ def _session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine.execution_options(**{READ_ONLY: True}), expire_on_commit=False)
 
 
-def _fact(row: DecisionRow) -> RecordDecision:
+def _fact(row: DecisionRow) -> RecordDecision | None:
+    """Return a decision; None for one of a kind that this version does not know."""
+    what = word_or(DecidedKind, row.what, "decisions.what", None, row=row.id)
+    if what is None:
+        return None
     return RecordDecision(
         at=row.at,
         system=SystemName(row.system),
         call_id=CallId(row.call_id),
-        what=DecidedKind(row.what),
+        what=what,
         rule=row.rule,
         from_queue=QueueName(row.from_queue),
         to_queue=QueueName(row.to_queue),

@@ -4,7 +4,7 @@ Here: queries that return records. Not here: ratios (core/service_level.py) and 
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from ivrd.core.ids import CallId, Interface, LineName, QueueName, SystemName
 from ivrd.core.switches import ActOutcome, Origin
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import ActRow, CallRow, CaseRow, EntryRow, MoveRow
+from ivrd.db.words import word, word_or
 
 PAGE_CALLS = 500
 """Calls read at a time: keeps memory small, and stays far below any limit on bound parameters."""
@@ -214,10 +215,17 @@ async def counts(
                 CaseRow.opened_at < until,
             )
         )
+        calls_of: Counter[Outcome] = Counter()
+        for said, count in call_rows:
+            calls_of[_outcome(said)] += count
+        entries_of: Counter[tuple[QueueName, Disposition]] = Counter()
+        for queue, said, count in entry_rows:
+            entries_of[QueueName(queue), _disposition(said)] += count
+        ends = ((word_or(MoveEnd, said, "moves.end", None), count) for said, count in move_rows)
         return StoredCounts(
-            calls={Outcome(outcome): count for outcome, count in call_rows},
-            entries={(QueueName(q), Disposition(d)): count for q, d, count in entry_rows},
-            moves={MoveEnd(end): count for end, count in move_rows},
+            calls=dict(calls_of),
+            entries=dict(entries_of),
+            moves={end: count for end, count in ends if end is not None},
             cases=case_count or 0,
         )
 
@@ -252,12 +260,12 @@ async def acts_of(
         ActFacts(
             at=row.at,
             who=row.who,
-            from_where=Origin(row.from_where),
+            from_where=word(Origin, row.from_where, "acts.from_where", row=row.act_id),
             act=row.act,
             subject=row.subject,
             reason=row.reason,
             until=row.until,
-            outcome=ActOutcome(row.outcome),
+            outcome=word(ActOutcome, row.outcome, "acts.outcome", row=row.act_id),
         )
         for row in rows
     ]
@@ -318,17 +326,27 @@ def _call(
         digit=row.digit,
         is_static_menu=row.is_static_menu,
         tries=row.tries,
-        outcome=Outcome(row.outcome),
+        outcome=_outcome(row.outcome, row.call_id),
         wait=_duration(row.wait_ms),
         moves=row.moves,
         transfers=row.transfers,
-        hand_over=None if row.hand_over is None else Reach(row.hand_over),
+        hand_over=None
+        if row.hand_over is None
+        else word_or(Reach, row.hand_over, "calls.hand_over", Reach.UNKNOWN, row=row.call_id),
         is_from_journal=row.is_from_journal,
         path=row.path,
         language=row.language,
         entries=tuple(_entry(entry) for entry in entries),
-        move_attempts=tuple(_move(move) for move in moves),
-        cases=tuple(_case(case) for case in cases),
+        move_attempts=tuple(
+            _move(move, end)
+            for move in moves
+            if (end := word_or(MoveEnd, move.end, "moves.end", None, row=move.call_id))
+        ),
+        cases=tuple(
+            _case(case, known)
+            for case in cases
+            if (known := word_or(CaseClass, case.case_class, "cases.case_class", None, row=case.id))
+        ),
     )
 
 
@@ -338,7 +356,7 @@ def _entry(row: EntryRow) -> EntryFacts:
         queue=QueueName(row.queue),
         joined_at=row.joined_at,
         ended_at=row.ended_at,
-        disposition=Disposition(row.disposition),
+        disposition=_disposition(row.disposition, row.call_id),
         entry_wait=_duration(row.entry_wait_ms),
         wait=_duration(row.wait_ms),
         interface=None if row.interface is None else Interface(row.interface),
@@ -349,17 +367,17 @@ def _entry(row: EntryRow) -> EntryFacts:
     )
 
 
-def _move(row: MoveRow) -> MoveFacts:
+def _move(row: MoveRow, end: MoveEnd) -> MoveFacts:
     return MoveFacts(
         from_queue=QueueName(row.from_queue),
         to_queue=QueueName(row.to_queue),
         reason=row.reason,
-        end=MoveEnd(row.end),
+        end=end,
         ended_at=row.ended_at,
     )
 
 
-def _case(row: CaseRow) -> CaseFacts:
+def _case(row: CaseRow, case_class: CaseClass) -> CaseFacts:
     return CaseFacts(
         case_id=row.id,
         rule=row.rule,
@@ -368,10 +386,18 @@ def _case(row: CaseRow) -> CaseFacts:
         department=row.department,
         opened_at=row.opened_at,
         is_from_journal=row.is_from_journal,
-        case_class=CaseClass(row.case_class),
+        case_class=case_class,
         label=row.label,
     )
 
 
 def _duration(milliseconds: int | None) -> timedelta | None:
     return None if milliseconds is None else timedelta(milliseconds=milliseconds)
+
+
+def _outcome(said: str, row: object = None) -> Outcome:
+    return word_or(Outcome, said, "calls.outcome", Outcome.UNKNOWN, row=row)
+
+
+def _disposition(said: str, row: object = None) -> Disposition:
+    return word_or(Disposition, said, "entries.disposition", Disposition.UNKNOWN, row=row)

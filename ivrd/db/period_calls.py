@@ -28,6 +28,7 @@ from ivrd.core.stored_calls import (
 )
 from ivrd.db.connection import READ_ONLY
 from ivrd.db.models import CallRow, CaseRow, EntryRow
+from ivrd.db.words import word_or
 
 READ_S_MAX = 60.0
 """One day of a county is read well within this."""
@@ -125,7 +126,7 @@ async def _day(
                 line=None if line is None else LineName(line),
                 arrived_at=arrived_at,
                 ended_at=ended_at,
-                outcome=Outcome(outcome),
+                outcome=word_or(Outcome, outcome, "calls.outcome", Outcome.UNKNOWN, row=call_id),
                 transfers=transfers,
                 stays=tuple(stays.get(call_id, ())),
                 case=cases.get(call_id),
@@ -162,7 +163,13 @@ async def _stays(
             StoredStay(
                 queue=QueueName(queue),
                 joined_at=joined_at,
-                disposition=Disposition(disposition),
+                disposition=word_or(
+                    Disposition,
+                    disposition,
+                    "entries.disposition",
+                    Disposition.UNKNOWN,
+                    row=call_id,
+                ),
                 entry_wait=_duration(entry_wait),
                 wait=_duration(wait),
                 talk=_duration(talk),
@@ -191,7 +198,7 @@ async def _cases(
     )
     return {
         call_id: StoredCase(
-            case_class=CaseClass(case_class),
+            case_class=known,
             is_case=is_case,
             is_solved=(
                 is_case and case_class == CaseClass.RESOLVED and deadline is None and linked is None
@@ -208,6 +215,7 @@ async def _cases(
             label,
             department,
         ) in await session.execute(query)
+        if (known := word_or(CaseClass, case_class, "cases.case_class", None, row=call_id))
     }
 
 

@@ -21,6 +21,7 @@ import structlog
 
 from ivrd.config import SupportManagementConfig
 from ivrd.db.connection import DATABASE_ERRORS, reason_of
+from ivrd.db.words import UnknownWord
 from ivrd.errors import PeerError
 from ivrd.handover.statuses import TEXT_CHARACTERS_MAX, CaseBook, Statuses, Told
 from ivrd.handover.support_management import Errand, SupportManagement
@@ -125,7 +126,10 @@ class ErrandPoll:
         act_id = f"{self._table.name}/{errand.errand_id}/{errand.modified}/{errand.status}"
         if errand.case_key is None or act_id in noted:
             return
-        case = await self._book.told_case(self._table.name, errand.case_key)
+        try:
+            case = await self._book.told_case(self._table.name, errand.case_key)
+        except UnknownWord:
+            return  # Logged there; one case must not keep the word of the others from us.
         if case is not None:
             told = Told(
                 case=errand.case_key,
