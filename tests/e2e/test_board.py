@@ -16,8 +16,9 @@ from ivrd.db.store import Store
 from tests.e2e.board_page import acts, board, choose, open_board, take_picture
 from tests.e2e.scene import scene
 from tests.e2e.towns import town_fixture
+from tests.e2e.way_in import INCIDENT
 from tests.lab.browser import chromium, violations
-from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
+from tests.lab.floor_plan import Desk, FloorPlan
 from tests.lab.municipality import SYSTEM, Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk
 
@@ -36,37 +37,18 @@ ACCESS = 'anonymous_role = "viewer"\n' + "\n".join(
     for name, more in PEOPLE.items()
 )
 
-WAY_IN = f"""
-[[menus]]
-name = "huvudmeny"
-prompt = "huvudmeny"
-invalid_prompt = "fel-knapp"
-choices = {{ 1 = "vaxel" }}
-stay_choice = "kc"
-stay_after_s = 1
-tries = 2
-
+WASTE = """
 [[menus]]
 name = "avfallsmeny"
 prompt = "huvudmeny"
-choices = {{ 1 = "kc" }}
+choices = { 1 = "kc" }
 stay_choice = "kc"
 stay_after_s = 1
-
-[[lines]]
-name = "kommunen"
-number = "{LINE_NUMBER}"
-menu = "huvudmeny"
 
 [[lines]]
 name = "avfall"
 number = "0846500460"
 menu = "avfallsmeny"
-
-[[notices]]
-name = "driftstorning"
-prompt = "otillganglig"
-lines = ["kommunen"]
 """
 
 MANY = 50
@@ -81,7 +63,7 @@ town = town_fixture(
         switchboard_goal_s=GOAL_S,
         start_waiting=MANY,
         access=ACCESS,
-        way_in=WAY_IN,
+        more_ways_in=WASTE + INCIDENT,
     )
 )
 

@@ -13,29 +13,13 @@ from ivrd.core.switches import ActOutcome, Origin
 from ivrd.db.connection import open_engine
 from ivrd.db.facts import ActFacts, acts_of
 from tests.e2e.towns import town_fixture
+from tests.e2e.way_in import INCIDENT
 from tests.lab.floor_plan import LINE_NUMBER, FloorPlan
 from tests.lab.municipality import REPOSITORY, Municipality
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WAY_IN = f"""[[menus]]
-name = "huvudmeny"
-prompt = "huvudmeny"
-choices = {{ 1 = "vaxel" }}
-stay_choice = "kc"
-stay_after_s = 1
-
-[[lines]]
-name = "kommunen"
-number = "{LINE_NUMBER}"
-menu = "huvudmeny"
-
-[[notices]]
-name = "driftstorning"
-prompt = "otillganglig"
-"""
-
-town = town_fixture(FloorPlan(way_in=WAY_IN))
+town = town_fixture(FloorPlan(more_ways_in=INCIDENT))
 
 COMMAND_S_MAX = 30.0
 

@@ -189,6 +189,14 @@ lines = ["lackan-direkt"]
 place = "before_queue"
 """
 
+INCIDENT = """
+[[notices]]
+name = "driftstorning"
+prompt = "otillganglig"
+lines = ["kommunen"]
+"""
+"""To be switched on before the menu of the usual line."""
+
 WATER = 'role = "switchboard"\nservice_level_threshold_s = 60'
 """One more queue."""
 

@@ -99,6 +99,8 @@ class FloorPlan:
     """Departments and their subjects, as TOML; "" for none."""
     way_in: str = ""
     """Lines, menus, notices and hours of its own, as TOML; "" for one line with one menu."""
+    more_ways_in: str = ""
+    """The same, beside that one line with one menu."""
     queue_keys: Mapping[str, str] = field(default_factory=dict)
     """More of a queue's section of ivrd.toml, by queue; a new name is one more queue."""
     access: str = 'anonymous_role = "viewer"'
@@ -231,6 +233,7 @@ service_level_threshold_s = 60
 {plan.queue_keys.get(GUIDES, "")}
 {more_queues}
 {plan.way_in or _usual_way_in(plan)}
+{plan.more_ways_in}
 {overflow}
 {plan.labels}
 """
