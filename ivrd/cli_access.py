@@ -38,12 +38,6 @@ class RoleName(StrEnum):
     ADMINISTRATOR = Role.ADMINISTRATOR.value
 
 
-def register(cli: typer.Typer) -> None:
-    """Add these commands to ivrd's command line."""
-    cli.add_typer(token, name="token")
-    cli.command(name="shift")(shift)
-
-
 @token.callback()
 def tokens() -> None:
     """Tokens of people and programs."""

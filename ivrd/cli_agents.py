@@ -29,12 +29,6 @@ SeenAgent = Annotated[
 CallName = Annotated[str, typer.Argument(help="The call's id, or what stands after its slash.")]
 
 
-def register(cli: typer.Typer) -> None:
-    """Add these commands to ivrd's command line."""
-    cli.add_typer(agent, name="agent")
-    cli.add_typer(caller, name="caller")
-
-
 def _add(deed: AgentDeed, word: str, told_as: str) -> None:
     @agent.command(name=word, help=told_as)
     def command(

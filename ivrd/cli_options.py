@@ -1,4 +1,4 @@
-"""Options that several groups of commands share, and what they mean.
+"""Options that several groups of commands share, what they mean, and how a fault is told.
 
 Here: the configuration's path, and which PBX. Not here: any command.
 """
@@ -29,3 +29,9 @@ def pbx_of(settings: Config, name: str | None) -> PbxConfig:
             return pbx
     known = ", ".join(pbx.name for pbx in settings.pbx)
     raise ConfigError([f"--pbx: no PBX is named {name!r}; known: {known}"])
+
+
+def complain(*lines: str) -> None:
+    """Tell what is wrong, where it mixes with no result."""
+    for line in lines:
+        typer.echo(f"ivrd: {line}", err=True)

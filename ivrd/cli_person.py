@@ -43,13 +43,6 @@ key = typer.Typer(help="Keys that callers' numbers are sealed with.", no_args_is
 person = typer.Typer(help="What is held of one caller.", no_args_is_help=True)
 
 
-def register(cli: typer.Typer) -> None:
-    """Add these commands to ivrd's command line."""
-    cli.add_typer(key, name="key")
-    cli.add_typer(person, name="person")
-    cli.command(name="purge")(purge)
-
-
 @key.command(name="new")
 def key_new() -> None:
     """Print a line with a new key; the newest stands first in the key file."""

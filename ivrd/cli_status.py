@@ -171,8 +171,3 @@ def _judge(floor: Json) -> Told:
     if texts(floor.get("faults")) or not all(each["is_synced"] for each in queues):
         return Told.UNSURE
     return Told.LATE if any(is_late(each) for each in queues) else Told.WELL
-
-
-def register(cli: typer.Typer) -> None:
-    """Add the command to ivrd's command line."""
-    cli.command(name="status")(status)

@@ -74,14 +74,6 @@ notice = typer.Typer(help="Switch a notice on or off, live.", no_args_is_help=Tr
 line = typer.Typer(help="Force a line open or closed, live, or release it.", no_args_is_help=True)
 
 
-def register(cli: typer.Typer) -> None:
-    """Add these commands to ivrd's command line."""
-    cli.add_typer(notice, name="notice")
-    cli.add_typer(line, name="line")
-    cli.command(name="switches")(show_switches)
-    cli.command(name="reload")(reload_configuration)
-
-
 @notice.command(name="on")
 def notice_on(
     name: NoticeName,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import structlog
-import typer
 from typer.testing import CliRunner, Result
 
 from ivrd import cli_switches
+from ivrd.cli import cli
 from ivrd.control import ControlServer
 from ivrd.errors import ConfigError, IvrdError
 from ivrd.switches import Reloaded
@@ -30,8 +30,6 @@ class Desk:
     config: Path
 
     async def type(self, *words: str, **environment: str) -> Result:
-        cli = typer.Typer()
-        cli_switches.register(cli)
         arguments = [*words, "--config", str(self.config)]
         return await asyncio.to_thread(
             CliRunner().invoke, cli, arguments, env={"SUDO_USER": None, **environment}

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import typer
 from typer.testing import CliRunner
 
-from ivrd import cli_switches, switches
+from ivrd import switches
 from ivrd.ami.client import AmiClient
 from ivrd.ami.database import AsteriskDatabase
 from ivrd.ami.surroundings import Deadlines
+from ivrd.cli import cli
 from ivrd.clock import AsteriskClock
 from ivrd.core.switches import (
     ActOutcome,
@@ -181,8 +181,6 @@ async def test_a_line_closed_by_hand_while_ivrd_was_down_stays_closed(
     """By the words that the command line gives to whoever finds no daemon."""
     config = tmp_path / "ivrd.toml"
     config.write_text(f'state_directory = "{tmp_path}"\n', encoding="utf-8")
-    cli = typer.Typer()
-    cli_switches.register(cli)
     until_then = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
     words = ["line", "close", "kommunen", "--reason", "Utrymning", "--config", str(config)]
     result = CliRunner().invoke(cli, [*words, "--until", until_then.isoformat()])
