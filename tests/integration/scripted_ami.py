@@ -90,7 +90,7 @@ class ScriptedAmi:
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float = 30.0) -> None:
         """Wait until something is true; looked at whenever anything happens here or in the sink."""
         async with asyncio.timeout(within_s):
             while not condition():

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import pytest
 
-from ivrd.agi.server import AgiLimits
 from ivrd.agi.session import SessionEnd
 from ivrd.agi.waiting import WORDS_MAX
 from ivrd.core.ids import MenuName, QueueName
@@ -20,6 +19,7 @@ from tests.integration.scripted_agi import (
     INVALID,
     LENGTHEN,
     MENU,
+    PATIENT,
     WAIT,
     WELCOME,
     WITHIN_S,
@@ -320,13 +320,11 @@ async def test_a_speaker_that_never_stops_is_stopped() -> None:
 
 
 async def test_a_frozen_peer_is_cut_while_the_wait_is_told() -> None:
-    limits = AgiLimits(session_s=1, grace_s=0)
+    limits = replace(PATIENT, session_s=1, grace_s=0)
     async with running(limits, speaker=Speaker(POSITION)) as bench:
         pbx = await bench.connect()
-        pbx.send("agi_network_script: wait/kc\n\n")
-        await pbx.answer(LENGTHEN.replace("300", "1"), "200 result=1")
-        await pbx.expect(stream(POSITION[0]))
-        await pbx.expect_end()
+        pbx.send("agi_network_script: wait/kc\n\n200 result=1\n")
+        await pbx.expect_end_after(LENGTHEN.replace("300", "1"), stream(POSITION[0]))
         await bench.report.wait_for(SessionEnd.SESSION_TIMED_OUT)
 
 

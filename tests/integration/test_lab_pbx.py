@@ -14,8 +14,8 @@ from tests.lab.ports import LOOPBACK, reserve_port
 from tests.lab.processes import POLL_S, STOP_STEPS, LabError, is_gone
 from tests.lab.root import REPOSITORY, find_asterisk
 
-END_S_MAX = CLI_S_MAX + STOP_NOW_S_MAX + sum(within_s for _, within_s in STOP_STEPS)
-"""As long as all the steps of stopping a PBX may take, one after the other."""
+END_S_MAX = 30.0 + CLI_S_MAX + STOP_NOW_S_MAX + sum(within_s for _, within_s in STOP_STEPS)
+"""As long as all the steps of stopping a PBX may take, one after the other, on a busy machine."""
 
 LOOPBACK_IN_PROC = "0100007F"
 """127.0.0.1, as /proc/net writes it on a little-endian machine."""
@@ -43,9 +43,17 @@ async def wait_until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(POLL_S)
 
 
+def open_file(link: Path) -> str:
+    """Return what a descriptor leads to; empty when it was closed since it was listed."""
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:
+        return ""
+
+
 def bound_addresses(pid: int, protocol: str) -> set[str]:
     """Return `address:port` of the process's IP sockets, as the kernel writes it."""
-    names = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    names = [open_file(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
     inodes = {name[8:-1] for name in names if name.startswith("socket:[")}
     lines = [
         line.split()
@@ -82,7 +90,13 @@ async def test_two_pbxs_run_side_by_side_and_share_nothing() -> None:
 
 async def test_pbx_boots_clean_and_sees_its_agents_as_free() -> None:
     async with Pbx.start(queue_plan("pbx1", agent_port=9)) as pbx:
-        assert "PJSIP/guide1 (ringinuse enabled) (Not in use)" in await pbx.cli("queue show guides")
+        # The state of a phone reaches app_queue by a thread of its own.
+        async with asyncio.timeout(END_S_MAX):
+            while True:
+                shown = await pbx.cli("queue show guides")
+                if "PJSIP/guide1 (ringinuse enabled) (Not in use)" in shown:
+                    break
+                await asyncio.sleep(POLL_S)
         log = pbx.log_path.read_text(encoding="utf-8")
         assert "ERROR" not in log
         assert "WARNING" not in log
@@ -107,7 +121,8 @@ async def test_restarted_pbx_keeps_ports_and_journal() -> None:
         assert is_gone(first_pid)
         assert pbx.pid != first_pid
         assert pbx.sip_port == sip_port
-        assert pbx.queue_log.read_text(encoding="utf-8").count("QUEUESTART") == 2
+        # Asterisk writes its journal from a thread of its own, later than it says that it booted.
+        await wait_until(lambda: pbx.queue_log.read_text(encoding="utf-8").count("QUEUESTART") == 2)
 
 
 async def test_killed_pbx_can_be_resumed() -> None:
@@ -156,7 +171,7 @@ async def test_pbx_does_not_outlive_whoever_started_it(number: signal.Signals) -
     )
     assert parent.stdout is not None
     try:
-        pid_text, etc_dir = (await asyncio.wait_for(parent.stdout.readline(), 30.0)).split()
+        pid_text, etc_dir = (await asyncio.wait_for(parent.stdout.readline(), 60.0)).split()
         parent.send_signal(number)
         await asyncio.wait_for(parent.wait(), END_S_MAX)
     finally:
@@ -167,8 +182,8 @@ async def test_pbx_does_not_outlive_whoever_started_it(number: signal.Signals) -
     if number != signal.SIGINT:
         async with Pbx.start():
             pass  # The next instance removes what a killed one left.
-    with pytest.raises(FileNotFoundError):
-        os.listdir(etc_dir)
+    # Another worker of this run may be the one that removes it.
+    await wait_until(lambda: not Path(os.fsdecode(etc_dir)).exists())
 
 
 async def test_pbx_ports_are_given_back() -> None:

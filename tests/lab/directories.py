@@ -29,15 +29,24 @@ def temporary_parent() -> Path:
 def instance_directory(parent: Path) -> Iterator[Path]:
     """Make a directory below `parent` and remove it, with all in it, at the end."""
     _remove_abandoned(parent)
-    lock_fd, lock_name = tempfile.mkstemp(suffix=".lock", dir=parent)
-    base = Path(lock_name).with_suffix("")
+    lock_fd, lock_path = _locked_file(parent)
+    base = lock_path.with_suffix("")
     try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX)
         base.mkdir()
         yield base
     finally:
         shutil.rmtree(base, ignore_errors=True)
-        Path(lock_name).unlink(missing_ok=True)
+        lock_path.unlink(missing_ok=True)
+        os.close(lock_fd)
+
+
+def _locked_file(parent: Path) -> tuple[int, Path]:
+    """Make a locked file; another run may take one for abandoned before it is locked."""
+    while True:
+        lock_fd, lock_name = tempfile.mkstemp(suffix=".lock", dir=parent)
+        fcntl.flock(lock_fd, fcntl.LOCK_EX)
+        if os.fstat(lock_fd).st_nlink > 0:
+            return lock_fd, Path(lock_name)
         os.close(lock_fd)
 
 
@@ -57,11 +66,18 @@ def _remove_abandoned(parent: Path) -> None:
             os.close(lock_fd)
 
 
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # Another run, which keeps logs too, has just removed it.
+        return 0.0
+
+
 def keep_logs(log_dir: Path, *, name: str) -> Path:
     """Copy the logs of an instance that failed to where they outlive it, and return that place."""
     shelf = cache_dir() / "logs" / "failed"
     shelf.mkdir(parents=True, exist_ok=True)
-    older = sorted(shelf.iterdir(), key=lambda path: path.stat().st_mtime)
+    older = sorted(shelf.iterdir(), key=_changed_at)
     for path in older[: max(0, len(older) - KEPT_LOGS_MAX + 1)]:
         shutil.rmtree(path, ignore_errors=True)
     kept = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=shelf))
