@@ -130,7 +130,7 @@ async def running() -> AsyncIterator[Provider]:
         )
     )
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             provider.issuer = f"http://127.0.0.1:{await listening}"
         yield provider
     finally:

@@ -118,7 +118,7 @@ class Town:
         headers = {} if name is None else {"authorization": f"Bearer {self.tokens[name]}"}
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(
-            transport=transport, base_url=URL, headers=headers, timeout=10.0
+            transport=transport, base_url=URL, headers=headers, timeout=60.0
         ) as client:
             yield client
 

@@ -29,7 +29,7 @@ from tests.integration.site import PBX, SHIFT, Town
 from tests.integration.test_site import SIGNED
 from tests.lab.mosquitto import Mosquitto
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 SIGNING_IN = {"/login", "/logout"}
 """Act on nothing but the cookie of whoever asks."""
@@ -121,7 +121,7 @@ async def by_mqtt(town: Town) -> AsyncIterator[Ask]:
         publisher = Publisher(MqttConfig(port=broker.port), systems=[PBX], status=lambda *_: None)
         town.daemon._site.publish_to(publisher)
         running = asyncio.create_task(publisher.run())
-        async with aiomqtt.Client(broker.host, broker.port) as client:
+        async with aiomqtt.Client(broker.host, broker.port, timeout=WITHIN_S) as client:
             await client.subscribe("ivrd/reply/#", qos=1)
             listening = asyncio.create_task(listen(client))
 

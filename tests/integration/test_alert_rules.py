@@ -167,7 +167,7 @@ def promtool(*arguments: str | Path) -> str:
     program = shutil.which("promtool")
     assert program is not None, "promtool is missing; ./run test installs Debian's prometheus"
     result = subprocess.run(
-        [program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60
+        [program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=240
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from ivrd.core.events import (
     ChannelHungUp,
     Event,
     HangupRequested,
+    MemberChanged,
     MoveRefused,
     QueueExited,
     SnapshotTaken,
@@ -35,7 +37,7 @@ from tests.lab.root import Asterisk, find_asterisk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SOON_S = 10.0
+SOON_S = 30.0
 
 DIALPLAN = """[from-citizens]
 exten => _X.,1,Answer()
@@ -111,14 +113,18 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    pbx: Pbx, username: str = "ivrd", secret: str = "sesame", **options: object
+    pbx: Pbx,
+    username: str = "ivrd",
+    secret: str = "sesame",
+    booted_s: float = SOON_S,
+    **options: object,
 ) -> AsyncIterator[Running]:
     events: list[Event] = []
     client = AmiClient(
         Settings(pbx.ami_port, username, secret),
         events.append,
         AsteriskClock(),
-        deadlines=Deadlines(booted_s=0.5, pulse_s=0.2),
+        deadlines=Deadlines(booted_s=booted_s, action_s=SOON_S, ping_s=SOON_S, pulse_s=0.2),
         backoff=Backoff(lambda: 0.0, first_s=0.05, slowest_s=0.1),
         **options,  # type: ignore[arg-type]
     )
@@ -162,7 +168,7 @@ def _move(channel: str) -> MoveCaller:
         from_queue=QueueName("guides"),
         to_queue=QueueName("vaxel"),
         reason="overload",
-        not_after=now.replace(year=now.year + 1),
+        not_after=now + timedelta(days=365),
     )
 
 
@@ -191,7 +197,7 @@ async def test_a_wrong_secret_is_named(pbx: Pbx) -> None:
 
 
 async def test_a_missing_read_class_system_is_named(pbx: Pbx) -> None:
-    async with running(pbx, username="nosystem") as run:
+    async with running(pbx, username="nosystem", booted_s=0.5) as run:
         await until(lambda: run.client.failure is not None)
         assert isinstance(run.client.failure, RightMissing)
         assert "read=system" in str(run.client.failure)
@@ -265,7 +271,12 @@ async def test_both_filter_syntaxes_give_bridges_only_for_swaps(pbx: Pbx, userna
         kept = [frame for frame in _bridge_enters(every_chunks) if b"\r\nSwapUniqueid: " in frame]
         assert len(kept) < len(_bridge_enters(every_chunks))
         assert _bridge_enters(chunks) == kept
-        assert run.events[1:] == every.events[1:]
+        assert _of_calls(run) == _of_calls(every)
+
+
+def _of_calls(run: Running) -> list[Event]:
+    """Return all but what a queue tells of its member: it may come before one of us was there."""
+    return [each for each in run.events[1:] if not isinstance(each, MemberChanged)]
 
 
 def _bridge_enters(chunks: list[bytes]) -> list[bytes]:
@@ -311,9 +322,14 @@ async def test_a_number_with_line_ends_forges_nothing(pbx: Pbx) -> None:
                 sender.bind(("127.0.0.1", 0)) if number == 0 else None
                 port = sender.getsockname()[1]
                 sender.sendto(_invite(pbx, user, port + number), ("127.0.0.1", pbx.sip_port))
-            await until(lambda: bool(run.of(ChannelHungUp)) and _refused(run) >= 3)
+            # What follows a forged end of a frame is no event; it is counted and not believed.
+            await until(
+                lambda: (
+                    bool(run.of(ChannelHungUp))
+                    and _refused(run) >= 3
+                    and run.client.counters.frames_garbage >= 3
+                )
+            )
         assert "6.6" not in str(run.events)
         assert len({each.call_id for each in run.of(CallArrived)}) == 1
-        # What follows a forged end of a frame is no event; it is counted and not believed.
-        assert run.client.counters.frames_garbage >= 3
         assert run.client.is_connected

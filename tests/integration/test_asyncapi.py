@@ -26,7 +26,7 @@ from tests.integration.db.samples import AT, a_call_id, a_case, a_decision
 from tests.integration.site import PBX, Town
 from tests.lab.mosquitto import Mosquitto
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 class Description:
@@ -101,7 +101,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 def connected(town: Town) -> aiomqtt.Client:
     assert town.settings.mqtt is not None
-    return aiomqtt.Client(town.settings.mqtt.host, town.settings.mqtt.port)
+    return aiomqtt.Client(town.settings.mqtt.host, town.settings.mqtt.port, timeout=WITHIN_S)
 
 
 async def test_every_message_of_the_daemon_is_as_the_document_says(town: Town) -> None:

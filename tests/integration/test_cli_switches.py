@@ -72,7 +72,7 @@ async def daemon(desk: Desk) -> AsyncIterator[FakeDatabase]:
     try:
         # Kept from the terminal, which here is the daemon's too.
         with structlog.testing.capture_logs():
-            async with asyncio.timeout(10), desk.bench.connected(database):
+            async with asyncio.timeout(30), desk.bench.connected(database):
                 await server.started.wait()
                 yield database
     finally:
@@ -81,13 +81,16 @@ async def daemon(desk: Desk) -> AsyncIterator[FakeDatabase]:
             await task
 
 
-def tomorrow(hour: int = 18) -> datetime:
+def tomorrow() -> datetime:
     return (datetime.now(UTC) + timedelta(days=1)).replace(
-        hour=hour, minute=0, second=0, microsecond=0
+        hour=18, minute=0, second=0, microsecond=0
     )
 
 
-TOMORROW = tomorrow().replace(tzinfo=None).isoformat(sep=" ", timespec="minutes")
+AT = tomorrow()
+"""Once: it may be midnight before a test begins, and then it is today."""
+
+TOMORROW = AT.replace(tzinfo=None).isoformat(sep=" ", timespec="minutes")
 
 
 async def test_a_notice_goes_on_and_off_at_local_times(desk: Desk) -> None:
@@ -100,7 +103,7 @@ async def test_a_notice_goes_on_and_off_at_local_times(desk: Desk) -> None:
         assert value is not None
         until = datetime.fromtimestamp(int(value), UTC)
         # Swedish wall time: one or two hours ahead.
-        assert tomorrow() - until in (timedelta(hours=1), timedelta(hours=2))
+        assert AT - until in (timedelta(hours=1), timedelta(hours=2))
         told = await desk.told("switches")
         for part in ("notice", "driftstorning", "on", TOMORROW, "Läcka [/x]"):
             assert part in told
@@ -180,7 +183,7 @@ async def test_what_is_typed_wrong_is_told_with_and_without_a_daemon(
 
 async def test_without_a_daemon_the_way_by_hand_is_told(desk: Desk) -> None:
     until = ("--until", TOMORROW + "+00:00", "--reason", "x")
-    epoch = int(tomorrow().timestamp())
+    epoch = int(AT.timestamp())
     for words, command in (
         (
             ("line", "close", "kommunen", *until),

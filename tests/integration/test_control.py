@@ -25,6 +25,8 @@ from ivrd.core.switches import Names
 from ivrd.switches import Reloaded
 from tests.unit.boards import EPOCH, UNTIL, Bench, FakeDatabase
 
+SOON_S = 30.0
+
 Answer = dict[str, Any]
 
 ON = {"do": "notice_on", "name": "driftstorning", "until": UNTIL.isoformat(), "reason": "Läcka"}
@@ -39,7 +41,7 @@ class Counter:
         self.server = ControlServer(directory, self.bench.board)
 
     async def ask(self, **question: object) -> Answer:
-        answer = await asyncio.to_thread(ask, self.directory, question, within_s=10)
+        answer = await asyncio.to_thread(ask, self.directory, question, within_s=SOON_S)
         return dict(answer)
 
     async def say(self, data: bytes, *, ends: bool = False) -> Answer:
@@ -51,7 +53,7 @@ class Counter:
                 await writer.drain()
                 if ends:
                     writer.write_eof()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(SOON_S):
                 return dict(json.loads(await reader.readline()))
         finally:
             writer.transport.abort()
@@ -62,7 +64,7 @@ async def running(directory: Path) -> AsyncIterator[Counter]:
     counter = Counter(directory)
     task = asyncio.create_task(counter.server.serve())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             await counter.server.started.wait()
         yield counter
         # Whatever happened: it still answers, and nothing has ended it.
@@ -75,7 +77,7 @@ async def running(directory: Path) -> AsyncIterator[Counter]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON_S):
         while not condition():  # noqa: ASYNC110 - a condition of many parts, with a deadline.
             await asyncio.sleep(0.001)
 
@@ -176,12 +178,14 @@ async def test_half_a_line_is_no_question(tmp_path: Path) -> None:
 async def test_who_is_slow_is_sent_away_and_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "ASK_S_MAX", 0.3)
     async with running(tmp_path) as counter:
-        reader, writer = await asyncio.open_unix_connection(counter.server.path)
-        writer.write(b'{"do":')
+        with monkeypatch.context() as patched:
+            patched.setattr(control, "ASK_S_MAX", 0.3)
+            reader, writer = await asyncio.open_unix_connection(counter.server.path)
+            writer.write(b'{"do":')
+            await until(lambda: counter.server._open == 1)
         assert (await counter.ask(do="status"))["ok"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON_S):
             answer = json.loads(await reader.readline())
         assert answer["error"] == "late"
         writer.transport.abort()
@@ -203,14 +207,15 @@ async def test_who_does_not_read_or_goes_away_disturbs_nobody(
 async def test_who_does_not_take_a_long_answer_is_let_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "TELL_S_MAX", 0.1)
     async with running(tmp_path) as counter:
         many = frozenset(f"notice{number}" for number in range(5_000))
         counter.bench.board.names = Names(notices=many)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.connect(str(counter.server.path))
             asking.sendall(b'{"do":"status"}\n')
-            await until(lambda: counter.server.questions["gone",] == 1)
+            with monkeypatch.context() as patched:
+                patched.setattr(control, "TELL_S_MAX", 0.1)
+                await until(lambda: counter.server.questions["gone",] == 1)
         assert len((await counter.ask(do="status"))["switches"]) == 5_000
 
 
@@ -220,10 +225,12 @@ async def test_many_at_once_are_answered_and_too_many_are_told_so(tmp_path: Path
             *(counter.ask(do="status") for _ in range(control.CONNECTIONS_MAX))
         )
         assert all(answer["ok"] for answer in answers)
+        await until(lambda: counter.server._open == 0)
         held = [
             await asyncio.open_unix_connection(counter.server.path)
             for _ in range(control.CONNECTIONS_MAX)
         ]
+        await until(lambda: counter.server._open == control.CONNECTIONS_MAX)
         assert (await counter.say(b'{"do":"status"}\n'))["error"] == "busy"
         for _, writer in held:
             writer.transport.abort()
@@ -277,7 +284,7 @@ async def test_nobody_but_root_says_for_whom(open_directory: Path) -> None:
         "from ivrd.control import ask\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "question = {'do': 'notice_off', 'name': 'driftstorning', 'for': 'root'}\n"
-        "print(ask(Path(sys.argv[1]), question, within_s=5))\n"
+        "print(ask(Path(sys.argv[1]), question, within_s=30))\n"
     )
     async with running(open_directory) as counter:
         # As if somebody had opened it to all.

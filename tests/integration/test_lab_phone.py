@@ -28,7 +28,7 @@ from tests.lab.phone import (
 from tests.lab.phone import audio as sound
 from tests.lab.phone.message import Request, parse_message, response_to
 
-SOON_S = 5.0
+SOON_S = 30.0
 
 
 @asynccontextmanager
@@ -69,8 +69,12 @@ async def test_the_agent_rings_for_a_while_talks_and_hangs_up() -> None:
         out = await citizen.dial(agent.address, "8100")
         assert (await out.ended(SOON_S)).by is EndedBy.THEM
         times = {moment.what: moment.elapsed_s for moment in out.history}
-        assert times["answered"] - times["ringing"] == pytest.approx(0.2, abs=0.15)
-        assert times["ended"] - times["answered"] == pytest.approx(0.3, abs=0.15)
+        assert 0 < times["ringing"] < times["answered"] < times["ended"]
+        # Its own clock tells how long the agent did what: never shorter, longer when others work.
+        (inward,) = agent.calls
+        times = {moment.what: moment.elapsed_s for moment in inward.history}
+        assert 0.2 <= times["answered"] - times["ringing"] < SOON_S
+        assert 0.3 <= times["bye_sent"] - times["answered"] < SOON_S
 
 
 @pytest.mark.parametrize(
@@ -185,6 +189,7 @@ async def test_closing_a_phone_ends_its_calls_for_the_other_side() -> None:
 async def test_a_missed_deadline_tells_the_story_of_the_call() -> None:
     async with pair(Phone("agent", answer_policy=NoAnswer())) as (citizen, agent):
         out = await citizen.dial(agent.address, "8100")
+        await out.ringing()
         with pytest.raises(DeadlinePassed, match=r"answered did not happen .* ringing 180"):
             await out.answered(0.2)
         with pytest.raises(DeadlinePassed):

@@ -11,7 +11,7 @@ import pytest
 from tests.lab import root
 from tests.lab.processes import LabError
 
-RUN_S_MAX = 30.0
+RUN_S_MAX = 120.0
 
 
 def run(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":

@@ -14,13 +14,15 @@ from tests.lab.postgres import Postgres
 from tests.lab.processes import is_gone
 from tests.lab.prompts import Prompt, make_prompts
 
+SOON_S = 60.0
+
 
 async def test_broker_delivers_and_is_gone_at_the_end() -> None:
     async with Mosquitto.start() as broker:
-        async with aiomqtt.Client(broker.host, broker.port) as client:
+        async with aiomqtt.Client(broker.host, broker.port, timeout=SOON_S) as client:
             await client.subscribe("lab/#")
             await client.publish("lab/greeting", b"hej", qos=1)
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(SOON_S):
                 message = await anext(aiter(client.messages))
             assert message.payload == b"hej"
         port = broker.port
@@ -32,9 +34,9 @@ async def test_two_brokers_run_side_by_side() -> None:
     async with Mosquitto.start() as one, Mosquitto.start() as two:
         assert one.port != two.port
         await one.kill()
-        async with aiomqtt.Client(two.host, two.port):
+        async with aiomqtt.Client(two.host, two.port, timeout=SOON_S):
             await one.resume()
-        async with aiomqtt.Client(one.host, one.port):
+        async with aiomqtt.Client(one.host, one.port, timeout=SOON_S):
             pass
 
 

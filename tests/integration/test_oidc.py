@@ -60,7 +60,7 @@ async def to_provider(site: Site, where: str = "/api/lines") -> httpx.Response:
     begun = await site.client.get(f"/login/oidc?next={where}")
     assert begun.status_code == 303, begun.text
     assert "HttpOnly" in begun.headers["set-cookie"]
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60.0) as browser:
         return await browser.get(begun.headers["location"])
 
 

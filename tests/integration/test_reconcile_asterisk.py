@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from tests.lab.floor_plan import Desk, FloorPlan
 from tests.lab.municipality import Municipality
@@ -11,7 +12,7 @@ from tests.lab.phone import Phone, Ring, Talk
 
 GUIDE = Desk(name="guide", queue="kc", answer=Ring(after_s=0.1), talk=Talk(s=0.3))
 CALLS = 3
-WITHIN_S = 20.0
+WITHIN_S = 120.0
 
 
 async def reconcile(town: Municipality) -> tuple[int, list[dict[str, object]]]:
@@ -37,6 +38,12 @@ async def test_a_real_town_reconciles_and_its_metrics_say_so() -> None:
         async def has_arrived() -> bool:
             return "IVRDARRIVED" in town.pbx.queue_log.read_text(encoding="utf-8")
 
+        async def has_ended(count: int) -> bool:
+            """The journal's last row of a call comes from a thread of Asterisk's own."""
+            paths = town.pbx.queue_log.parent.glob("queue_log*")
+            texts = [path.read_text(encoding="utf-8") for path in paths]
+            return sum(text.count("|IVRDEND|") for text in texts) == count
+
         for number in range(CALLS):
             call = await town.ring(citizen, caller="0701740605")
             if number:
@@ -46,6 +53,7 @@ async def test_a_real_town_reconciles_and_its_metrics_say_so() -> None:
                 await town.until(has_arrived, what="the caller is in the menu")
                 await call.hang_up()
             await town.wait_for_calls(number + 1)
+            await town.until(partial(has_ended, number + 1), what="the journal tells the end")
             await town.pbx.cli("logger rotate")
         status, (summary,) = await reconcile(town)
         assert status == 0

@@ -20,7 +20,7 @@ def analyze(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     if program is None:
         pytest.fail("systemd-analyze is missing; on Debian: apt-get install systemd")
     return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [program, *arguments], capture_output=True, text=True, timeout=240, check=False
     )
 
 

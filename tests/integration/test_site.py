@@ -23,7 +23,7 @@ from ivrd.web.events import VIEWER_EVENTS_MAX, EventStream
 from tests.integration.db.samples import a_case, a_recorded_call, an_entry
 from tests.integration.site import PBX, ROLES, SHIFT, Town, a_member, arrivals
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 ACTS: list[tuple[str, dict[str, Any]]] = [
     ("/api/lines/kommunen/close", {"until": "later"}),
@@ -368,11 +368,15 @@ async def test_a_viewer_gets_the_present_then_changes_and_after_a_break_what_was
         assert kinds == {"queue", "line", "agent", "switch"}
         now = datetime.now(UTC)
         town.apply(*arrivals("kommunen", "1700000000.3", "kc", now))
-        event, told, seen_id = await viewer.next()
-        assert (event, told["queue"], told["waiting"]) == ("queue", "kc", 2)
+        seen = [await viewer.next()]
+        # A line may open or close in this very second.
+        while seen[-1][0] != "queue":
+            seen.append(await viewer.next())
+        _, told, _ = seen[-1]
+        assert (told["queue"], told["waiting"]) == ("kc", 2)
         await viewer.events.aclose()  # type: ignore[attr-defined]
         again = Viewer(stream, town, "vera", last_id)
-        assert (await again.next())[2] == seen_id
+        assert [(await again.next())[2] for _ in seen] == [event_id for _, _, event_id in seen]
         stranger = Viewer(stream, town, "vera", "deadbeef-1")
         assert (await stranger.next())[0] == "reset"
         scoped = Viewer(stream, town, "ava", None)
@@ -459,7 +463,9 @@ async def test_the_stream_is_served_and_ends_with_the_server(town: Town) -> None
             await town.daemon._site.is_open.wait()
             bearer = {"authorization": f"Bearer {town.tokens['vera']}"}
             async with (
-                httpx.AsyncClient(base_url=town.daemon._site.place, headers=bearer) as client,
+                httpx.AsyncClient(
+                    base_url=town.daemon._site.place, headers=bearer, timeout=WITHIN_S
+                ) as client,
                 client.stream("GET", "/api/events") as answer,
             ):
                 assert answer.headers["content-type"].startswith("text/event-stream")

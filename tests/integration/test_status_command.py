@@ -90,7 +90,7 @@ async def daemon(directory: Path, floor: Floor) -> AsyncIterator[Path]:
     server.floor = FloorNow(book, lines=lambda: floor.lines, faults=lambda: floor.faults)
     serving = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await server.started.wait()
         yield config_in(directory)
     finally:
@@ -192,7 +192,7 @@ async def watching(config: Path, *arguments: str) -> AsyncIterator[asyncio.subpr
         env={"COLUMNS": "80", "LINES": "24", "TERM": "xterm", "FORCE_COLOR": "1"},
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             yield watcher
     finally:
         if watcher.returncode is None:

@@ -38,7 +38,11 @@ from tests.unit.boards import ANNA, EPOCH, PBX1, UNTIL, Bench
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SOON_S = 15.0
+SOON_S = 60.0
+
+PATIENT = Deadlines(
+    login_s=SOON_S, booted_s=SOON_S, action_s=SOON_S, ping_s=SOON_S, list_s=SOON_S, pulse_s=0.2
+)
 
 ON = NoticeOn(notice="driftstorning", until=UNTIL, reason="Vattenläcka")
 CLOSED = LineForced(line="kommunen", state=Stand.CLOSED, until=UNTIL, reason="Utrymning")
@@ -75,7 +79,7 @@ async def connected(pbx: Pbx, bench: Bench, username: str = "ivrd") -> AsyncIter
         Settings(pbx.ami_port, username, "sesame"),
         lambda event: None,
         AsteriskClock(),
-        deadlines=Deadlines(booted_s=2.0, pulse_s=0.2),
+        deadlines=PATIENT,
         backoff=Backoff(lambda: 0.0, first_s=0.05, slowest_s=0.1),
         keep_database=partial(bench.board.keep, PBX1),
     )
@@ -225,6 +229,7 @@ async def database_of(pbx: Pbx, username: str) -> AsyncIterator[AsteriskDatabase
         Settings(pbx.ami_port, username, "sesame"),
         lambda event: None,
         AsteriskClock(),
+        deadlines=PATIENT,
         keep_database=lend,
     )
     task = asyncio.create_task(client.run())

@@ -107,7 +107,7 @@ class Bench:
         looked_at = database.reads + 2 * len(of_pbx)
         task = asyncio.create_task(self.board.keep(system, database))
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while database.reads < looked_at and not self.board.troubles():  # noqa: ASYNC110
                     await asyncio.sleep(0)
             for _ in range(TURNS):

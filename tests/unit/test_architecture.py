@@ -113,7 +113,7 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     tool, *rest = command
     program = str(Path(sys.executable).parent / tool)
     return subprocess.run(
-        [program, *rest], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+        [program, *rest], cwd=cwd, capture_output=True, text=True, check=False, timeout=240
     )
 
 

@@ -251,7 +251,7 @@ async def test_the_timer_passes_a_deadline_when_nothing_more_comes() -> None:
     assert outcomes(kept) == {}
     pbx.now = at(5) + timedelta(seconds=10)
     task = asyncio.create_task(engine.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await kept.got.wait()
     task.cancel()
     await asyncio.wait([task])
@@ -319,7 +319,7 @@ async def test_many_decisions_let_others_have_their_turns() -> None:
     play(engine, "9 member guides anna 1")
     task = asyncio.create_task(engine.run())
     turns = 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(kept.effects) < 8 * DECISIONS_PER_TURN - 1:
             await asyncio.sleep(0)
             turns += 1

@@ -64,7 +64,7 @@ class Desk:
 
     async def has(self, count: int) -> None:
         """Wait until so many events have come."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.events) < count:
                 self.got.clear()
                 await self.got.wait()

@@ -1,13 +1,13 @@
 """The systemd unit: what it says, what systemd makes of it, and the signs of life it waits for."""
 
 import asyncio
+import contextlib
 import re
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from itertools import pairwise
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ EXPOSURE_MAX = 1.5
 SPARE_FILES = 500
 """Descriptors beside callers and web: database, AMI, broker, libraries."""
 
-DATAGRAM_S_MAX = 5.0
+DATAGRAM_S_MAX = 60.0
 
 Settings = dict[str, dict[str, list[str]]]
 
@@ -65,7 +65,7 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         # Not a skip: an unread unit is an untested one.
         pytest.fail("systemd-analyze is missing; on Debian: apt-get install systemd")
     return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [program, *arguments], capture_output=True, text=True, timeout=240, check=False
     )
 
 
@@ -199,26 +199,29 @@ def test_an_abstract_socket_is_reached() -> None:
         assert listener.recv(100) == b"READY=1"
 
 
-@pytest.fixture
-async def pings(systemd_socket: socket.socket) -> AsyncIterator[list[float]]:
-    """Return the loop's time of each of the first four pings under a limit of 0.4 s."""
+def pings_in(listener: socket.socket) -> int:
+    """Take all that came so far, and return how many pings it was."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            assert listener.recv(100) == b"WATCHDOG=1"
+            count += 1
+    return count
+
+
+async def test_pings_come_at_half_the_limit(systemd_socket: socket.socket) -> None:
+    """Beside a sleeper in the same loop, since a busy machine holds up both alike."""
     systemd_socket.setblocking(False)
     loop = asyncio.get_running_loop()
+    began_s, count = loop.time(), 0
     task = loop.create_task(notifier(systemd_socket, watchdog_us=400_000).watchdog(), name="pings")
-    times = []
-    async with asyncio.timeout(DATAGRAM_S_MAX):
-        for _ in range(4):
-            assert await loop.sock_recv(systemd_socket, 100) == b"WATCHDOG=1"
-            times.append(loop.time())
-    yield times
+    for slept in range(1, 4):
+        await asyncio.sleep(0.25)
+        count += pings_in(systemd_socket)
+        # One at once, and one for each of our sleeps, which are longer than half the limit.
+        assert 1 + slept <= count <= 1 + (loop.time() - began_s) / 0.199
     task.cancel()
     await asyncio.wait([task])
-
-
-async def test_pings_come_at_half_the_limit(pings: list[float]) -> None:
-    # The shortest pause: a busy machine makes some longer, and none shorter.
-    shortest_s = min(later - earlier for earlier, later in pairwise(pings))
-    assert 0.18 <= shortest_s <= 0.35
 
 
 async def test_without_a_watchdog_nobody_pings(systemd_socket: socket.socket) -> None:

@@ -16,6 +16,7 @@ from ivrd.core.case_messages import MessageState
 from ivrd.core.switches import Actor, Origin
 from ivrd.db.case_message_desk import MessageDesk
 from ivrd.db.models import ActRow
+from ivrd.handover.sender import AT_ONCE
 from ivrd.handover.signing import new_secret
 from tests.integration.db.handover_samples import (
     SECRET,
@@ -31,7 +32,7 @@ from tests.integration.db.handover_samples import (
 )
 from tests.integration.db.samples import Database, an_engine, eventually, rows_in
 from tests.lab.case_systems import Receiver
-from tests.lab.http_server import HttpServer, Manner, Reply
+from tests.lab.http_server import HttpServer, Manner, Reply, Request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -224,7 +225,17 @@ async def test_several_daemons_share_the_messages_without_sending_any_twice(
     receiver = Receiver([SECRET], mood=lambda _: Reply(after_s=0.01))
     many = range(1, 13)
     await write_cases(engine, cases=many)
-    async with HttpServer.start(receiver) as server, an_engine(database.config) as other:
+    both_are_here = asyncio.Event()
+
+    async def share(request: Request) -> Reply:
+        """Keep one waiting until there are more requests than it sends, so the other one's too."""
+        reply = await receiver(request)
+        if receiver.count > AT_ONCE:
+            both_are_here.set()
+        await both_are_here.wait()
+        return reply
+
+    async with HttpServer.start(share) as server, an_engine(database.config) as other:
         one, two = a_destination(a_webhook(server)), a_destination(a_webhook(server))
         async with sending(engine, one) as first, sending(other, two) as second:
             await all_are(engine, MessageState.SENT)

@@ -157,7 +157,7 @@ async def listening(broker: Mosquitto, heard: list[dict[str, object]]) -> AsyncI
             assert (str(message.topic), message.qos) == ("ivrd/handover/tekniska", 1)
             heard.append(json.loads(message.payload))
 
-    async with aiomqtt.Client(broker.host, broker.port) as client:
+    async with aiomqtt.Client(broker.host, broker.port, timeout=60.0) as client:
         await client.subscribe("ivrd/handover/#", qos=1)
         task = asyncio.create_task(listen(client), name="listener")
         try:

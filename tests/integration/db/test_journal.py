@@ -353,7 +353,7 @@ async def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) ->
     dice.seed(seed)
     put: list[int] = []
     killed_while_waiting = 0
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         first = (put[-1] + 10) if put else 0
         child = await asyncio.create_subprocess_exec(
             *("setpriv", "--pdeathsig", "KILL"),
@@ -362,13 +362,15 @@ async def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) ->
             cwd=REPOSITORY,
         )
         assert child.stdout is not None
-        told = asyncio.create_task(child.stdout.read())
         await child_writes(tmp_path)
+        # Half of them die after their first call, however little a busy machine lets them do.
+        line = await child.stdout.readline() if number % 2 else b""
+        told = asyncio.create_task(child.stdout.read())
         await asyncio.sleep(dice.uniform(0.0, LIFE_S_MAX))
         child.send_signal(signal.SIGKILL)
         assert await child.wait() == -signal.SIGKILL, f"the child ended by itself; seed {seed}"
         # A number cut in two was not told whole.
-        put += [int(line) for line in (await told).split(b"\n")[:-1]]
+        put += [int(line) for line in (line + await told).split(b"\n")[:-1]]
         journal = a_journal(tmp_path)
         killed_while_waiting += journal.waiting > 0
         die(journal)

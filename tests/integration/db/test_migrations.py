@@ -203,7 +203,7 @@ async def run_python(cwd: Path, *arguments: str, path: Path | None = None) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
 

@@ -263,9 +263,9 @@ def test_two_commands_at_once_are_our_bug() -> None:
 def test_a_long_line_byte_by_byte_costs_no_square_of_its_length() -> None:
     """Without remembering where the search stopped, this takes more than ten times as long."""
     line = b"agi_calleridname: " + b"x" * 4000
-    started_s = time.perf_counter()
+    started_s = time.thread_time()
     assert byte_by_byte(AgiConnection(), line) == []
-    assert time.perf_counter() - started_s < 1
+    assert time.thread_time() - started_s < 1
 
 
 # Commands.
