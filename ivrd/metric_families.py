@@ -42,6 +42,9 @@ LASTING = (
 )
 """Plain counts that outlive the process, as the histograms do; those of events begin anew."""
 
+SINCE_START = "Counted since ivrd's start."
+"""Ends the help text of every counter that does not outlive the process."""
+
 FAMILIES: Mapping[str, tuple[Labels, str]] = {
     JOINED: (
         ("system", "queue"),
@@ -121,15 +124,18 @@ FAMILIES: Mapping[str, tuple[Labels, str]] = {
         ("system", "queue", "rule", "department"),
         "Cases that the rule opened; department as at the opening, empty while nobody knows it.",
     ),
-    "ivrd_events_total": (("system", "event"), "Events that the core was given, by kind."),
+    "ivrd_events_total": (
+        ("system", "event"),
+        f"Events that the core was given, by kind. {SINCE_START}",
+    ),
     "ivrd_events_unexpected_total": (
         ("system", "state", "event"),
-        "Events that did not fit the state and changed nothing.",
+        f"Events that did not fit the state and changed nothing. {SINCE_START}",
     ),
     "ivrd_events_failed_total": (
         ("system", "event"),
         "Events that met a fault of ours: the call concerned was dropped from the figures; or, "
-        "when planning overflow failed (the log says so), nobody was moved.",
+        f"when planning overflow failed (the log says so), nobody was moved. {SINCE_START}",
     ),
 }
 """Labels and help text of all that is counted here."""

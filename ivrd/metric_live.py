@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import SystemName
-from ivrd.metric_families import Labels
+from ivrd.metric_families import SINCE_START, Labels
 from ivrd.metric_series import counter, gauge
 from ivrd.metric_text import Figures
 
@@ -125,7 +125,7 @@ def outbox_families(outboxes: Sequence[Outbox]) -> Iterator[Figures]:
     )
     yield counter(
         "ivrd_outbox_dropped_total",
-        "What was lost because the sink's outbox was full.",
+        f"What was lost because the sink's outbox was full. {SINCE_START}",
         sink,
         {(outbox.sink,): outbox.dropped for outbox in outboxes},
     )

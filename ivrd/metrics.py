@@ -59,6 +59,7 @@ from ivrd.metric_families import (
     MOVES,
     NOTICES,
     SERVICE,
+    SINCE_START,
     TALKS,
     WAIT_ERRORS,
     WAITS,
@@ -356,12 +357,13 @@ class Metrics(Collector):
 
         Args:
             name: With prefix `ivrd_` and ending `_total`.
-            help_text: What is counted.
+            help_text: What is counted; that it begins with the process is added.
             labels: Names; none for a single number, whose key in the mapping is then ().
             read: Returns the counts by label values; called at each scrape.
         """
         if not (name.startswith("ivrd_") and name.endswith("_total")):
             raise IvrdBug(f"a counter is named ivrd_..._total, not {name}")
+        help_text = f"{help_text} {SINCE_START}"
         _add_source(self._counter_sources, name, help_text, labels, read)
 
     def register_gauge_source(
@@ -413,7 +415,7 @@ class Metrics(Collector):
         """Yield all that somebody else keeps."""
         yield counter(
             "ivrd_label_sets_refused_total",
-            "Steps that were not counted because a metric had too many label sets.",
+            f"Steps that were not counted because a metric had too many label sets. {SINCE_START}",
             ("metric",),
             self._refused(),
         )

@@ -125,7 +125,7 @@ def show_journal(
     """Show how full the journal is, and each way in which a fact may come to harm, or unread."""
     metrics.register_counter_source(
         "ivrd_database_unknown_words_total",
-        "Times since the start that a row was read with a word that this version does not know.",
+        "Times that a row was read with a word that this version does not know.",
         ("table", "column"),
         UNKNOWN_WORDS.counts,
     )

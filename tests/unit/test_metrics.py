@@ -28,6 +28,7 @@ from ivrd.core.ids import CallId, Interface, LineName, MenuName, QueueName, Syst
 from ivrd.core.rules import FloorRules, QueueRules, Role
 from ivrd.core.service_level import Counts
 from ivrd.errors import IvrdBug
+from ivrd.metric_families import SINCE_START
 from ivrd.metric_live import AmiState
 from ivrd.metric_text import Form
 from ivrd.metrics import RESULTS, Metrics
@@ -383,6 +384,21 @@ def test_counts_of_peers_are_shown_and_several_pbxs_share_a_name() -> None:
     assert samples["ivrd_ami_guards_total{system=pbx1,guard=no_at}"] == 4
     assert samples["ivrd_ami_guards_total{system=pbx2,guard=no_at}"] == 5
     assert samples["ivrd_agi_sessions{}"] == 7
+
+
+def test_a_counter_outlives_the_process_or_its_help_says_that_it_does_not() -> None:
+    metrics = Metrics()
+    judge(metrics)
+    metrics.register_counter_source("ivrd_acts_total", "Acts.", (), lambda: {(): 1})
+    counters = {
+        family.name: family.documentation
+        for family in metrics.registry.collect()
+        if family.name.startswith("ivrd_") and family.type in ("counter", "histogram")
+    }
+    lasting = {name.removesuffix("_total") for name in metrics.totals()}
+    assert {"ivrd_acts", "ivrd_outbox_dropped", "ivrd_events"} < counters.keys() - lasting
+    for name, told in counters.items():
+        assert told.endswith(SINCE_START) == (name not in lasting), name
 
 
 def test_a_source_with_a_bad_name_or_other_labels_is_refused() -> None:
