@@ -1,4 +1,4 @@
-"""For every test: what Hypothesis is asked, and which tests come first.
+"""For every test: what Hypothesis is asked, how ivrd is started, and which tests come first.
 
 What Hypothesis tries is about what holds, not about how fast a busy machine is. That is on top of
 the profile in force: Hypothesis has one of its own for CI, with fixed seeds.
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.lab.warm import keep_warm
+
 settings.register_profile(
     "any_machine",
     parent=settings.default,
@@ -16,6 +18,8 @@ settings.register_profile(
     suppress_health_check={*settings.default.suppress_health_check, HealthCheck.too_slow},
 )
 settings.load_profile("any_machine")
+
+keep_warm()
 
 SLOW_FIRST = ("e2e", "integration")
 """Directories whose files take half a minute each: begun last, one would keep the others waiting

@@ -38,6 +38,7 @@ from tests.lab.ports import LOOPBACK, reserve_port
 from tests.lab.processes import Child, LabError
 from tests.lab.prompts import install_sheet
 from tests.lab.root import Asterisk, find_asterisk
+from tests.lab.warm import start_ivrd
 from tests.lab.wire import Wire
 
 SYSTEM = SystemName("pbx1")
@@ -147,12 +148,8 @@ class Municipality:
 
     async def start_daemon(self, *, is_ready: bool = True) -> None:
         """Start ivrd, and wait until it says that it is ready."""
-        self.daemon = await Child.start(
-            [sys.executable, "-m", "ivrd", "run", "--config", self.config_path],
-            name="ivrd",
-            log_path=self.daemon_log,
-            cwd=REPOSITORY,
-        )
+        words = ["run", "--config", self.config_path]
+        self.daemon = await start_ivrd(words, log_path=self.daemon_log)
         if is_ready:
             await self.until(self.is_ready, what="ivrd is ready", within_s=READY_S_MAX)
 

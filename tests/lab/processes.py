@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 POLL_S = 0.02
 """How often a condition without a notification of its own is looked at."""
@@ -39,6 +40,24 @@ class RunAs:
     gid: int
 
 
+class Process(Protocol):
+    """What a child needs of a process; `asyncio.subprocess.Process` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+
+    async def wait(self) -> int:
+        """Wait for its end, and return the exit status."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal; ProcessLookupError when it has ended."""
+
+
 @atexit.register
 def _kill_what_is_left() -> None:
     for pid in tuple(_live_pids):
@@ -60,7 +79,7 @@ def is_gone(pid: int) -> bool:
 class Child:
     """One running program."""
 
-    def __init__(self, *, name: str, log_path: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, *, name: str, log_path: Path, process: Process) -> None:
         """Wrap a process that is running already; use `start` instead."""
         self.name = name
         self.log_path = log_path
