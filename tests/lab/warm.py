@@ -30,7 +30,7 @@ from tests.lab.processes import POLL_S, Child, LabError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-MODULES = ("ivrd.app", "ivrd.cli")
+MODULES = ("ivrd.cli", "ivrd.cli_run")
 """What `ivrd run` imports."""
 
 PR_SET_PDEATHSIG = 1
