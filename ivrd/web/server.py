@@ -34,6 +34,10 @@ SHUTDOWN_S_MAX = 2
 BACKLOG_CONNECTIONS = 64
 """Connections the kernel holds for us while the loop is busy."""
 
+ACCEPTS_PER_TURN = 8
+"""Connections taken between two looks at the loop's other tasks: to take one and answer its request
+costs a millisecond. After a restart all boards come back at once."""
+
 HEADERS = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
@@ -70,7 +74,13 @@ async def serve(
     """
     listener = _listen(config)
     server = _Server(_settings(app))
-    server.announce = lambda: on_listening(*listener.getsockname()[:2])
+
+    def announce() -> None:
+        # asyncio has told the kernel to hold as many as it takes itself in a turn.
+        listener.listen(BACKLOG_CONNECTIONS)
+        on_listening(*listener.getsockname()[:2])
+
+    server.announce = announce
     try:
         await server.serve(sockets=[listener])
     except asyncio.CancelledError:
@@ -151,7 +161,7 @@ def _settings(app: FastAPI) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         headers=HEADERS,
-        backlog=BACKLOG_CONNECTIONS,
+        backlog=ACCEPTS_PER_TURN,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=REQUEST_S_MAX,
         timeout_graceful_shutdown=SHUTDOWN_S_MAX,

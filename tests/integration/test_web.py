@@ -444,6 +444,30 @@ def test_the_listener_says_tcp_so_that_answers_are_sent_without_delay() -> None:
         assert listener.proto == socket.IPPROTO_TCP
 
 
+async def test_many_who_come_at_once_are_taken_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, usual = 0, server._BoundedProtocol.connection_made
+
+    def note(protocol: server._BoundedProtocol, transport: asyncio.Transport) -> None:
+        nonlocal made
+        made += 1
+        usual(protocol, transport)
+
+    monkeypatch.setattr(server._BoundedProtocol, "connection_made", note)
+    many, by_turn = 3 * server.ACCEPTS_PER_TURN + 1, []
+    async with a_site() as site:
+        # The kernel takes all of them before the loop has a turn.
+        address = ("127.0.0.1", site.port)
+        there = [socket.create_connection(address, timeout=WITHIN_S) for _ in range(many)]
+        async with asyncio.timeout(WITHIN_S):
+            while made < many:
+                before = made
+                await asyncio.sleep(0)
+                by_turn.append(made - before)
+        for each in there:
+            each.close()
+    assert max(by_turn) <= server.ACCEPTS_PER_TURN
+
+
 async def test_ten_thousand_headers_are_refused_and_the_next_client_is_served(site: Site) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     writer.write(b"GET /healthz HTTP/1.1\r\n" + b"X-Filler: 0123456789\r\n" * 10_000)
