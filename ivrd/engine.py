@@ -23,6 +23,7 @@ from typing import Protocol, assert_never
 
 import structlog
 
+from ivrd.core import resync
 from ivrd.core.decisions import RecordDecision, Told, decided
 from ivrd.core.effects import (
     CountChoice,
@@ -46,7 +47,7 @@ from ivrd.core.effects import (
     TellNotMoved,
     TellRuleChange,
 )
-from ivrd.core.events import DeadlinePassed, Event, JournalRead
+from ivrd.core.events import DeadlinePassed, Event, JournalRead, SnapshotTaken
 from ivrd.core.floor import QueueView
 from ivrd.core.ids import QueueName, SystemName
 from ivrd.core.service_level import Counts
@@ -151,6 +152,8 @@ class Engine:
         self._inbox: deque[Event] = deque()
         self._told: deque[Told] = deque()
         """Decisions that are carried out, and not told yet; about as many as moves at once."""
+        self._parted: SnapshotTaken | None = None
+        """The last one that was looked at for what may come before it."""
         self._has_news = asyncio.Event()
         self._observers: list[Callable[[Effect], None]] = []
         self._plan_faults = PlanFaults()
@@ -292,9 +295,22 @@ class Engine:
     def _apply_some(self) -> None:
         ends_s = time.monotonic() + TURN_S_MAX
         for _ in range(min(EVENTS_PER_TURN, len(self._inbox))):
-            self.apply(self._inbox.popleft())
+            event = self._inbox.popleft()
+            if isinstance(event, SnapshotTaken) and (parts := self._parts_of(event)):
+                # Before all that waits, as above.
+                self._inbox.extendleft(reversed((*parts, event)))
+                return
+            self.apply(event)
             if time.monotonic() > ends_s:
                 return
+
+    def _parts_of(self, event: SnapshotTaken) -> tuple[SnapshotTaken, ...]:
+        tracker = self._trackers.get(event.system)
+        if tracker is None or event.is_part or event is self._parted:
+            return ()
+        # Once: a part that breaks us leaves its callers to the whole.
+        self._parted = event
+        return resync.parts(tracker.book, event)
 
     def _seconds_to_deadline(self) -> float | None:
         waits = [

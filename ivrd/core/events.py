@@ -347,6 +347,8 @@ class SnapshotTaken:
     """Every live channel."""
     can_withdraw: bool
     """Whether the PBX can take a caller out of a queue for us; without it nobody is moved."""
+    is_part: bool = False
+    """Some callers whom nobody knew, and nothing else; the whole follows (resync.py, `parts`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

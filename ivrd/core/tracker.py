@@ -357,6 +357,8 @@ class Tracker:
             case MemberRemoved():
                 self._book.floor(event.queue).members.remove(event.interface)
                 self._book.touch(event.queue)
+            case SnapshotTaken() if event.is_part:
+                resync.open_part(self._book, event)
             case SnapshotTaken():
                 self._resync(event)
             case PeerLost():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from ivrd.core import overflow
+from ivrd.core import overflow, resync
 from ivrd.core import tracker as tracker_module
 from ivrd.core.decisions import DecidedKind, RecordDecision
 from ivrd.core.effects import (
@@ -23,6 +23,7 @@ from ivrd.core.events import DeadlinePassed, Event
 from ivrd.core.ids import CallId, SystemName
 from ivrd.core.mover import Mover
 from ivrd.core.overflow_state import Decision, Plan
+from ivrd.core.resync import CALLERS_PER_PART
 from ivrd.core.service_level import Counts
 from ivrd.engine import DECISIONS_PER_TURN, INBOX_EVENTS_MAX, Engine
 from ivrd.replay import NoCounters
@@ -288,6 +289,53 @@ def test_a_journal_that_breaks_us_leaves_the_gap_unknown(monkeypatch: pytest.Mon
     engine.pass_all_deadlines()
     assert counters.failed == ["JournalRead"]
     assert outcomes(kept) == {cid("c1"): Outcome.UNKNOWN}
+
+
+CROWD = "0 snapshot members=guides:anna:1 waiting=" + ",".join(
+    f"c{number}:guides:{number}" for number in range(4 * CALLERS_PER_PART)
+)
+
+
+async def test_a_crowd_is_let_in_in_turns_and_before_what_waits() -> None:
+    engine = make_engine(Kept())
+    for event in read(f"{CROWD}\n1 joined d1 guides"):
+        engine.submit(event)
+    told, turns = [], 0
+    task = asyncio.create_task(engine.run())
+    async with asyncio.timeout(60):
+        while not told or told[-1] != (True, 4 * CALLERS_PER_PART + 1):
+            await asyncio.sleep(0)
+            turns += 1
+            if (guides := engine.queue(SYSTEM, GUIDES)) is not None:
+                told.append((guides.is_synced, guides.waiting))
+    task.cancel()
+    await asyncio.wait([task])
+    assert turns >= 2
+    assert all(waiting >= 4 * CALLERS_PER_PART for is_synced, waiting in told if is_synced)
+
+
+async def test_a_part_that_breaks_us_leaves_its_callers_to_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks(*args: object) -> None:
+        raise AssertionError("planted")
+
+    monkeypatch.setattr(resync, "open_part", breaks)
+    monkeypatch.setattr(resync, "CALLERS_PER_PART", 2)
+    counters = FailCounter()
+    engine = make_engine(Kept(), counters)
+    [crowd] = read("0 snapshot waiting=c1:guides:1,c2:guides:2,c3:guides:3")
+    engine.submit(crowd)
+    task = asyncio.create_task(engine.run())
+    async with asyncio.timeout(60):
+        while engine.inbox_depth or not engine.queues():  # noqa: ASYNC110 - with a deadline.
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert counters.failed == ["SnapshotTaken"] * 2
+    guides = engine.queue(SYSTEM, GUIDES)
+    assert guides is not None
+    assert (guides.waiting, guides.is_synced) == (3, True)
 
 
 def test_decisions_are_told_after_the_moves_have_gone_out() -> None:

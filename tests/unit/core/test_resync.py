@@ -1,5 +1,12 @@
 """After a gap: what is known stays, what can still be learnt is waited for, the rest is unknown."""
 
+from collections import Counter
+
+import pytest
+
+from ivrd.core import resync
+from ivrd.core.effects import Effect, PublishQueueState
+from ivrd.core.events import SnapshotTaken
 from tests.unit.core.story import (
     GUIDES,
     SWITCHBOARD,
@@ -374,3 +381,57 @@ def test_hung_up_call_in_an_older_list_is_not_opened_again() -> None:
         entry c1 1 guides abandoned waited 9 total 9
         call  c1 abandoned
     """)
+
+
+GAP = """
+    0    joined     c1  guides
+    1    joined     c2  switchboard
+    2    joined     c3  guides
+    3    joined     c4  guides
+    5    left       c3  guides
+    5    connected  c3  guides  anna  leg=a3
+   10    lost
+"""
+AFTER_GAP = (
+    "60 snapshot  members=guides:anna:1,switchboard:olle:1  alive=c1,c2,c3,a3,n1,n2,n3,n4,n5"
+    "  waiting=c1:guides:60,c2:guides:5,n1:guides:40,n2:switchboard:30,n3:guides:2,n3:switchboard:1"
+    ",n4:switchboard:0,n5:guides:70"
+)
+
+
+def test_callers_let_in_before_a_snapshot_make_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resync, "CALLERS_PER_PART", 2)
+    [snapshot] = read(AFTER_GAP)
+    assert isinstance(snapshot, SnapshotTaken)
+    whole, parted = new_tracker(overflow_rule()), new_tracker(overflow_rule())
+    for tracker in (whole, parted):
+        for event in read(GAP):
+            tracker.apply(event)
+    parts = resync.parts(parted.book, snapshot)
+    assert [sum(len(queue.callers) for queue in part.queues) for part in parts] == [2, 2, 1]
+    told: list[Effect] = []
+    for part in parts:
+        told += parted.apply(part)
+        assert not parted.is_synced
+    told += parted.apply(snapshot)
+    wanted = list(whole.apply(snapshot))
+    assert parted.state() == whole.state()
+    assert parted.views() == whole.views()
+    assert _counted(told) == _counted(wanted)
+    assert resync.parts(whole.book, snapshot) == (), "nothing comes before what we are sure of"
+    later = read("61 left n1 guides\n61 connected n1 guides anna leg=a1\n70 hung_up n1")
+    assert play(parted, later) == play(whole, later)
+
+
+def _counted(effects: list[Effect]) -> Counter[str]:
+    """Return effects in any order; that a queue looks different may be said more often."""
+    return Counter(repr(each) for each in effects if not isinstance(each, PublishQueueState))
+
+
+def test_few_callers_come_with_the_snapshot() -> None:
+    tracker = new_tracker()
+    [snapshot] = read(AFTER_GAP)
+    assert isinstance(snapshot, SnapshotTaken)
+    assert resync.parts(tracker.book, snapshot) == ()
