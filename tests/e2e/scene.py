@@ -182,10 +182,7 @@ class Scene:
         self, keys: str = "", *, how: str = "rfc4733", name: str = "", line: str = LINE_NUMBER
     ) -> Caller:
         """Let a citizen dial a line's number, and press keys as soon as the call is in the menu."""
-        caller = await self.ring_as(next(_numbers), name=name, line=line)
-        if keys:
-            await caller.press(keys, how)
-        return caller
+        return await self.ring_as(next(_numbers), name=name, line=line, keys=keys, how=how)
 
     async def ring_as(
         self,
@@ -194,6 +191,8 @@ class Scene:
         name: str = "",
         is_only_one: bool = False,
         line: str = LINE_NUMBER,
+        keys: str = "",
+        how: str = "rfc4733",
     ) -> Caller:
         """Let a citizen dial with a number of the scenario's choice.
 
@@ -203,10 +202,14 @@ class Scene:
             is_only_one: Nobody else rings now, so whoever arrives is this caller, whatever the
                 PBX made of the number.
             line: The number that is dialled.
+            keys: What is pressed at once, whenever AMI tells of the call.
+            how: See `Call.press`.
         """
         start = len(self.watch.events)
         call = await self.town.ring(self.citizens, caller=number, name=name, number=line)
         await call.answered(EVENT_S_MAX)
+        if keys:
+            await call.press(keys, how)
         arrived = await self.watch.first(
             CallArrived, lambda e: is_only_one or e.caller_number == number, start=start
         )

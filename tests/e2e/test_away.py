@@ -30,7 +30,7 @@ town = town_fixture(
     FloorPlan(
         desks=(GUIDE, SILENT),
         start_waiting=3,
-        queue_settings={"vaxel": "timeout = 60"},
+        queue_settings={"vaxel": "timeout = 300"},
     )
 )
 
@@ -261,7 +261,7 @@ async def test_never_started_and_started_late() -> None:
     # One ring outlasts the start of a daemon on a busy machine.
     plan = FloorPlan(
         desks=(dataclasses.replace(GUIDE, answer=NoAnswer()),),
-        queue_settings={"kc": "timeout = 60"},
+        queue_settings={"kc": "timeout = 300"},
     )
     async with Municipality.start(plan, with_daemon=False) as late:
         async with scene(late, "never_started", is_orderly=False) as played:

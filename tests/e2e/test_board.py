@@ -1,6 +1,6 @@
 """The live board in a real Chromium, with real callers waiting behind it."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -64,7 +64,8 @@ town = town_fixture(
         start_waiting=MANY,
         access=ACCESS,
         more_ways_in=WASTE + INCIDENT,
-    )
+    ),
+    is_within_a_day=True,
 )
 
 
@@ -102,7 +103,7 @@ async def test_callers_are_seen_as_they_come_wait_and_go(town: Municipality) -> 
 
 async def test_the_day_stands_beside_the_same_weekday_of_last_week(town: Municipality) -> None:
     zone = ZoneInfo("Europe/Stockholm")
-    last = datetime.now(zone).date() - timedelta(days=7)
+    last = town.pbx.now().astimezone(zone).date() - timedelta(days=7)
     engine = open_engine(ivrd_config.load(town.config_path).database)
     try:
         facts = [
@@ -127,7 +128,7 @@ async def test_the_day_stands_beside_the_same_weekday_of_last_week(town: Municip
         await expect(nine.nth(5)).to_have_text("50 %")
         before = table.locator("tr", has_text="08:30").locator("td")
         await expect(before.nth(1)).to_have_text("?")
-        async with httpx.AsyncClient(base_url=town.web) as client:
+        async with httpx.AsyncClient(base_url=town.web, timeout=30) as client:
             day = (await client.get(f"/api/queues/{SYSTEM}/vaxel/day")).json()
             assert (await client.get(f"/api/queues/{SYSTEM}/nowhere/day")).status_code == 404
         assert sum(one["abandoned"] or 0 for one in day["today"]["half_hours"]) == 2
@@ -218,9 +219,9 @@ async def test_of_two_supervisors_at_once_the_second_is_told_and_decides_anew(
     async with board(town, token=TOKENS["sture"]) as page:
         dialog = page.get_by_role("dialog")
         await acts(page, "Linje kommunen").press("Enter")
-        later = datetime.now(UTC) + timedelta(hours=2)
+        later = town.pbx.now() + timedelta(hours=2)
         bearer = {"authorization": f"Bearer {TOKENS['sara']}"}
-        async with httpx.AsyncClient(base_url=town.web, headers=bearer, timeout=20) as sara:
+        async with httpx.AsyncClient(base_url=town.web, headers=bearer, timeout=60) as sara:
             form = {"until": later.isoformat(), "reason": "Utrymning"}
             answer = await sara.post("/api/lines/kommunen/close", json=form)
         assert answer.status_code == 200, answer.text

@@ -181,6 +181,10 @@ async def applications(town: Municipality) -> dict[str, str]:
     return {field[13]: f"{field[1]} {field[5]} {field[6]}".rstrip() for field in fields}
 
 
+one_at_a_time = asyncio.Lock()
+"""Each look at the channels is a process."""
+
+
 async def until_in(town: Municipality, caller: Caller, place: str) -> None:
     """Wait until a call is at a place, such as "ivrd-queue-kc Queue kc"."""
     seen = ""
@@ -188,7 +192,9 @@ async def until_in(town: Municipality, caller: Caller, place: str) -> None:
     async def is_there() -> bool:
         nonlocal seen
         # The id of a call is the PBX's name and the channel's unique id.
-        seen = (await applications(town)).get(str(caller.call_id).rpartition("/")[2], "")
+        async with one_at_a_time:
+            shown = await applications(town)
+        seen = shown.get(str(caller.call_id).rpartition("/")[2], "")
         return seen.startswith(place)
 
     try:
@@ -216,16 +222,20 @@ async def held(played: Scene) -> dict[str, Caller]:
     waits = "ivrd-static-statisk WaitExten"
     await hold("WaitExten", STATIC, waits)
     await hold("WaitExten, key that goes", STATIC, waits)
-    await hold("static prompt", STATIC, "ivrd-static-lang BackGround", (waits, "2"))
-    await hold("static prompt, key that goes", STATIC, "ivrd-static-lang BackGround", (waits, "2"))
     await hold("queue", DIRECT, "ivrd-queue-kc Queue")
     await hold("queue, key that goes", DIRECT, "ivrd-queue-kc Queue")
-    queue_key = ("ivrd-queue-kc Queue", "3")
-    await hold("announcement in queue", DIRECT, "ivrd-queue-kc Playback", queue_key)
-    await hold("closed prompt", SHUT, "ivrd-line-stangd Playback")
     until = int((town.pbx.now() + timedelta(hours=1)).timestamp())
     await town.pbx.cli(f"database put ivrd-notice driftstorning {until}")
-    await hold("notice", LINE_NUMBER, "ivrd-notices Playback")
+    queue_key = ("ivrd-queue-kc Queue", "3")
+    # At once, and last: these have no longer than LONG, the others a minute.
+    plays = "ivrd-static-lang BackGround"
+    await asyncio.gather(
+        hold("static prompt", STATIC, plays, (waits, "2")),
+        hold("static prompt, key that goes", STATIC, plays, (waits, "2")),
+        hold("announcement in queue", DIRECT, "ivrd-queue-kc Playback", queue_key),
+        hold("closed prompt", SHUT, "ivrd-line-stangd Playback"),
+        hold("notice", LINE_NUMBER, "ivrd-notices Playback"),
+    )
     return callers
 
 

@@ -1,5 +1,6 @@
 """What is shown is what is: on six surfaces at one moment; and PostgreSQL."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ from tests.lab.processes import LabError
 SILENT = Desk(name="silent", queue="vaxel", answer=NoAnswer())
 MUTE = Desk(name="mute", queue="kc", answer=NoAnswer())
 
-AGREED_S_MAX = 30.0
+AGREED_S_MAX = 90.0
 """Asterisk stands still until the scenario goes on, so a slow machine may take its time."""
+
+
+SHOWN_NOW = {"at", "longest_wait_s", "expected_wait_s"}
 
 
 async def agreed(town: Municipality, surfaces: Surfaces, **waiting: int) -> Moment:
@@ -51,7 +55,7 @@ async def test_every_side_shows_the_same_at_one_moment() -> None:
             # Beside a browser a key may come late.
             stay_after_s=2,
             # One ring outlasts the scenario.
-            queue_settings={"vaxel": "timeout = 60", "kc": "timeout = 60"},
+            queue_settings={"vaxel": "timeout = 300", "kc": "timeout = 60"},
         )
         async with (
             Municipality.start(plan) as town,
@@ -73,12 +77,20 @@ async def test_every_side_shows_the_same_at_one_moment() -> None:
                 "vaxel": (rung.call_id, last.call_id),
                 "kc": (moved.call_id, stayed.call_id),
             }
-            status = await town.queue_status("kc")
-            [message] = [one for one in await surfaces.retained() if one["queue"] == "kc"]
-            for shown_now in ("at", "longest_wait_s", "expected_wait_s"):
-                message.pop(shown_now)
-                status.pop(shown_now)
-            assert message == status, "the very text of the API, but for the clock"
+            told: list[dict[str, object]] = []
+
+            async def is_the_same() -> bool:
+                status = await town.queue_status("kc")
+                [message] = [one for one in await surfaces.retained() if one["queue"] == "kc"]
+                told[:] = [
+                    {key: one[key] for key in one.keys() - SHOWN_NOW} for one in (message, status)
+                ]
+                return told[0] == told[1]
+
+            # A message goes out a moment after what it tells of.
+            with contextlib.suppress(LabError):
+                await town.until(is_the_same, what="MQTT says what the API says")
+            assert told[0] == told[1], "the very text of the API, but for the clock"
             await rung.hang_up()
             await moved.hang_up()
             await agreed(town, surfaces, vaxel=1, kc=1)

@@ -170,7 +170,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
         headers = {"authorization": f"Bearer {TOKEN}"}
         async with (
             hosted(plan) as town,
-            httpx.AsyncClient(base_url=town.web, headers=headers, timeout=10.0) as http,
+            httpx.AsyncClient(base_url=town.web, headers=headers, timeout=30.0) as http,
         ):
             yield Office(town=town, server=server, receiver=receiver, moods=moods, http=http)
 

@@ -29,7 +29,7 @@ SAMPLE = Path(__file__).resolve().parents[2] / "config" / "ivrd.toml"
 
 ZONE = ZoneInfo("Europe/Stockholm")
 
-WITHIN_S = 120.0
+WITHIN_S = 240.0
 
 DAY = timedelta(days=1)
 

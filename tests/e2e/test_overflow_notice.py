@@ -36,14 +36,20 @@ stop_waiting = 1
 notice_prompt = "flyttad"
 """
 
+NOTICE = """
+[prompts.flyttad]
+sv = "Ditt samtal flyttas nu till en annan kö. Du har kvar din plats."
+"""
+"""Long enough to hang up in it."""
+
 town = town_fixture(
     FloorPlan(
         desks=(
             Desk(name="silent", queue=SWITCHBOARD, answer=NoAnswer()),
             Desk(name="guide", queue=GUIDES, answer=Ring(), talk=Talk(s=0.2)),
         ),
-        queue_settings={SWITCHBOARD: "timeout = 60"},
-        sheet=SHEET + '[prompts.flyttad]\nsv = "Ditt samtal flyttas nu till en annan kö."\n',
+        queue_settings={SWITCHBOARD: "timeout = 300"},
+        sheet=SHEET + NOTICE,
         prompts=True,
         way_in=RULE,
     )
@@ -57,12 +63,18 @@ async def withdrawn(played: Scene, caller: Caller) -> QueueExited:
     )
 
 
+async def comes(played: Scene) -> Caller:
+    """Let somebody wait at the switchboard, after all who came before."""
+    caller = await played.ring("1")
+    await caller.joined(SWITCHBOARD)
+    return caller
+
+
 async def test_the_notice_is_heard_and_whoever_hangs_up_in_it_has_given_up(
     town: Municipality,
 ) -> None:
     async with scene(town, "overflow_notice") as played:
-        first, leaver, stayer = [await played.ring("1") for _ in range(3)]
-        await first.joined(SWITCHBOARD)
+        first, leaver, stayer = [await comes(played) for _ in range(3)]
         await withdrawn(played, leaver)
         await leaver.hang_up()
         left = await withdrawn(played, stayer)

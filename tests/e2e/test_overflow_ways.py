@@ -12,7 +12,7 @@ import pytest
 
 from ivrd.core.effects import Disposition, MoveEnd, Outcome
 from ivrd.core.events import AgentConnected, AgentRang, CallerJoined, QueueExited
-from tests.e2e.scene import EVENT_S_MAX, Caller, Scene, metrics, scene, until_true
+from tests.e2e.scene import EVENT_S_MAX, ROUNDS_MAX, Caller, Scene, metrics, scene, until_true
 from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import GUIDES, SWITCHBOARD, Desk, FloorPlan
 from tests.lab.municipality import Municipality
@@ -60,9 +60,9 @@ town = town_fixture(
         ),
         # One ring outlasts each scenario; the first in line is not torn away.
         queue_settings={
-            SWITCHBOARD: "timeout = 60",
-            VA: "timeout = 60",
-            "full": "maxlen = 1\ntimeout = 60",
+            SWITCHBOARD: "timeout = 300",
+            VA: "timeout = 300",
+            "full": "maxlen = 1\ntimeout = 300",
         },
         queue_keys={
             SWITCHBOARD: "",
@@ -168,12 +168,12 @@ async def test_callers_go_home_when_an_agent_is_free_there(town: Municipality) -
         talker = await keep_guide_busy(played)
         first, second, third = await come(played, "1", SWITCHBOARD, 3)
         await asyncio.gather(second.joined(GUIDES), third.joined(GUIDES))
+        moved_at = len(played.watch.events)
         await first.hang_up()
 
         def is_home(event: CallerJoined) -> bool:
             return event.call_id == second.call_id and event.queue == SWITCHBOARD
 
-        moved_at = len(played.watch.events)
         await played.watch.first(CallerJoined, is_home, start=moved_at)
         await second.rang(SWITCHBOARD)
         await talker.hang_up()
@@ -357,12 +357,12 @@ async def test_a_guide_who_answers_during_the_move_keeps_the_caller(town: Munici
     )
     before = await counted(town, GUIDES)
     async with scene(town) as played:
-        for _ in range(ROUNDS_MAX):
+        for _ in range(RACES_MAX):
             caller = await race(played)
             if caller is not None:
                 break
         else:
-            pytest.fail(f"the guide's phone never rang before the move, in {ROUNDS_MAX} rounds")
+            pytest.fail(f"the guide's phone never rang before the move, in {RACES_MAX} rounds")
     assert played.told(caller) == "stayed kc | kc answered by guide | resolved | case for guide"
     facts = played.of(caller)
     assert [(move.reason, move.end) for move in facts.move_attempts] == [
@@ -376,7 +376,7 @@ async def test_a_guide_who_answers_during_the_move_keeps_the_caller(town: Munici
 
 REQUESTED = b"Withdraw requested successfully"
 
-ROUNDS_MAX = 5
+RACES_MAX = 5
 """A phone rings within a second of its agent's coming back, and the rule waits for three: only on a
 machine that stands still is the move first."""
 
@@ -451,10 +451,18 @@ async def test_a_wait_that_grows_long_moves_without_any_event(town: Municipality
         rule("lange", *TO_GUIDES[:2], "start_longest_wait_s = 3", "stop_longest_wait_s = 1"),
     )
     async with scene(town, "overflow_long_wait") as played:
-        first, second = await come(played, "1", SWITCHBOARD, 2)
-        joined = await second.joined(SWITCHBOARD)
-        moved = await second.joined(GUIDES)
-        await second.gone()
-    assert 2.0 < (moved.at - joined.at).total_seconds() < 6.0
+        for _ in range(ROUNDS_MAX):
+            first, second = await come(played, "1", SWITCHBOARD, 2)
+            # The first in line is who has waited longest, and is rung for.
+            joined = await first.joined(SWITCHBOARD)
+            moved = await second.joined(GUIDES)
+            waited_s = (moved.at - joined.at).total_seconds()
+            await second.gone()
+            await first.hang_up()
+            await first.gone()
+            assert waited_s > 2.0
+            if waited_s < 6.0:
+                break
+    assert waited_s < 6.0
     assert stays(played, second) == ["vaxel moved", "kc answered"]
     assert stays(played, first) == ["vaxel abandoned"], "rung for, and so left alone"

@@ -83,6 +83,13 @@ async def test_no_file_of_ours_holds_a_callers_number(town: Municipality) -> Non
         shown = {call.caller for phone in town.phones.values() for call in phone.live_calls}
         assert NUMBER in shown
         assert OTHER not in shown
+        unique = protected.call_id.partition("/")[2]
+
+        def is_written() -> bool:
+            rows = town.pbx.queue_log.read_text(encoding="utf-8").splitlines()
+            return any(f"|{unique}|kc|" in row and "|ENTERQUEUE|" in row for row in rows)
+
+        await until_true(is_written, what="queue_log tells of both")
         journal = town.pbx.queue_log.read_text(encoding="utf-8")
         assert NUMBER in journal
         assert OTHER not in journal

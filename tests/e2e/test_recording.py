@@ -32,7 +32,7 @@ async def replay_command(town: Municipality, path: Path) -> list[Json]:
         cwd=REPOSITORY,
         stdout=asyncio.subprocess.PIPE,
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     return [json.loads(line) for line in said.decode().splitlines()]
 
@@ -49,7 +49,7 @@ async def test_every_recorder_and_the_daemon_tell_the_same(
     )
     try:
         await recorder.wait_until(
-            lambda: "ami_connected" in recorder.log_tail(), what="connected", within_s=20
+            lambda: "ami_connected" in recorder.log_tail(), what="connected", within_s=60
         )
         async with (
             recording(town, unfiltered, Watch(), is_unfiltered=True),
@@ -58,7 +58,7 @@ async def test_every_recorder_and_the_daemon_tell_the_same(
             caller = await played.ring(name="Åsa Öberg")
             await caller.gone()
         recorder.send_signal(signal.SIGINT)
-        assert await recorder.wait(within_s=10) == 0
+        assert await recorder.wait(within_s=60) == 0
     finally:
         await recorder.stop()
     assert "messages in" in recorder.log_tail()

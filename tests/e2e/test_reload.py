@@ -54,7 +54,7 @@ town = town_fixture(
         start_waiting=MANY,
         way_in=WAY_IN + VA_LINE,
         queue_keys={"va": VA},
-        queue_settings={"vaxel": "timeout = 60"},
+        queue_settings={"vaxel": "timeout = 300"},
     )
 )
 
@@ -126,7 +126,18 @@ async def in_menus(town: Municipality, count: int) -> None:
     await town.until(are_there, what=f"{count} in menus")
 
 
+async def counts_of(town: Municipality) -> dict[str, int]:
+    counts = (await town.queue_status("vaxel"))["counts"]
+    assert isinstance(counts, dict)
+    return counts
+
+
 async def test_who_waits_is_waiting_still_and_what_was_counted_is(town: Municipality) -> None:
+    abandoned = (await counts_of(town))["abandoned"]
+
+    async def is_counted() -> bool:
+        return (await counts_of(town))["abandoned"] == abandoned + 1
+
     async with scene(town) as played:
         gone = await played.ring("1")
         await gone.joined("vaxel")
@@ -135,6 +146,7 @@ async def test_who_waits_is_waiting_still_and_what_was_counted_is(town: Municipa
         caller = await played.ring("1")
         await caller.joined("vaxel")
         await town.waiting("vaxel", 1)
+        await town.until(is_counted, what="who gave up is counted")
         before = await town.queue_status("vaxel")
         edit(town, ('title_sv = "Växel"', 'title_sv = "Växeln"'))
         assert (await reload(town)).output == "queues: vaxel changed\n"

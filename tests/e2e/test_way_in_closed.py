@@ -6,10 +6,12 @@ scene sees that what is stored is the same.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import itertools
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ivrd.core.events import CallArrived
 from tests.e2e.scene import Caller, Scene, metrics, scene, until_true
 from tests.e2e.way_in import (
     MENUS,
@@ -33,6 +36,7 @@ from tests.e2e.way_in import (
 from tests.lab.floor_plan import LINE_NUMBER, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Call, NoAnswer, Phone
+from tests.lab.processes import LabError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -134,17 +138,27 @@ class Findings:
         if hears:
             self.hears[name] = list(hears)
 
-    def look(self, town: Municipality) -> None:
+    async def look(self, town: Municipality) -> None:
         """Find out what did come of everybody, and what they did hear."""
-        journal = town.journal()
-        for name, caller in self.callers.items():
-            story = journal[caller.call_id]
-            stays = [f"{stay.queue} {stay.end.value}" for stay in story.stays]
-            self.told[name] = " | ".join([*stays, "/".join(sorted(story.outcomes))])
-        self.heard = {name: prompts_heard(town, self.callers[name]) for name in self.hears}
+
+        async def is_written() -> bool:
+            journal = town.journal()
+            for name, caller in self.callers.items():
+                if story := journal.get(caller.call_id):
+                    stays = [f"{stay.queue} {stay.end.value}" for stay in story.stays]
+                    self.told[name] = " | ".join([*stays, "/".join(sorted(story.outcomes))])
+            return self.told == self.wanted
+
+        # A thread of Asterisk's own writes it; what is wrong stays wrong.
+        with contextlib.suppress(LabError):
+            await town.until(is_written, what="queue_log tells what came of everybody")
+        for name in self.hears:
+            # In a thread: callers of the other towns must not come late for it.
+            caller = self.callers[name]
+            self.heard[name] = await asyncio.to_thread(prompts_heard, town, caller)
 
 
-Play = Callable[[Scene, Findings], Awaitable[None]]
+Play = Callable[[Scene, Findings, datetime], Awaitable[None]]
 
 
 async def until_clock(town: Municipality, moment: datetime) -> None:
@@ -153,18 +167,34 @@ async def until_clock(town: Municipality, moment: datetime) -> None:
     async def is_then() -> bool:
         return town.pbx.now() >= moment
 
-    await town.until(is_then, what=f"it is {moment}", within_s=20)
+    await town.until(is_then, what=f"it is {moment}", within_s=120)
 
 
 async def knock(played: Scene, line: str = LINE_NUMBER, keys: str = "") -> Caller:
     """Ring, press, and wait until the PBX has ended the call."""
     caller = await walk(played, Way(does=[keys] if keys else [], comes_to="", line=line))
-    await caller.gone(within_s=25)
+    await caller.gone(within_s=60)
     return caller
 
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZONE)
+
+
+class TooSlow(Exception):
+    """The machine could not do in time what a moment asks for."""
+
+
+def came_before(moment: datetime, played: Scene, *callers: Caller) -> None:
+    """See that callers came well before a moment, by Asterisk's clock.
+
+    Raises:
+        TooSlow: One of them came later, or nearly.
+    """
+    ids = {caller.call_id for caller in callers}
+    came = (event for event in played.watch.events if isinstance(event, CallArrived))
+    if any(event.at > moment - timedelta(seconds=1) for event in came if event.call_id in ids):
+        raise TooSlow
 
 
 async def pick_up(phone: Phone, caller: Caller) -> None:
@@ -174,29 +204,30 @@ async def pick_up(phone: Phone, caller: Caller) -> None:
         theirs = (call for call in phone.live_calls if call.caller == caller.number)
         return [call for call in theirs if not call.was_answered]
 
-    await until_true(lambda: bool(ringing()), what=f"{caller.number} rings", within_s=20)
+    await until_true(lambda: bool(ringing()), what=f"{caller.number} rings")
     ringing()[0].answer()
 
 
-async def opening(played: Scene, found: Findings) -> None:
+async def opening(played: Scene, found: Findings, opens_at: datetime) -> None:
     before, other = await asyncio.gather(knock(played), knock(played, WASTE))
+    came_before(opens_at, played, before, other)
     found.note("before opening", before, AT_DOOR, CLOSED)
     found.note("waste, before opening", other, AT_DOOR, CLOSED)
-    await until_clock(played.town, at("2027-02-01 08:00:00"))
+    await until_clock(played.town, opens_at)
     found.note("at opening", await knock(played), SERVED)
 
 
-async def closing(played: Scene, found: Findings) -> None:
+async def closing(played: Scene, found: Findings, closes_at: datetime) -> None:
     town = played.town
     lines = {"close": CLOSES, "serve": SERVES, "opened": OPENED}
     waiting = {name: await played.ring(line=line) for name, line in lines.items()}
     for caller in waiting.values():
         await caller.joined("vanta")
     await force(town, "oppnas", "open")
-    closes_at = at("2027-02-01 16:30:00")
-    await until_clock(town, closes_at - timedelta(seconds=1))
+    # In the menu at closing: the second before is compared in test_hours.py.
+    await until_clock(town, closes_at - timedelta(seconds=3))
     last = await played.ring()
-    assert town.pbx.now() < closes_at, "the machine was too slow to ring in time"
+    came_before(closes_at, played, last, *waiting.values())
     await until_clock(town, closes_at)
     late = await knock(played)
     await waiting["close"].gone()
@@ -206,7 +237,7 @@ async def closing(played: Scene, found: Findings) -> None:
         await pick_up(town.phones["late"], waiting[name])
         await waiting[name].talking("vanta")
         await waiting[name].hang_up()
-    found.note("one second before closing", last, SERVED)
+    found.note("just before closing", last, SERVED)
     found.note("at closing", late, AT_DOOR, CLOSED)
     found.note("waits where the wait ends", waiting["close"], "vanta CLOSED | closed", CLOSED)
     found.note("waits where all are served", waiting["serve"], "vanta CONNECT | resolved")
@@ -217,23 +248,27 @@ async def closing(played: Scene, found: Findings) -> None:
     )
 
 
-async def half_day(played: Scene, found: Findings) -> None:
-    found.note("half day, before noon", await knock(played, FORCED_CLOSED), SERVED)
-    await until_clock(played.town, at("2027-03-25 12:00:00"))
+async def half_day(played: Scene, found: Findings, noon: datetime) -> None:
+    before = await knock(played, FORCED_CLOSED)
+    came_before(noon, played, before)
+    found.note("half day, before noon", before, SERVED)
+    await until_clock(played.town, noon)
     found.note("half day, noon", await knock(played, FORCED_CLOSED), AT_DOOR, CLOSED)
 
 
-async def summer(played: Scene, found: Findings) -> None:
-    found.note("summer, before four", await knock(played, FORCED_CLOSED), SERVED)
-    await until_clock(played.town, at("2027-07-01 16:00:00"))
+async def summer(played: Scene, found: Findings, four: datetime) -> None:
+    before = await knock(played, FORCED_CLOSED)
+    came_before(four, played, before)
+    found.note("summer, before four", before, SERVED)
+    await until_clock(played.town, four)
     found.note("summer, four", await knock(played, FORCED_CLOSED), AT_DOOR, CLOSED)
 
 
-async def eve(played: Scene, found: Findings) -> None:
+async def eve(played: Scene, found: Findings, _: datetime) -> None:
     found.note("midsommarafton", await knock(played), AT_DOOR, CLOSED)
 
 
-async def red_day(played: Scene, found: Findings) -> None:
+async def red_day(played: Scene, found: Findings, _: datetime) -> None:
     town = played.town
     await force(town, "tvangsoppen", "open")
     await force(town, "utgangen", "open", for_s=-1)
@@ -251,7 +286,7 @@ async def red_day(played: Scene, found: Findings) -> None:
     found.note("red day, on to a word", rung[TO_ANNOUNCEMENT], AT_DOOR, CLOSED, "sv/oppettider")
 
 
-async def meeting(played: Scene, found: Findings) -> None:
+async def meeting(played: Scene, found: Findings, _: datetime) -> None:
     town = played.town
     await force(town, "tvangsstangd", "closed")
     await force(town, "utgangen", "closed", for_s=-1)
@@ -270,27 +305,68 @@ async def meeting(played: Scene, found: Findings) -> None:
     found.note("exception: open", extra, BY_WATER)
 
 
-Moment = tuple[str, Play]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What is played around, or at, a moment."""
+
+    play: Play
+    edges: tuple[str, ...]
+    """The moment, and the same on later dates, should the machine be too slow: ivrd takes a clock
+    that runs backwards for a fault."""
+    before: timedelta = timedelta()
+    """So long before it the clock is set."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """How one town is played."""
+
+    is_watched: bool
+    """By ivrd."""
+    took: timedelta
+    """To set its clock, the last time."""
+
+
+SOON = timedelta(seconds=8)
 
 TOWNS: tuple[tuple[Moment, ...], ...] = (
     (
-        ("2026-12-25 12:00:00", red_day),
-        ("2027-02-01 07:59:52", opening),
-        ("2027-03-25 11:59:52", half_day),
+        Moment(
+            play=opening,
+            edges=("2027-02-01 08:00:00", "2027-02-08 08:00:00", "2027-02-15 08:00:00"),
+            before=SOON,
+        ),
+        Moment(play=red_day, edges=("2027-12-25 12:00:00",)),
+        Moment(
+            play=half_day,
+            edges=("2028-04-13 12:00:00", "2029-03-29 12:00:00"),
+            before=SOON,
+        ),
     ),
     (
-        ("2027-01-01 12:00:00", red_day),
-        ("2027-02-01 16:29:48", closing),
+        Moment(play=red_day, edges=("2027-01-01 12:00:00",)),
+        Moment(
+            play=closing,
+            edges=("2027-02-01 16:30:00", "2027-02-08 16:30:00", "2027-02-15 16:30:00"),
+            before=timedelta(seconds=12),
+        ),
     ),
     (
-        ("2027-02-03 09:30:00", meeting),
-        ("2027-06-25 10:00:00", eve),
-        ("2027-07-01 15:59:52", summer),
+        Moment(play=meeting, edges=("2027-02-03 09:30:00",)),
+        Moment(play=eve, edges=("2027-06-25 10:00:00",)),
+        Moment(
+            play=summer,
+            edges=("2027-07-01 16:00:00", "2027-07-08 16:00:00", "2027-07-15 16:00:00"),
+            before=SOON,
+        ),
     ),
 )
 """Beside each other; in each the clock is set from one moment to the next by a restart."""
 
 EARLIER = timedelta(minutes=10)
+
+USUALLY = timedelta(seconds=2)
+"""What it takes to set the clock; where it takes more, so does everything else."""
 
 
 async def knows_of_restart(town: Municipality, connects: float) -> bool:
@@ -301,30 +377,44 @@ async def connects_of(town: Municipality) -> float:
     return (await metrics(town))['ivrd_ami_connects_total{system="pbx1"}']
 
 
-async def set_clock(town: Municipality, moment: str) -> None:
+async def set_clock(town: Municipality, moment: datetime) -> None:
     connects = 0.0 if town.daemon is None else await connects_of(town)
-    await town.pbx.restart(at=at(moment))
+    await town.pbx.restart(at=moment)
     if town.daemon is not None:
         is_there = functools.partial(knows_of_restart, town, connects)
-        await town.until(is_there, what="ivrd is there again", within_s=20)
+        await town.until(is_there, what="ivrd is there again", within_s=60)
+
+
+async def one_moment(town: Municipality, moment: Moment, stage: Stage) -> Findings:
+    """Play a moment, on a later date once more when the machine was too slow."""
+    is_kept = moment.play in (closing, meeting) and stage.is_watched
+    name = f"way_in_{moment.play.__name__}" if is_kept else None
+    for edge in moment.edges:
+        before = moment.before + 2 * max(timedelta(), stage.took - USUALLY)
+        began_s = time.monotonic()
+        await set_clock(town, at(edge) - before)
+        stage.took = timedelta(seconds=time.monotonic() - began_s)
+        found = Findings()
+        try:
+            async with scene(town, name, is_orderly=stage.is_watched) as played:
+                await moment.play(played, found, at(edge))
+                await played.hang_up_all()
+                await found.look(town)
+        except TooSlow:
+            continue
+        return found
+    raise LabError(f"the machine is too slow for {moment}")
 
 
 async def all_moments(moments: tuple[Moment, ...], runner: str) -> list[Findings]:
     """Play one moment after the other in a town; return what was found."""
-    first = at(moments[0][0]) - EARLIER
+    first = at(moments[0].edges[0]) - EARLIER
     plan, is_watched = dataclasses.replace(PLAN, starts_at=first), runner == "ivrd"
-    findings = []
+    began_s = time.monotonic()
     async with Municipality.start(plan, with_daemon=is_watched) as town:
-        for moment, play in moments:
-            await set_clock(town, moment)
-            found = Findings()
-            name = f"way_in_{play.__name__}" if play in (closing, meeting) else None
-            async with scene(town, name if is_watched else None, is_orderly=is_watched) as played:
-                await play(played, found)
-                await played.hang_up_all()
-                found.look(town)
-            findings.append(found)
-    return findings
+        took = timedelta(seconds=time.monotonic() - began_s)
+        stage = Stage(is_watched=is_watched, took=took)
+        return [await one_moment(town, moment, stage) for moment in moments]
 
 
 @pytest.mark.parametrize("runner", ["ivrd", "dialplan"])

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ivrd.core.events import LineClosed, NoticeTold
-from tests.e2e.scene import metrics, scene
+from tests.e2e.scene import Caller, metrics, scene
 from tests.e2e.towns import town_fixture
 from tests.e2e.way_in import (
     LEAK,
@@ -15,6 +15,7 @@ from tests.e2e.way_in import (
     SHEET,
     SHUT,
     SITE_NUMBERS,
+    STAY_S,
     WATER,
     Way,
     desk,
@@ -29,11 +30,34 @@ from tests.lab.municipality import Municipality, desks
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SHORT = """
+[[menus]]
+name = "kort"
+prompt = "huvudmeny"
+choices = { 1 = "vaxel" }
+stay_choice = "kc"
+stay_after_s = 2
+"""
+"""For callers who stay after the notice."""
+
+STAY = f"stay_after_s = {STAY_S}\n"
+LONG_STAY = "stay_after_s = 6\n"
+"""Of the others: ivrd is to be killed before anybody's time is over."""
+
+LEAK_LINE = f'number = "{LEAK}"\nmenu = '
+
+NOTICE = "En vattenläcka lagas på Storgatan."
+LONG_NOTICE = f"{NOTICE} Vattnet är avstängt i kvarteren runt torget."
+"""ivrd is to be killed while it is heard."""
+
 town = town_fixture(
     FloorPlan(
         prompts=True,
-        sheet=SHEET,
-        way_in=MENUS + LINES + NOTICES,
+        sheet=SHEET.replace(NOTICE, LONG_NOTICE),
+        way_in=MENUS.replace(STAY, LONG_STAY)
+        + SHORT
+        + LINES
+        + NOTICES.replace(f'{LEAK_LINE}"huvudmeny"', f'{LEAK_LINE}"kort"'),
         queue_keys={"va": WATER},
         more_dialplan=SITE_NUMBERS,
         desks=(
@@ -67,10 +91,16 @@ async def test_killed_while_callers_are_everywhere(town: Municipality) -> None:
     await switch_on(town, "driftstorning")
     await force(town, "stangd", "closed")
     async with scene(town, is_orderly=False) as played:
-        heard_before = await played.ring(line=LEAK)
-        over = await played.watch.first(NoticeTold, lambda e: e.is_over)
-        assert over.call_id == heard_before.call_id
-        callers = await asyncio.gather(*(walk(played, way) for way in BEFORE.values()))
+
+        async def hears_the_notice() -> Caller:
+            caller = await played.ring(line=LEAK)
+            over = await played.watch.first(NoticeTold, lambda e: e.is_over)
+            assert over.call_id == caller.call_id
+            return caller
+
+        heard_before, *callers = await asyncio.gather(
+            hears_the_notice(), *(walk(played, way) for way in BEFORE.values())
+        )
         closed, in_notice, gives_up = await asyncio.gather(
             *(played.ring(line=line) for line in (SHUT, LEAK, LEAK))
         )
@@ -86,13 +116,13 @@ async def test_killed_while_callers_are_everywhere(town: Municipality) -> None:
             await caller.press("1")
         everybody = (heard_before, *callers, closed, in_notice, gives_up)
         for caller in everybody:
-            await caller.gone(within_s=25)
+            await caller.gone(within_s=60)
         await town.start_daemon()
         await played.collect()
     came_to = [told(played.of(caller)).rpartition(" | ")[0] for caller in callers]
     assert came_to == [way.comes_to for way in BEFORE.values()]
-    assert told(played.of(heard_before)) == "huvudmeny | sv | kc answered | resolved"
-    assert told(played.of(in_notice)) == "huvudmeny | sv | kc answered | resolved"
+    assert told(played.of(heard_before)) == "kort | sv | kc answered | resolved"
+    assert told(played.of(in_notice)) == "kort | sv | kc answered | resolved"
     assert told(played.of(gives_up)) == "- | - | informed"
     assert told(played.of(closed)) == "- | - | closed"
     assert prompts_heard(town, closed) == ["sv/stangt"]

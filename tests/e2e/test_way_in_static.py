@@ -147,7 +147,7 @@ async def test_whatever_is_typed_leads_where_the_core_says(town: Municipality, r
         ways = [Way(does=row.deeds(), comes_to="", line=NUMBERS[row.line]) for row in expected]
         callers = await walk_all(played, ways)
         for caller in callers:
-            await caller.gone(within_s=30)
+            await caller.gone(within_s=60)
     led = [by_facts(played.of(caller)) for caller in callers]
     assert dict(zip(expected, led, strict=True)) == expected
     # The draw was worth it: all queues, a way out of them, languages, and menus of any depth.

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -12,20 +15,38 @@ from tests.lab.floor_plan import FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.root import print_progress
 
+ZONE = ZoneInfo("Europe/Stockholm")
 
-def town_fixture(plan: FloorPlan) -> Callable[..., object]:
-    """Return a fixture that runs one town for all scenarios of a module."""
+LONGEST = timedelta(minutes=8)
+"""No town of a module lives so long."""
+
+
+def town_fixture(plan: FloorPlan, *, is_within_a_day: bool = False) -> Callable[..., object]:
+    """Return a fixture that runs one town for all scenarios of a module.
+
+    Args:
+        plan: Of the town.
+        is_within_a_day: Its scenarios count what happened today, so midnight must not pass.
+    """
 
     @pytest_asyncio.fixture(scope="module", loop_scope="module")
     async def town(request: pytest.FixtureRequest) -> AsyncIterator[Municipality]:
         failed_before = request.session.testsfailed
-        async with hosted(plan) as running:
+        starts_at = clear_of_midnight(datetime.now(UTC)) if is_within_a_day else plan.starts_at
+        async with hosted(dataclasses.replace(plan, starts_at=starts_at)) as running:
             yield running
             if request.session.testsfailed > failed_before:
                 for directory in (running.directory, running.pbx.log_path.parent):
                     print_progress(f"logs are kept in {keep_logs(directory, name='e2e')}")
 
     return town
+
+
+def clear_of_midnight(now: datetime) -> datetime | None:
+    """Return when a town is to start so that its day does not end; None for now."""
+    later = now + LONGEST
+    is_over = later.astimezone(ZONE).date() != now.astimezone(ZONE).date()
+    return later if is_over else None
 
 
 @contextlib.asynccontextmanager

@@ -95,6 +95,11 @@ class Prometheus:
         told = (await self._http.get("/api/v1/alerts")).json()["data"]["alerts"]
         return {one["labels"]["alertname"] for one in told if one["state"] == "firing"}
 
+    async def fired(self) -> set[str]:
+        """Return the names of the alerts that fired within the last hour, for however short."""
+        told = await self.ask('last_over_time(ALERTS{alertstate="firing"}[1h])')
+        return {sample.labels["alertname"] for sample in told}
+
     async def _until_ready(self, child: Child) -> None:
         deadline = time.monotonic() + START_S_MAX
         while time.monotonic() < deadline:
