@@ -119,7 +119,7 @@ class Site:
         """
         self.place, self.is_open = "", asyncio.Event()
         self.access = AccessBook(config.access, zone=config.time_zone, now=now)
-        self.stream = EventStream(start=secrets.token_hex(4))
+        self.stream = EventStream(start=secrets.token_hex(4), now=now)
         self._web = config.web
         self._trackers, self._switches = trackers, switches
         self._agents = self._wire_agents(pbxes, now)

@@ -7,10 +7,10 @@ An unknown figure is "?", and one that has no value without traffic is a dash: n
 zero. A wait past its goal is marked by a sign, not by colour alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +33,12 @@ COLUMNS = (
 )
 """Short enough for a terminal of 80 characters; LEGEND says the rest."""
 
+LEAST_FIRST = (8, 2, 7, 5, 4, 6, 9)
+"""Which go first in a narrow terminal; who waits, how long, and the agents stay."""
+
+NAME_WIDTH_MIN, MEASURED_WIDTH = 13, 250
+"""Characters: of a queue's name before it goes on below, and of a line that is wide enough."""
+
 LATE = "!"
 
 LEGEND = (
@@ -43,7 +49,7 @@ LEGEND = (
 
 def table(floor: Json, zone: tzinfo) -> RenderableType:
     """Return the whole picture: queues, lines, and what is wrong."""
-    parts: list[RenderableType] = [_queues(objects(floor.get("queues")))]
+    parts: list[RenderableType] = [FittingTable(objects(floor.get("queues")))]
     closed = [line for line in objects(floor.get("lines")) if line["state"] != "open"]
     parts += [Text(_closed(line, zone)) for line in closed]
     parts += [Text(f"! {fault}", style="bold red") for fault in texts(floor.get("faults"))]
@@ -77,14 +83,41 @@ def texts(value: object) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list) else []
 
 
-def _queues(queues: Sequence[Json]) -> Table:
-    found = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    found.add_column("Kö\nqueue", no_wrap=True)
-    for swedish, english in COLUMNS:
-        found.add_column(f"{swedish}\n{english}", justify="right", no_wrap=True)
-    for queue in queues:
-        found.add_row(*_row(queue), style="" if queue["is_synced"] else "dim")
-    return found
+class FittingTable:
+    """The queues in as many columns as the terminal has room for: no figure is ever cut."""
+
+    def __init__(self, queues: Sequence[Json]) -> None:
+        """Take them; the width is known when they are printed."""
+        self._queues = queues
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        """Yield the table, and which columns had no room."""
+        hidden: tuple[int, ...] = ()
+        wide = options.update(width=MEASURED_WIDTH)
+        for number in range(len(LEAST_FIRST) + 1):
+            hidden = LEAST_FIRST[:number]
+            if console.measure(self._table(hidden), options=wide).minimum <= options.max_width:
+                break
+        yield self._table(hidden)
+        if hidden:
+            names = ", ".join("{} ({})".format(*COLUMNS[place]) for place in sorted(hidden))
+            yield Text(f"för smalt för / too narrow for: {names}", style="dim")
+
+    def _table(self, hidden: Collection[int]) -> Table:
+        found = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        rows = [_row(queue) for queue in self._queues]
+        # A name may go on in a second line; a figure may not.
+        found.add_column("Kö\nqueue", min_width=NAME_WIDTH_MIN, overflow="fold")
+        shown = [place for place in range(len(COLUMNS)) if place not in hidden]
+        for place in shown:
+            width = max(len(text) for text in (*COLUMNS[place], *(row[place + 1] for row in rows)))
+            found.add_column("\n".join(COLUMNS[place]), justify="right", min_width=width)
+        for queue, (name, *figures) in zip(self._queues, rows, strict=True):
+            cells = (figures[place] for place in shown)
+            found.add_row(name, *cells, style="" if queue["is_synced"] else "dim")
+        return found
 
 
 def _row(queue: Json) -> list[str | Text]:

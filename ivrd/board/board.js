@@ -3,7 +3,7 @@
 // long somebody has waited since the state was told.
 
 import { $, element, settle } from "./board_rows.js";
-import { floor, forget, queueStatuses, queueTitle, sinceToldS } from "./board_floor.js";
+import { floor, forget, queueStatuses, queueTitle, sinceToldS, toldAt } from "./board_floor.js";
 import { callersMoved, learnRights, lineRow, look, paintActs } from "./board_acts.js";
 import { dayMoved, listen as listenToDay, lookAtDay, paintDay } from "./board_curve.js";
 import { DASH, clock, count, duration, say, screen, time } from "./board_words.js";
@@ -130,7 +130,7 @@ function gone(one) {
 
 function takeQueue(one) {
   const key = `${one.system}/${one.queue}`;
-  floor.queues.set(key, { key, status: one, at: performance.now() });
+  floor.queues.set(key, { key, status: one, at: toldAt(one) });
   callersMoved();
 }
 
@@ -141,6 +141,7 @@ function listen() {
     if (then) then(event.data ? JSON.parse(event.data) : null);
     soon();
   });
+  on("clock", (one) => { floor.clock = { there: Date.parse(one.at), here: performance.now() }; });
   on("reset", forget);
   on("present");
   on("heartbeat");

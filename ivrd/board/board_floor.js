@@ -5,6 +5,8 @@ import { screen } from "./board_words.js";
 export const floor = {
   queues: new Map(), lines: new Map(), agents: new Map(), switches: new Map(), decisions: [],
   link: "wait", heardAt: 0,
+  // What time the server had when the connection began, and when that was here.
+  clock: null,
   // Agents who have logged out while this page looked on: they can be logged in again.
   left: new Set(),
 };
@@ -15,6 +17,16 @@ export function forget() {
   floor.agents.clear();
   floor.switches.clear();
   floor.decisions = [];
+}
+
+const BEGINNING_MS = 10000;
+
+// When a status was told, by this page's clock: at the beginning of a connection it may be minutes
+// old, for it is told when it changes; what comes later has just been told.
+export function toldAt(status) {
+  const now = performance.now();
+  if (!floor.clock || now - floor.clock.here > BEGINNING_MS) return now;
+  return Math.min(now, floor.clock.here + Date.parse(status.at) - floor.clock.there);
 }
 
 export function queueStatuses() {

@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 
 from ivrd import private_file
 from ivrd.errors import ConfigError
@@ -17,10 +16,10 @@ from ivrd.reports.document import Document
 from ivrd.reports.exports import csv_of, json_of, xlsx_of
 from ivrd.reports.html import as_html
 from ivrd.reports.pdf import as_pdf
-from ivrd.reports.text import as_text
+from ivrd.reports.text import WIDTH_MAX, FittingGrid, as_text
 
-WIDTH_MIN, WIDTH_MAX = 100, 250
-"""Characters of a line in a file or a pipe."""
+WIDTH_MIN = 100
+"""Characters of a line in a file or a pipe; WIDTH_MAX at most."""
 
 
 class Format(StrEnum):
@@ -88,7 +87,7 @@ def _width(text: RenderableType) -> int:
     measured = [
         wide.measure(part).maximum
         for part in (text.renderables if isinstance(text, Group) else ())
-        if isinstance(part, Table)
+        if isinstance(part, FittingGrid)
     ]
     return max([WIDTH_MIN, *measured])
 

@@ -14,7 +14,9 @@ Rules
     5. What somebody may not see is left out, by the lines that an event belongs to.
     6. A viewer holds no events, only the number of the last one: what has come since goes out in
        one piece, which is put together once for all who see the same and stand at the same place.
-    7. Viewers are given something one after the other, VIEWERS_PER_TURN in each turn of the loop:
+    7. Who comes is told the time (`clock`) before all else, because a state is told when it
+       changes: without it a wait of minutes would look as if it began when the viewer came.
+    8. Viewers are given something one after the other, VIEWERS_PER_TURN in each turn of the loop:
        who asks something else meanwhile never waits for all of them.
 """
 
@@ -23,6 +25,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from ivrd.access import Deed, Grant, Person
@@ -154,13 +157,15 @@ class EventStream:
         refused: Viewers who came when there was no room.
     """
 
-    def __init__(self, *, start: str) -> None:
+    def __init__(self, *, start: str, now: Callable[[], datetime]) -> None:
         """Begin with nobody.
 
         Args:
             start: Names this start in ids, so that an id of an earlier one is not taken for ours.
+            now: The time that states are stamped with.
         """
         self._start = start
+        self._now = now
         self._number = 0
         self._remembered: deque[Change] = deque(maxlen=REMEMBERED_MAX)
         self._present: dict[tuple[str, str], Change] = {}
@@ -252,7 +257,9 @@ class EventStream:
         viewer = _Viewer()
         self._turns.viewers[viewer] = None
         try:
-            yield b"retry: %d\n\n" % RETRY_MS
+            # A state may be minutes old: by this its reader can tell how old.
+            told = json.dumps({"at": self._now().isoformat()}).encode()
+            yield b"retry: %d\n\nevent: clock\ndata: %s\n\n" % (RETRY_MS, told)
             for payload in beginning:
                 await self._turn(viewer)
                 yield payload

@@ -16,7 +16,8 @@ from ivrd.web.problems import told
 
 DESCRIPTION = """Server-sent events.
 
-First `reset`, the last state of each thing, and `present`; then changes as they happen: `queue`
+First `clock`, the time, by which each state's `at` tells how old it is; `reset`, the last state of
+each thing, and `present`; then changes as they happen: `queue`
 (as /api/queues/{system}/{queue}), `line` (as in /api/lines), `agent` (as in /api/agents), `switch`
 (as in /api/switches), `decision` (as in /api/decisions), `act` (as in /api/audit, to whoever may
 see that), `gone` (a thing that is no more). With `Last-Event-ID`, only what came since. `heartbeat`

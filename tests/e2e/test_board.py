@@ -90,6 +90,11 @@ async def test_callers_are_seen_as_they_come_wait_and_go(town: Municipality) -> 
         assert "late" in (await card.get_attribute("class") or "")
         await take_picture(page, "board")
         assert await violations(page) == ""
+        # Who opens the board now sees the whole wait, though nothing has changed for a while.
+        seen_s = seconds(await longest.inner_text())
+        async with board(town) as late:
+            theirs = late.locator('.queue[data-queue="vaxel"] .big dd').nth(1)
+            assert seconds(await theirs.inner_text()) >= seen_s - 1
         for caller in (first, second):
             await caller.hang_up()
             await caller.gone()
@@ -99,6 +104,11 @@ async def test_callers_are_seen_as_they_come_wait_and_go(town: Municipality) -> 
         await guided.gone()
         cases = page.locator('.queue[data-queue="kc"] .rest dd').last
         await expect(cases).to_have_text("1")
+
+
+def seconds(shown: str) -> int:
+    minutes, rest = shown.split(":")
+    return 60 * int(minutes) + int(rest)
 
 
 async def test_the_day_stands_beside_the_same_weekday_of_last_week(town: Municipality) -> None:

@@ -330,7 +330,7 @@ class Viewer:
                     self._texts = piece.removesuffix("\n\n").split("\n\n")
                 text = self._texts.pop(0)
                 parts = dict(line.split(": ", 1) for line in text.splitlines() if line)
-                if "event" in parts:
+                if parts.get("event", "clock") != "clock":
                     return parts["event"], json.loads(parts["data"]), parts.get("id", "")
 
     async def until(self, kind: str) -> tuple[list[tuple[str, Any]], str]:
@@ -410,7 +410,7 @@ async def test_who_gets_other_rights_while_watching_comes_back_for_all_of_it(
     monkeypatch.setattr(events, "KEEP_ALIVE_S", 0.01)
     vera = Person(name="vera", grants=(Grant(role=Role.VIEWER),))
     lead = Person(name="vera", grants=(*vera.grants, Grant(role=Role.SUPERVISOR)))
-    stream, present = EventStream(start="x"), [vera]
+    stream, present = EventStream(start="x", now=lambda: datetime.now(UTC)), [vera]
     watched = stream.watch(lambda: present[0], last_id=None)
     assert b"reset" in [await anext(watched) for _ in range(3)][1]
     present[0] = lead
@@ -440,7 +440,7 @@ async def test_an_agent_who_logs_out_is_told_to_those_who_may_see_it(town: Town)
 
 
 async def test_a_viewer_who_takes_nothing_is_let_go_and_the_others_get_all() -> None:
-    stream = EventStream(start="x")
+    stream = EventStream(start="x", now=lambda: datetime.now(UTC))
     vera = Person(name="vera", grants=(Grant(role=Role.VIEWER),))
     slow, quick = (stream.watch(lambda: vera, last_id=None) for _ in range(2))
     for viewer in (slow, quick):

@@ -101,7 +101,7 @@ def test_each_viewer_gets_each_event_that_it_may_see_once_and_in_order(
     steps: list[tuple[str, str | None]], piece_bytes: int
 ) -> None:
     async def play() -> None:
-        stream = EventStream(start="x")
+        stream = EventStream(start="x", now=lambda: AT)
         people = {
             "all": Person(name="vera", grants=(Grant(role=Role.VIEWER),)),
             "one": Person(

@@ -1,5 +1,6 @@
 """What a reload takes out of the configuration is gone for those who watch, too."""
 
+from datetime import UTC, datetime
 from typing import cast
 
 from pydantic import BaseModel
@@ -9,6 +10,8 @@ from ivrd.web.changes import ChangeTeller
 from ivrd.web.decisions_now import LatestDecisions
 from ivrd.web.events import EventStream
 from ivrd.web.looks import Sights
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 class ALine(BaseModel):
@@ -26,7 +29,7 @@ class Configured:
 
 
 def test_a_line_that_a_reload_takes_out_is_gone() -> None:
-    stream = EventStream(start="one")
+    stream = EventStream(start="one", now=lambda: AT)
     configured = Configured("kommunen", "avfall")
     teller = ChangeTeller(stream, cast("Sights", configured), LatestDecisions())
     told: list[tuple[str, str]] = []
@@ -43,7 +46,7 @@ def test_a_line_that_a_reload_takes_out_is_gone() -> None:
 
 
 def test_a_switch_that_a_reload_takes_out_is_gone() -> None:
-    stream = EventStream(start="one")
+    stream = EventStream(start="one", now=lambda: AT)
     teller = ChangeTeller(stream, cast("Sights", Configured()), LatestDecisions())
     stream.publish("switch", "notice/old", "{}", deed=Deed.SEE_CALLS, lines=None)
     teller._tell_switches()
