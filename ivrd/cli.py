@@ -138,6 +138,7 @@ def main() -> None:
     except BaseExceptionGroup as group:
         sys.exit(_end_of(group))
     except Exception:
+        _hide_locals()
         log.exception("ivrd_failed")
         sys.exit(BUG)
 
@@ -147,10 +148,25 @@ def version() -> None:
     typer.echo(__version__)
 
 
+def _hide_locals() -> None:
+    """Let a bug be told masked, where no command has set up the log.
+
+    By itself structlog prints every local variable: callers' numbers, and what they rang about.
+    """
+    if structlog.is_configured():
+        return
+    # Here and not above: no command that does what it should needs them.
+    from ivrd.config import LogConfig
+    from ivrd.log import configure
+
+    configure(LogConfig(form="console"))
+
+
 def _end_of(group: BaseExceptionGroup[BaseException]) -> int:
     """Tell what ended the daemon's tasks, and return the exit code."""
     bugs = group.subgroup(lambda error: not isinstance(error, IvrdError | OSError))
     if bugs is not None:
+        _hide_locals()
         log.error("ivrd_failed", exc_info=bugs)
         return BUG
     complain(*(str(error) for error in _leaves(group)))

@@ -13,6 +13,7 @@ Source:
 import csv
 import io
 import re
+import textwrap
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._write_only import WriteOnlyWorksheet
+from openpyxl.worksheet.properties import PageSetupProperties
 
 RISKY = ("=", "+", "-", "@", "\t", "\r")
 """At the beginning of a text: a spreadsheet would calculate it."""
@@ -37,6 +40,12 @@ CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 WIDTH_MIN, WIDTH_MAX = 9, 60
 """Characters of a column."""
+
+A4 = 9
+"""By the number that ECMA-376 has for it."""
+
+LINE_POINTS, HEAD_SPARE = 15.0, 1
+"""The height of a line, and the characters of a column that bold letters take."""
 
 LONG_AGO = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's own stamps have no zone
 """Stands for "made at" within the file, which must not differ between two runs."""
@@ -64,6 +73,8 @@ class Sheet:
     title: str
     head: Sequence[str]
     rows: Iterable[Sequence[Cell]] = field(default=())
+    numbers_from: int | None = None
+    """The first column, from 0, of numbers that are told as text, and stand to the right."""
 
 
 def as_csv(sheet: Sheet) -> bytes:
@@ -93,11 +104,24 @@ def as_xlsx(sheets: Iterable[Sheet]) -> bytes:
         page = book.create_sheet(titles[-1])
         page.freeze_panes = "A2"
         rows = [list(row) for row in sheet.rows]
-        for number, width in enumerate(_widths(sheet.head, rows), start=1):
+        widths = _widths(sheet.head, rows)
+        for number, width in enumerate(widths, start=1):
             page.column_dimensions[get_column_letter(number)].width = width
-        page.append([_head(page, text) for text in sheet.head])
+        lines = max(map(_lines, sheet.head, widths), default=1)
+        page.row_dimensions[1].height = LINE_POINTS * lines
+        _print_on_paper(page)
+        page.append(
+            [
+                _head(page, text, is_number=_is_number(sheet, place))
+                for place, text in enumerate(sheet.head)
+            ]
+        )
         for row in rows:
-            page.append([_cell(page, value) for value in row])
+            cells = [_cell(page, value) for value in row]
+            for place, cell in enumerate(cells):
+                if _is_number(sheet, place):
+                    cell.alignment = Alignment(horizontal="right")
+            page.append(cells)
     made = io.BytesIO()
     book.save(made)
     return _without_time(made.getvalue())
@@ -134,11 +158,31 @@ def _cell(page: object, value: Cell) -> WriteOnlyCell:
     return cell
 
 
-def _head(page: object, text: str) -> WriteOnlyCell:
+def _is_number(sheet: Sheet, place: int) -> bool:
+    return sheet.numbers_from is not None and place >= sheet.numbers_from
+
+
+def _head(page: object, text: str, *, is_number: bool) -> WriteOnlyCell:
     cell = _cell(page, text)
-    cell.font = Font(bold=True)
-    cell.alignment = Alignment(wrap_text=True, vertical="top")
+    # Without a name some programs take a serif.
+    cell.font = Font(name="Calibri", size=11, bold=True)
+    side = "right" if is_number else None
+    cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal=side)
     return cell
+
+
+def _lines(text: str, width: int) -> int:
+    """Return how many lines a text takes in a column; programs do not find it out by themselves."""
+    return max(1, len(textwrap.wrap(text, max(1, width - HEAD_SPARE))))
+
+
+def _print_on_paper(page: WriteOnlyWorksheet) -> None:
+    """Let a table be as wide as the paper, with its head on each sheet."""
+    page.page_setup.orientation = "landscape"
+    page.page_setup.paperSize = A4
+    page.page_setup.fitToWidth, page.page_setup.fitToHeight = 1, 0
+    page.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    page.print_title_rows = "1:1"
 
 
 def _title(wanted: str, taken: Sequence[str]) -> str:
@@ -155,7 +199,8 @@ def _widths(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[int]:
     for number, text in enumerate(head):
         texts = (_plain(row[number]) for row in rows if number < len(row))
         longest = max((len(each) for each in texts), default=0)
-        widths.append(min(WIDTH_MAX, max(WIDTH_MIN, longest + 2, len(text) // 2 + 2)))
+        word = max(map(len, text.split()), default=0)
+        widths.append(min(WIDTH_MAX, max(WIDTH_MIN, longest + 2, word + 3, len(text) // 2 + 2)))
     return widths
 
 

@@ -213,7 +213,11 @@ function button(one) {
     row.append(element("b", each.phone_code || "–"), ` ${nameOf(each)} (${clues})`);
     made.append(row);
   }
-  made.addEventListener("click", () => choose(one.id));
+  // In one column the case opens below all lists: a finger is taken there, a keyboard keeps its place.
+  made.addEventListener("click", async (event) => {
+    await choose(one.id);
+    if (event.detail > 0 && matchMedia("(max-width: 56rem)").matches) $("panel").scrollIntoView();
+  });
   return made;
 }
 

@@ -142,6 +142,7 @@ def _grid(grid: Grid) -> Sheet:
         title=grid.title,
         head=[grid.corner, "formula", *heads],
         rows=[[row.title, row.formula, *row.cells] for row in grid.rows],
+        numbers_from=2,
     )
 
 
