@@ -15,12 +15,16 @@ def test_reserved_ports_differ_until_released() -> None:
 
 
 def test_released_port_is_reserved_again() -> None:
-    first = reserve_port()
-    first.release()
-    first.release()
-    again = reserve_port()
-    again.release()
-    assert again.first == first.first
+    def is_reserved_again() -> bool:
+        first = reserve_port()
+        first.release()
+        first.release()
+        again = reserve_port()
+        again.release()
+        return again.first == first.first
+
+    # Another run of the lab may take it in between, and not each time.
+    assert any(is_reserved_again() for _ in range(10))
 
 
 def test_ranges_do_not_overlap_and_start_even() -> None:
@@ -37,9 +41,9 @@ def test_ranges_do_not_overlap_and_start_even() -> None:
 
 def test_port_that_another_program_holds_is_passed_over() -> None:
     free = reserve_port()
-    free.release()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((LOOPBACK, free.first))
+        free.release()  # Only now, or another run of the lab might bind it first.
         lease = reserve_port()
         lease.release()
     assert lease.first != free.first
