@@ -258,7 +258,9 @@ async def test_watching_a_queue_that_was_never_there_ends_at_once(tmp_path: Path
 
 
 async def test_a_daemon_that_has_no_time_does_not_look_well(tmp_path: Path) -> None:
-    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Else the asking end may find nobody who takes its question.
+        await reader.readline()
         writer.write(b'{"ok": false, "error": "busy", "text": "too many ask at once"}\n')
         writer.close()
 
