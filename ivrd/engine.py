@@ -153,7 +153,7 @@ class Engine:
         self._told: deque[Told] = deque()
         """Decisions that are carried out, and not told yet; about as many as moves at once."""
         self._parted: SnapshotTaken | None = None
-        """The last one that was looked at for what may come before it."""
+        """The one that waits for its parts."""
         self._has_news = asyncio.Event()
         self._observers: list[Callable[[Effect], None]] = []
         self._plan_faults = PlanFaults()
@@ -306,11 +306,16 @@ class Engine:
 
     def _parts_of(self, event: SnapshotTaken) -> tuple[SnapshotTaken, ...]:
         tracker = self._trackers.get(event.system)
-        if tracker is None or event.is_part or event is self._parted:
+        if tracker is None or event.is_part:
             return ()
-        # Once: a part that breaks us leaves its callers to the whole.
-        self._parted = event
-        return resync.parts(tracker.book, event)
+        if event is self._parted:
+            # Once: a part that breaks us leaves its callers to the whole.
+            self._parted = None
+            return ()
+        parts = resync.parts(tracker.book, event)
+        if parts:
+            self._parted = event
+        return parts
 
     def _seconds_to_deadline(self) -> float | None:
         waits = [

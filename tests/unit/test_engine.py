@@ -312,6 +312,7 @@ async def test_a_crowd_is_let_in_in_turns_and_before_what_waits() -> None:
     await asyncio.wait([task])
     assert turns >= 2
     assert all(waiting >= 4 * CALLERS_PER_PART for is_synced, waiting in told if is_synced)
+    assert engine._parted is None, "nothing is held that has been applied"
 
 
 async def test_a_part_that_breaks_us_leaves_its_callers_to_the_whole(
