@@ -391,7 +391,9 @@ def ask(directory: Path, question: Json, *, within_s: float) -> Json:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.settimeout(within_s)
         asking.connect(str(directory / SOCKET_NAME))
-        asking.sendall(json.dumps(question).encode() + b"\n")
+        # A daemon that has no time answers and closes without reading: the answer is there to read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            asking.sendall(json.dumps(question).encode() + b"\n")
         with asking.makefile("rb") as file:
             line = file.readline(ANSWER_BYTES_MAX)
     answer = json.loads(line)
