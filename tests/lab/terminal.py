@@ -7,7 +7,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-DONE_S_MAX = 60.0
+DONE_S_MAX = 180.0
 """Measured 1 s; the machine may be busy with other tests."""
 
 
