@@ -12,15 +12,17 @@ import functools
 import itertools
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from ivrd.core.days import SpecialDay
 from ivrd.core.events import CallArrived
+from ivrd.red_days import marks
 from tests.e2e.scene import Caller, Scene, metrics, scene, until_true
 from tests.e2e.way_in import (
     MENUS,
@@ -42,20 +44,55 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ZONE = ZoneInfo("Europe/Stockholm")
 
+YEAR = datetime.now(ZONE).year + 1
+"""A PBX's clock can only be ahead."""
+
+
+def weekdays(month: int, weekday: int) -> list[date]:
+    """Return each such day of a month of YEAR; 0 is Monday."""
+    days = (date(YEAR, month, 1) + timedelta(days=number) for number in range(28))
+    return [day for day in days if day.weekday() == weekday]
+
+
+MONDAYS = weekdays(2, 0)
+"""In winter; none of them is a red day."""
+
+TRAINING_DAY = weekdays(2, 2)[0]
+"""A Wednesday."""
+
+THURSDAYS = weekdays(7, 3)
+"""In summer."""
+
+
+def days_called(name: SpecialDay, *, first: int, last: int) -> list[date]:
+    """Return when this day is in each of these years."""
+    return [day for day, mark in marks(first, last).items() if name in mark.special_days]
+
+
+HALF_DAYS = days_called(SpecialDay.SKARTORSDAGEN, first=YEAR + 1, last=YEAR + 2)
+
+EVES = days_called(SpecialDay.MIDSOMMARAFTON, first=YEAR, last=YEAR)
+
+
+def each(days: Iterable[date], clock: str) -> tuple[str, ...]:
+    """Return these days at a time of the clock."""
+    return tuple(f"{day} {clock}" for day in days)
+
+
 SAMPLE = Path(__file__).resolve().parents[2] / "config" / "ivrd.toml"
 
 HOURS = "\n".join(re.findall(r"(?ms)^\[\[hours\]\].*?(?=^\s*$)", SAMPLE.read_text("utf-8")))
 """Those of the example."""
 
-EXCEPTIONS = """
+EXCEPTIONS = f"""
 [[hours]]
 name = "undantag"
-week = { mon-sun = "8.00-16.00" }
-exceptions = [ { date = 2027-02-03, open = "closed", reason = "Utbildning" } ]
+week = {{ mon-sun = "8.00-16.00" }}
+exceptions = [ {{ date = {TRAINING_DAY}, open = "closed", reason = "Utbildning" }} ]
 [[hours]]
 name = "extra"
-week = { sun = "8.00-9.00" }
-exceptions = [ { date = 2027-02-03, open = "8.00-12.00", reason = "Extra" } ]
+week = {{ sun = "8.00-9.00" }}
+exceptions = [ {{ date = {TRAINING_DAY}, open = "8.00-12.00", reason = "Extra" }} ]
 """
 
 CLOSES, SERVES, OPENED = "0846500460", "0846500461", "0846500462"
@@ -333,30 +370,30 @@ TOWNS: tuple[tuple[Moment, ...], ...] = (
     (
         Moment(
             play=opening,
-            edges=("2027-02-01 08:00:00", "2027-02-08 08:00:00", "2027-02-15 08:00:00"),
+            edges=each(MONDAYS, "08:00:00"),
             before=SOON,
         ),
-        Moment(play=red_day, edges=("2027-12-25 12:00:00",)),
+        Moment(play=red_day, edges=(f"{YEAR}-12-25 12:00:00",)),
         Moment(
             play=half_day,
-            edges=("2028-04-13 12:00:00", "2029-03-29 12:00:00"),
+            edges=each(HALF_DAYS, "12:00:00"),
             before=SOON,
         ),
     ),
     (
-        Moment(play=red_day, edges=("2027-01-01 12:00:00",)),
+        Moment(play=red_day, edges=(f"{YEAR}-01-01 12:00:00",)),
         Moment(
             play=closing,
-            edges=("2027-02-01 16:30:00", "2027-02-08 16:30:00", "2027-02-15 16:30:00"),
+            edges=each(MONDAYS, "16:30:00"),
             before=timedelta(seconds=12),
         ),
     ),
     (
-        Moment(play=meeting, edges=("2027-02-03 09:30:00",)),
-        Moment(play=eve, edges=("2027-06-25 10:00:00",)),
+        Moment(play=meeting, edges=each([TRAINING_DAY], "09:30:00")),
+        Moment(play=eve, edges=each(EVES, "10:00:00")),
         Moment(
             play=summer,
-            edges=("2027-07-01 16:00:00", "2027-07-08 16:00:00", "2027-07-15 16:00:00"),
+            edges=each(THURSDAYS, "16:00:00"),
             before=SOON,
         ),
     ),

@@ -27,8 +27,11 @@ from tests.lab.root import OLDER_SUITE, Asterisk, find_asterisk, has_older
 
 SWEDEN = ZoneInfo("Europe/Stockholm")
 
-EVE = datetime(2027, 6, 25, 11, 59, 50, tzinfo=SWEDEN)
-"""Midsommarafton, ten seconds before noon."""
+NEXT_YEAR = datetime.now(SWEDEN).year + 1
+"""A PBX's clock can only be ahead."""
+
+EVE = datetime(NEXT_YEAR, 6, 25, 11, 59, 50, tzinfo=SWEDEN)
+"""In summer, ten seconds before noon."""
 
 NOON = EVE + timedelta(seconds=10)
 
@@ -242,8 +245,9 @@ async def test_a_boundary_of_the_day_is_met_as_the_clock_runs(asterisk: Asterisk
             ((event, _),) = await line.told.have("UserEvent", 1)
         if event["Was"]:
             break
-    assert event["Was"] < "2027-06-25 12:00:00" <= event["Here"] < "2027-06-25 12:01:00"
-    assert event["Was"] >= "2027-06-25 11:59:00"
+    day = f"{NEXT_YEAR}-06-25"
+    assert event["Was"] < f"{day} 12:00:00" <= event["Here"] < f"{day} 12:01:00"
+    assert event["Was"] >= f"{day} 11:59:00"
     assert stamp_of(event) >= NOON
 
 
@@ -253,7 +257,7 @@ async def test_the_clock_runs_on_over_a_restart_or_is_set_anew() -> None:
         await pbx.restart()
         again, again_s = pbx.now(), time.monotonic()
         assert timedelta() < again - before <= timedelta(seconds=again_s - before_s + ROUNDED_S)
-        new_year = datetime(2027, 12, 31, 23, 59, 0, tzinfo=SWEDEN)
+        new_year = datetime(NEXT_YEAR, 12, 31, 23, 59, 0, tzinfo=SWEDEN)
         await pbx.restart(at=new_year)
         latest = pbx.now()
         rows = await journal(pbx, ["QUEUESTART"] * 3)
