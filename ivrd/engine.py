@@ -60,7 +60,7 @@ INBOX_EVENTS_MAX = 100_000
 EVENTS_PER_TURN = 200
 """Events between two looks at the loop's other tasks: some 5 ms at 20 µs each."""
 
-TURN_S_MAX = 0.01
+TURN_S_MAX = 0.005
 """And no event more after so long: while a whole queue is moved one costs ten times as much, and a
 turn of the loop may last 50 ms with all that others do in it."""
 

@@ -32,10 +32,11 @@ LINES_EVERY_S = 1.0
 DECISIONS_PER_TURN = 20
 """As many as the engine tells in one: a rule that begins decides hundreds at once."""
 
-QUEUES_PER_TURN = 50
-"""Rendered between two looks at the loop's other tasks: some 3 ms."""
+QUEUES_PER_TURN = 12
+"""Rendered between two looks at the loop's other tasks: 1 to 2 ms, as whoever asks meanwhile, a
+scrape above all, waits for one such step in each turn that it needs."""
 
-AGENTS_PER_TURN = 100
+AGENTS_PER_TURN = 25
 """Told between two looks, likewise."""
 
 
