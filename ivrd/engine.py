@@ -23,7 +23,6 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from ivrd.core import resync
 from ivrd.core.decisions import RecordDecision, Told, decided
 from ivrd.core.effects import (
     CountChoice,
@@ -243,7 +242,7 @@ class Engine:
     def _apply_guarded(
         self, tracker: Tracker, event: Event, name: str
     ) -> tuple[tuple[Event, ...], tuple[Effect, ...]]:
-        """Return what the journal tells by an event, and what to do about it; a bug costs a call.
+        """Return what is to come first, and what to do about an event; a bug costs a call.
 
         What broke before the event was looked at is another call's deadline, which costs that call,
         or planning, which costs none: then the event is applied again.
@@ -253,6 +252,8 @@ class Engine:
                 if isinstance(event, JournalRead):
                     # Not applied itself: its stamp is later than what it tells.
                     return tracker.catch_up(event), ()
+                if isinstance(event, SnapshotTaken) and (parts := self._parts_of(tracker, event)):
+                    return (*parts, event), ()
                 return (), tracker.apply(event)
             except Exception as fault:
                 self._counters.count_failed_event(event.system, name)
@@ -295,26 +296,21 @@ class Engine:
     def _apply_some(self) -> None:
         ends_s = time.monotonic() + TURN_S_MAX
         for _ in range(min(EVENTS_PER_TURN, len(self._inbox))):
-            event = self._inbox.popleft()
-            if isinstance(event, SnapshotTaken) and (parts := self._parts_of(event)):
-                # Before all that waits, as above.
-                self._inbox.extendleft(reversed((*parts, event)))
-                return
-            self.apply(event)
+            self.apply(self._inbox.popleft())
             if time.monotonic() > ends_s:
                 return
 
-    def _parts_of(self, event: SnapshotTaken) -> tuple[SnapshotTaken, ...]:
-        tracker = self._trackers.get(event.system)
-        if tracker is None or event.is_part:
+    def _parts_of(self, tracker: Tracker, event: SnapshotTaken) -> tuple[SnapshotTaken, ...]:
+        if event.is_part:
             return ()
         if event is self._parted:
-            # Once: a part that breaks us leaves its callers to the whole.
             self._parted = None
             return ()
-        parts = resync.parts(tracker.book, event)
-        if parts:
-            self._parted = event
+        # Once, also when it breaks us, and when a part does: the whole has all of it.
+        self._parted = event
+        parts = tracker.parts(event)
+        if not parts:
+            self._parted = None
         return parts
 
     def _seconds_to_deadline(self) -> float | None:

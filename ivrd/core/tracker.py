@@ -130,6 +130,13 @@ class Tracker:
         is_own = isinstance(event, OwnReport) and not isinstance(event, DeadlinePassed)
         return is_own and not self.is_synced
 
+    def parts(self, snapshot: SnapshotTaken) -> tuple[SnapshotTaken, ...]:
+        """Return what is to be applied before a snapshot, and then it; mostly nothing."""
+        self._is_untouched = True
+        parts = resync.parts(self._book, snapshot)
+        self._is_untouched = False
+        return parts
+
     def catch_up(self, event: JournalRead) -> tuple[Event, ...]:
         """Return what the journal tells and we missed; to be applied before the snapshot."""
         for member in event.members:

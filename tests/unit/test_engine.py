@@ -315,13 +315,14 @@ async def test_a_crowd_is_let_in_in_turns_and_before_what_waits() -> None:
     assert engine._parted is None, "nothing is held that has been applied"
 
 
+@pytest.mark.parametrize(("broken", "faults"), [("open_part", 2), ("parts", 1)])
 async def test_a_part_that_breaks_us_leaves_its_callers_to_the_whole(
-    monkeypatch: pytest.MonkeyPatch,
+    broken: str, faults: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*args: object) -> None:
         raise AssertionError("planted")
 
-    monkeypatch.setattr(resync, "open_part", breaks)
+    monkeypatch.setattr(resync, broken, breaks)
     monkeypatch.setattr(resync, "CALLERS_PER_PART", 2)
     counters = FailCounter()
     engine = make_engine(Kept(), counters)
@@ -333,7 +334,8 @@ async def test_a_part_that_breaks_us_leaves_its_callers_to_the_whole(
             await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    assert counters.failed == ["SnapshotTaken"] * 2
+    assert counters.failed == ["SnapshotTaken"] * faults
+    assert engine._parted is None
     guides = engine.queue(SYSTEM, GUIDES)
     assert guides is not None
     assert (guides.waiting, guides.is_synced) == (3, True)
