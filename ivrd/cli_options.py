@@ -1,6 +1,6 @@
 """Options that several groups of commands share, what they mean, and how a fault is told.
 
-Here: the configuration's path, and which PBX. Not here: any command.
+Here: the configuration's path, which PBX, and which calls. Not here: any command.
 """
 
 from pathlib import Path
@@ -15,6 +15,14 @@ DEFAULT_CONFIG = Path("/etc/ivrd/ivrd.toml")
 
 ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", help="The configuration.", show_default=True)
+]
+
+Since = Annotated[
+    str | None, typer.Option("--from", help="Calls that arrived from then on; else yesterday.")
+]
+
+Until = Annotated[
+    str | None, typer.Option("--to", help="Calls that arrived before then; else a day.")
 ]
 
 

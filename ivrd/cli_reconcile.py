@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from ivrd import config, reconciliation, rules
-from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, complain, pbx_of
+from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, Since, Until, complain, pbx_of
 from ivrd.cli_period import period
 from ivrd.config import Config, PbxConfig
 from ivrd.core.ids import SystemName
@@ -28,12 +28,8 @@ DIFFERS = 1
 def reconcile_facts(
     config_path: ConfigPath = DEFAULT_CONFIG,
     *,
-    since: Annotated[
-        str | None, typer.Option("--from", help="Calls that arrived from then on; else yesterday.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", help="Calls that arrived before then; else a day.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     zone: Annotated[
         str, typer.Option(help="Of times without one, and of what a day is.")
     ] = "Europe/Stockholm",

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from ivrd import config, observed_days, rehearsal_plot, rehearsal_report, rules
-from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, pbx_of
+from ivrd.cli_options import DEFAULT_CONFIG, ConfigPath, Since, Until, pbx_of
 from ivrd.cli_period import period
 from ivrd.config import Config
 from ivrd.core.ids import QueueName, SystemName
@@ -37,12 +37,8 @@ def rehearse(
         Path | None,
         typer.Option(help="TOML with overflow tables, to play instead of those in force."),
     ] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", help="Calls that arrived from then on; else yesterday.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", help="Calls that arrived before then; else a day.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     queue_log: Annotated[
         Path | None, typer.Option(help="Days from a queue_log, instead of the database.")
     ] = None,
