@@ -15,6 +15,7 @@ Contract with the dialplan, the same for every route:
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -132,7 +133,9 @@ class Conversation:
         """
         self._writer.write(self._connection.send(line))
         if is_last and self._writer.can_write_eof():
-            self._writer.write_eof()
+            # Gone already when the caller hung up at this moment: the read below tells.
+            with contextlib.suppress(OSError):
+                self._writer.write_eof()
         event = await self._next_event()
         match event:
             case AgiAnswer(code=200):

@@ -200,6 +200,13 @@ async def _(pbx: Asterisk) -> None:
     pbx.reset()
 
 
+@hangup("end of stream right behind the key, before the hand-over")
+async def _(pbx: Asterisk) -> None:
+    await pbx.ask_for_menu()
+    await pbx.answer(WELCOME, "200 result=49 endpos=800")
+    pbx.close()
+
+
 @hangup("end of stream instead of the answer to the hand-over")
 async def _(pbx: Asterisk) -> None:
     await pbx.ask_for_menu()
