@@ -69,6 +69,18 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyDial:
+    """What came of the last dial for a caller whose agent was not known to have handed them on."""
+
+    entry_number: int
+    """The caller's last entry then, from 1."""
+    channel: CallId
+    """Which channel dialled: the caller's own, or one in their stead."""
+    status: str
+    """DIALSTATUS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One live call."""
 
@@ -109,6 +121,8 @@ class Call:
     answered_dials: tuple[ChannelId, ...] = ()
     """Phones that answered when dialled for this call, lately: an agent's behind a Local channel,
     or one whom the agent consults."""
+    early_dial: EarlyDial | None = None
+    """For a hand-over that is told late (hand_over.py, rule 8)."""
     third: ChannelId | None = None
     """The third party in a talk of three, while there."""
 

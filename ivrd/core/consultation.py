@@ -15,9 +15,12 @@ The rules
     3. With DestType App the caller takes the channel's place, and the queue goes on under the
        caller's id (asterisk#759). Else the channel stays in the queue, and stands for the caller.
        In the first case too a late AgentComplete of the agent's own stay may name the channel.
-    4. A consultation that ends by itself is forgotten.
+    4. A consultation that ends by itself is forgotten. The caller takes the channel's place before
+       Asterisk tells of it: so for ENDING_GRACE a channel that was hung up may still be taken over.
     5. A channel of rule 1 whose agent uses another phone is told only by the transfer. What was
        stored of it by then stays under its own name.
+    6. A channel that carries the caller on after a blind transfer told late looks like rule 1, and
+       stands for the caller as soon as the transfer is told.
 
 Source:
     tests/e2e/test_leaving_queues.py, on 22.10.1. AgentComplete of an answered consultation comes
@@ -25,19 +28,23 @@ Source:
 """
 
 from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
 
 from ivrd.core import entry_facts
 from ivrd.core.call import Call
 from ivrd.core.call_book import CallBook, device_of
-from ivrd.core.effects import Reach
+from ivrd.core.effects import Disposition, Effect, Reach
 from ivrd.core.events import (
     AttendedTransferred,
+    BlindTransferred,
     CallerJoined,
     ChannelHungUp,
     QueueExited,
     SnapshotTaken,
 )
-from ivrd.core.ids import CallId
+from ivrd.core.exits import is_refused
+from ivrd.core.ids import CallId, ChannelId
 from ivrd.core.stay import Closed, EntryState, Leaving, Talking, Waiting, legs_of
 
 INTO_APP = "App"
@@ -97,25 +104,57 @@ def merge(book: CallBook, call: Call, event: AttendedTransferred) -> CallId | No
     last = None if asking is None else _going_on(asking, event)
     if asking is None or last is None:
         return None
+    is_in_their_stead = event.destination != INTO_APP
+    _take_over(book, call, asking, last, event.at, is_in_their_stead=is_in_their_stead)
+    return asking.call_id
+
+
+def carry_on(book: CallBook, call: Call, event: BlindTransferred) -> CallId | None:
+    """Give a call the stay of the channel that carries the caller on, told before the transfer.
+
+    Returns:
+        The channel, which was taken for a consultation; None when there was none in a queue.
+    """
+    carrier = CallId(event.transferee_id or ChannelId(""))
+    asking = book.calls.get(carrier)
+    if asking is None or asking.consults_for != call.call_id:
+        return None
+    last = asking.entries[-1] if asking.entries else None
+    if last is None:
+        return None
+    _take_over(book, call, asking, last, event.at, is_in_their_stead=True)
+    return asking.call_id
+
+
+def _take_over(
+    book: CallBook,
+    call: Call,
+    asking: Call,
+    last: EntryState,
+    at: datetime,
+    *,
+    is_in_their_stead: bool,
+) -> None:
+    """Make a consultation's last stay the caller's next."""
     is_counted = asking.consults_for is None
     book.forget(asking)
     joined = CallerJoined(
-        at=event.at,
-        system=event.system,
+        at=at,
+        system=book.system,
         call_id=call.call_id,
-        linked_id=event.orig_transferer_id,
+        linked_id=ChannelId(asking.call_id),
         channel=call.channel,
         queue=last.stay.queue,
         position=0,
     )
     if call.entries:
         call = book.step(call, call.entries[-1], joined)
-    state = _adopted(call, asking, last)
+    state = _of_caller(call, last)
     if (phone := call.hand_overs[-1].recalls) is not None:
         book.forget_recall(call, phone)
     overs = (*call.hand_overs[:-1], replace(call.hand_overs[-1], reach=Reach.QUEUE, recalls=None))
     call = replace(call, entries=(*call.entries, state), hand_overs=overs)
-    if event.destination != INTO_APP:
+    if is_in_their_stead:
         call = replace(
             call,
             aliases=(*call.aliases, asking.call_id),
@@ -124,10 +163,10 @@ def merge(book: CallBook, call: Call, event: AttendedTransferred) -> CallId | No
         )
     book.keep(call)
     if not is_counted:
-        book.count_join(state.stay, is_move=False)
-        book.emit_of(call, (entry_facts.count_answer(state),) if isinstance(state, Talking) else ())
+        if not (isinstance(state, Closed) and is_refused(state)):
+            book.count_join(state.stay, is_move=False)
+        book.emit_of(call, _kept_back(state))
     book.touch(last.stay.queue)
-    return asking.call_id
 
 
 def _consultation_of(book: CallBook, call: Call, event: AttendedTransferred) -> Call | None:
@@ -147,32 +186,56 @@ def _going_on(asking: Call, event: AttendedTransferred) -> EntryState | None:
     last = asking.entries[-1] if asking.entries else None
     if isinstance(last, Waiting | Leaving | Talking):
         return last
-    if isinstance(last, Closed) and asking.consults_for is not None:
-        return last if event.target_id in legs_of(last) else None
-    return None
+    if not isinstance(last, Closed) or asking.consults_for is None:
+        return None
+    if event.destination == INTO_APP and last.disposition is Disposition.ABANDONED:
+        # Nobody gave up: the channel was hung up when the caller took its place.
+        is_named = ChannelId(asking.call_id) == event.second_transferer_id
+        return Waiting(stay=last.stay) if is_named else None
+    return _reopened(last) if event.target_id in legs_of(last) else None
 
 
-def _adopted(call: Call, asking: Call, last: EntryState) -> EntryState:
+def _reopened(closed: Closed) -> Talking:
+    """Return the talk of an answered stay as it goes on."""
+    assert closed.answered_at is not None, "only an answered stay goes on"
+    assert closed.interface is not None, "an answered stay knows its member"
+    assert closed.agent_leg is not None, "an answered stay knows its leg"
+    return Talking(
+        stay=closed.stay,
+        answered_at=closed.answered_at,
+        interface=closed.interface,
+        agent=closed.agent or closed.interface,
+        agent_leg=closed.agent_leg,
+        former_legs=closed.former_legs,
+    )
+
+
+def _of_caller(call: Call, state: EntryState) -> EntryState:
+    """Return a consultation's stay as the caller's next."""
     stay = replace(
-        last.stay,
+        state.stay,
         call_id=call.call_id,
         number=len(call.entries) + 1,
-        first_joined_at=last.stay.joined_at,
-        joined_by=asking.call_id,
+        first_joined_at=state.stay.joined_at,
+        joined_by=state.stay.call_id,
     )
-    if not isinstance(last, Closed):
-        return replace(last, stay=stay)
-    assert last.answered_at is not None, "only an answered stay goes on"
-    assert last.interface is not None, "an answered stay knows its member"
-    assert last.agent_leg is not None, "an answered stay knows its leg"
-    return Talking(
-        stay=stay,
-        answered_at=last.answered_at,
-        interface=last.interface,
-        agent=last.agent or last.interface,
-        agent_leg=last.agent_leg,
-        former_legs=last.former_legs,
-    )
+    return replace(state, stay=stay)
+
+
+def _kept_back(state: EntryState) -> tuple[Effect, ...]:
+    """Return what was not told of a stay as long as it was a consultation's."""
+    match state:
+        case Waiting() | Leaving():
+            return ()
+        case Talking():
+            return (entry_facts.count_answer(state),)
+        case Closed():
+            talk = None
+            if state.answered_at is not None and state.is_end_known:
+                talk = state.ended_at - state.answered_at
+            return (entry_facts.count(state), entry_facts.record(state, talk=talk))
+        case _:
+            assert_never(state)
 
 
 def hang_up(book: CallBook, event: ChannelHungUp) -> None:

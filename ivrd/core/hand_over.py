@@ -19,6 +19,8 @@ The rules
        it is one: *conference*. Asterisk calls it COMPLETEAGENT then.
     7. *Unknown* it stays when nobody was dialled: an announcement, a voice mailbox, a parking lot,
        an outside target by REFER; Asterisk's events do not tell these apart.
+    8. Asterisk tells of a blind transfer when it has already sent the caller on. So the caller's
+       next queue, or a dial for them, may be told first; both are caught up with.
 
 Source:
     Measured on 22.10.1 by tests/e2e/test_leaving_*.py: AttendedTransfer says DestType "Bridge" for
@@ -37,7 +39,7 @@ from datetime import datetime
 from typing import assert_never
 
 from ivrd.core import consultation
-from ivrd.core.call import Call, HandOver
+from ivrd.core.call import Call, EarlyDial, HandOver, last_answered
 from ivrd.core.call_book import CallBook
 from ivrd.core.effects import Reach
 from ivrd.core.events import (
@@ -75,9 +77,9 @@ def note(book: CallBook, event: BlindTransferred | AttendedTransferred) -> CallI
     match event:
         case BlindTransferred():
             carrier = None if event.transferee_id is None else CallId(event.transferee_id)
-            over = _over(event.at, event.extension)
-            _add(book, event.transferer_id, replace(over, carrier=carrier))
-            return None
+            over = replace(_over(event.at, event.extension), carrier=carrier)
+            call = _add(book, event.transferer_id, over)
+            return None if call is None else consultation.carry_on(book, call, event)
         case AttendedTransferred():
             return _note_attended(book, event)
         case _:
@@ -108,14 +110,35 @@ def dialled(book: CallBook, event: DialEnded) -> None:
         return
     over = _open_over(call)
     if over is not None:
-        if event.status == ANSWERED:
-            _set_last(book, call, replace(over, reach=Reach.REACHED, recalls=None))
-        elif event.status in RANG_OUT and over.reach is Reach.UNKNOWN:
-            _set_last(book, call, replace(over, reach=Reach.RANG_OUT))
-    elif own is None and event.status == ANSWERED:
+        _set_last(book, call, _after_dial(over, event.status))
+        return
+    call = _with_early_dial(book, call, event)
+    if own is None and event.status == ANSWERED:
         answered = (*call.answered_dials, event.dialled_id)[-ANSWERED_DIALS_MAX:]
         call = _without_dials(book, call)
         book.keep(replace(call, answered_dials=answered))
+
+
+def _with_early_dial(book: CallBook, call: Call, event: DialEnded) -> Call:
+    """Keep what came of a dial for a hand-over that may be told only then (rule 8)."""
+    if event.channel_id is None or not legs_of(call.entries[-1]):
+        return call
+    number, channel = len(call.entries), CallId(event.channel_id)
+    if call.early_dial == EarlyDial(entry_number=number, channel=channel, status=ANSWERED):
+        return call  # Who was rung beside the one who answered is told of later.
+    early = EarlyDial(entry_number=number, channel=channel, status=event.status)
+    call = replace(call, early_dial=early)
+    book.calls[call.call_id] = call
+    return call
+
+
+def _after_dial(over: HandOver, status: str) -> HandOver:
+    """Return an open hand-over after one phone was dialled for the caller (rule 3)."""
+    if status == ANSWERED:
+        return replace(over, reach=Reach.REACHED, recalls=None)
+    if status in RANG_OUT and over.reach is Reach.UNKNOWN:
+        return replace(over, reach=Reach.RANG_OUT)
+    return over
 
 
 def connected(book: CallBook, event: AgentConnected) -> None:
@@ -136,8 +159,13 @@ def joined(book: CallBook, call: Call) -> Call:
     over = _open_over(call)
     if over is None:
         return call
+    return _set_last(book, call, _in_queue(over))
+
+
+def _in_queue(over: HandOver) -> HandOver:
+    """Return an open hand-over whose caller is in a queue of ours (rule 4)."""
     reach = Reach.QUEUE if over.reach is Reach.UNKNOWN else Reach.CAME_BACK
-    return _set_last(book, call, replace(over, reach=reach, recalls=None))
+    return replace(over, reach=reach, recalls=None)
 
 
 def leg_gone(book: CallBook, leg: ChannelId, at: datetime) -> None:
@@ -170,10 +198,11 @@ def _note_attended(book: CallBook, event: AttendedTransferred) -> CallId | None:
         return None
     merged = None
     for leg in dict.fromkeys(legs):
-        call = book.calls.get(book.legs.get(leg, CallId("")))
-        if call is None or not _add(book, leg, _attended(call, event)):
+        known = book.calls.get(book.legs.get(leg, CallId("")))
+        call = None if known is None else _add(book, leg, _attended(known, event))
+        if call is None:
             continue
-        consultation.alias(book, book.calls[call.call_id], event)
+        consultation.alias(book, call, event)
         merged = consultation.merge(book, book.calls[call.call_id], event) or merged
     return merged
 
@@ -190,15 +219,17 @@ def _attended(call: Call, event: AttendedTransferred) -> HandOver:
         is_up = is_with_target
     if is_up:
         return replace(over, reach=Reach.REACHED)
-    interface = next((s.interface for s in reversed(call.entries) if isinstance(s, Talking)), None)
+    # Now and then the queue has told the end of the agent's part before (Source, above).
+    answered = last_answered(call)
+    interface = None if answered is None else answered.interface
     return replace(over, recalls=interface if is_by_code else None)
 
 
-def _add(book: CallBook, leg: ChannelId, over: HandOver) -> bool:
-    """Note a hand-over by an agent's leg; return whether it was news."""
+def _add(book: CallBook, leg: ChannelId, over: HandOver) -> Call | None:
+    """Note a hand-over by an agent's leg; return the call as it is then; None when told before."""
     call = book.calls.get(book.legs.get(leg, CallId("")))
     if call is None:
-        return False
+        return None
     for stay in call.entries:
         if leg not in legs_of(stay):
             continue
@@ -207,12 +238,23 @@ def _add(book: CallBook, leg: ChannelId, over: HandOver) -> bool:
             (o.at, o.extension, o.entry_number) == (over.at, over.extension, number)
             for o in call.hand_overs
         ):
-            return False
-        if number < len(call.entries) and over.reach is Reach.UNKNOWN:
-            over = replace(over, reach=Reach.QUEUE)  # Told late: the caller is there already.
-        book.keep(replace(call, hand_overs=(*call.hand_overs, replace(over, entry_number=number))))
-        return True
-    return False
+            return None
+        over = _caught_up(call, replace(over, entry_number=number))
+        call = replace(call, hand_overs=(*call.hand_overs, over))
+        book.keep(call)
+        return call
+    return None
+
+
+def _caught_up(call: Call, over: HandOver) -> HandOver:
+    """Return a hand-over with what was told of it before it was told itself (rule 8)."""
+    if over.reach is not Reach.UNKNOWN:
+        return over
+    early = call.early_dial
+    if early is not None and early.entry_number == over.entry_number:
+        if early.channel in (call.call_id, over.carrier):
+            over = _after_dial(over, early.status)
+    return _in_queue(over) if over.entry_number < len(call.entries) else over
 
 
 def _without_dials(book: CallBook, call: Call) -> Call:

@@ -1,5 +1,7 @@
 """An agent who asks in another queue of ours: no call of its own, and the caller's next stay."""
 
+import pytest
+
 from ivrd.core.ids import CallId, QueueName
 from ivrd.core.stay import Waiting
 from tests.unit.core.story import cid, lines, new_tracker, pass_deadlines, play, read, tell
@@ -68,6 +70,67 @@ def test_blind_transfer_by_a_mobile_carries_the_caller_in_a_local_channel() -> N
     """)
 
 
+MOBILE_TALKS = """
+     0  arrived     c1  main
+     0  joined      c1  guides
+     4  dial_ended  l2  m1  ANSWER  linked=c1
+     4  connected   c1  guides  anna  leg=l1  at=Local/anna@mobiles/n
+"""
+
+CARRIED = {
+    "in a queue": (
+        """
+        20  joined      l2  switchboard  linked=c1  channel=Local/anna@mobiles-01;2
+        {}
+        25  left        l2  switchboard
+        25  connected   l2  switchboard  olle  leg=o1
+        """,
+        "entry c1 2 switchboard answered waited 5 total 5 talked 15 by olle joined_by l2",
+    ),
+    "in talk": (
+        """
+        20  joined      l2  switchboard  linked=c1  channel=Local/anna@mobiles-01;2
+        25  left        l2  switchboard
+        25  connected   l2  switchboard  olle  leg=o1
+        {}
+        """,
+        "entry c1 2 switchboard answered waited 5 total 5 talked 15 by olle joined_by l2",
+    ),
+    "out of a talk": (
+        """
+        20  joined      l2  switchboard  linked=c1  channel=Local/anna@mobiles-01;2
+        25  left        l2  switchboard
+        25  connected   l2  switchboard  olle  leg=o1
+        40  completed   l2  switchboard  agent
+        {}
+        """,
+        "entry c1 2 switchboard answered waited 5 total 5 talked 15 by olle joined_by l2",
+    ),
+    "refused": (
+        "20 exited l2 switchboard FULL linked=c1 channel=Local/anna@mobiles-01;2\n{}",
+        "entry c1 2 switchboard full joined_by l2",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", CARRIED)
+def test_blind_transfer_of_a_mobile_told_when_the_caller_is_carried_on(where: str) -> None:
+    """As above, but Asterisk's thread that transferred was the last to speak."""
+    story, carried = CARRIED[where]
+    ended = """
+        40  completed   l2  switchboard  agent
+        40  completed   c1  guides  agent
+        40  hung_up     l1
+        40  hung_up     c1
+        40  hung_up     l2
+    """
+    told = tell(MOBILE_TALKS + story.format("20 blind m1 7001 l2") + ended).splitlines()
+    entries = sorted(line for line in told if line.startswith("entry"))
+    assert entries[1] == carried
+    assert told[-1] == "call c1 handed_on waited 4 transfers 1 ended queue"
+    assert len([line for line in told if line.startswith("call")]) == 1
+
+
 def test_asking_an_operator_and_coming_back_is_no_answered_call() -> None:
     told = tell(
         TALKS
@@ -106,14 +169,18 @@ def test_handing_on_to_the_operator_who_was_asked() -> None:
     """)
 
 
-def test_handing_on_into_the_queue_where_the_agent_waits() -> None:
-    """The vector of asterisk#759: later events of the queue carry the caller's id."""
+@pytest.mark.parametrize("is_late", [False, True], ids=["told_first", "told_last"])
+def test_handing_on_into_the_queue_where_the_agent_waits(is_late: bool) -> None:
+    """The vector of asterisk#759: later events of the queue carry the caller's id.
+
+    By the time that Asterisk tells of the transfer the agent's channels may be gone.
+    """
+    transfer, gone = "30 attended a1 k1 to=App\n", "30 hung_up a1\n30 hung_up k1\n"
     told = tell(
         TALKS
         + ASKS
+        + (gone + transfer if is_late else transfer + gone)
         + """
-        30    attended   a1  k1  to=App
-        30    hung_up    k1
         30    completed  c1  guides  transfer
         45    left       c1  switchboard
         45    connected  c1  switchboard  olle  leg=o1

@@ -79,6 +79,27 @@ WAYS = {
         "20 joined c1 switchboard\n20.1 blind a1 7001\n25 connected c1 switchboard olle leg=o1",
         "handed_on transfers 1 ended queue none",
     ),
+    "blind, answered, told late": (
+        "20 dial_ended c1 d1 ANSWER\n20 dial_ended c1 d2 CANCEL\n20.1 blind a1 8100",
+        "handed_on transfers 1 ended reached none",
+    ),
+    "blind, busy, told late": (
+        "20 dial_ended c1 d1 BUSY\n20.1 blind a1 8100",
+        "handed_on transfers 1 ended rang_out none",
+    ),
+    "blind, busy, told late, answered by a second phone": (
+        "20 dial_ended c1 d1 BUSY\n20.1 blind a1 8100\n25 dial_ended c1 d2 ANSWER",
+        "handed_on transfers 1 ended reached none",
+    ),
+    "blind, busy, came back, told late": (
+        "20 dial_ended c1 d1 BUSY\n20 joined c1 guides\n20.1 blind a1 8100\n"
+        "30 connected c1 guides bo leg=a2",
+        "resolved transfers 1 ended came_back case",
+    ),
+    "blind, after another was asked": (
+        "10 dial_ended l2 d1 BUSY linked=c1\n20 blind a1 8100",
+        "handed_on transfers 1 ended unknown none",
+    ),
     "attended, target answered": (
         "20 attended a1 a2 target=d1",
         "handed_on transfers 1 ended reached none",
@@ -129,6 +150,11 @@ WAYS = {
         "20 attended a1 a1 target=l1\n25 dial_ended l2 d1 NOANSWER linked=c1\n"
         "27 dial_ended - a9 ANSWER device=anna\n40 blind a9 8100\n42 dial_ended c1 d2 ANSWER",
         "handed_on transfers 2 ended reached none",
+    ),
+    "by code, told after the end of the guide's part, and the guide takes the caller back": (
+        "20 completed c1 guides agent\n20 attended a1 a1 target=l1\n"
+        "25 dial_ended l2 d1 NOANSWER linked=c1\n27 dial_ended - a9 ANSWER device=anna",
+        "resolved transfers 1 ended came_back case",
     ),
     "consultation abandoned": ("20 dial_ended a2 d1 CANCEL", "resolved case"),
     "consultation by code abandoned": (
