@@ -387,13 +387,17 @@ def _whitened(samples: Samples) -> Samples:
 
 
 def _trimmed(samples: Samples) -> _Prompt:
-    """Cut the silence around a prompt, which nobody can hear."""
+    """Cut the silence around a prompt, which nobody can hear, and what Asterisk does not send.
+
+    It fills whole packets, so what is over waits for a next prompt, which may never come.
+    """
     count = len(samples) // BLOCK
     energy = (samples[: count * BLOCK].reshape(count, BLOCK) ** 2).sum(axis=1)
     loud = np.flatnonzero(energy >= SILENT * energy.max(initial=0.0))
     if not len(loud) or not energy.any():
         return _Prompt(samples=samples[:0], lead=0)
-    first, last = int(loud[0]) * BLOCK, (int(loud[-1]) + 1) * BLOCK
+    sent = len(samples) // PACKET * PACKET
+    first, last = int(loud[0]) * BLOCK, min((int(loud[-1]) + 1) * BLOCK, sent)
     return _Prompt(samples=samples[first:last], lead=first)
 
 

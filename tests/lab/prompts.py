@@ -1,6 +1,7 @@
 """Gives a lab's Asterisk its prompts, with the package that gives them to a real one.
 
-Speaking costs seconds, so what was spoken once is kept: single texts by text, sheets by content.
+Speaking costs seconds, so what was spoken once is kept: single texts by text, sheets by content,
+and both by the code that speaks, so that a kept sound is what a new machine would make.
 """
 
 import asyncio
@@ -10,10 +11,11 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ivrd.config.prompt_sheet import PromptSheet
-from ivrd.sounds import voice
+from ivrd.sounds import shaping, voice
 from ivrd.sounds.installing import install
 from ivrd.sounds.workshop import WORKSHOP
 from tests.lab.root import cache_dir
@@ -74,7 +76,13 @@ def _install_once(sheet: PromptSheet, shelf: Path, sounds_dir: Path) -> None:
 
 
 def _shelf(content: str) -> Path:
-    key = hashlib.sha256(f"{voice.RECIPE}\0{content}".encode()).hexdigest()[:24]
+    key = hashlib.sha256("\0".join((*_makers(), content)).encode()).hexdigest()[:24]
     shelf = cache_dir() / "prompts"
     shelf.mkdir(parents=True, exist_ok=True)
     return shelf / key
+
+
+@cache
+def _makers() -> tuple[str, ...]:
+    """Return the code that every sound goes through: RECIPE is raised for real systems only."""
+    return tuple(Path(module.__file__).read_text("utf-8") for module in (shaping, voice))
