@@ -1,4 +1,4 @@
-"""For every test: what Hypothesis is asked, how ivrd is started, and which tests come first.
+"""For every test: what Hypothesis is asked, how ivrd and the PBX run, and which tests come first.
 
 What Hypothesis tries is about what holds, not about how fast a busy machine is. That is on top of
 the profile in force: Hypothesis has one of its own for CI, with fixed seeds.
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.lab.pbx import let_pbx_go_first
 from tests.lab.warm import keep_warm
 
 settings.register_profile(
@@ -20,6 +21,7 @@ settings.register_profile(
 settings.load_profile("any_machine")
 
 keep_warm()
+let_pbx_go_first()
 
 SLOW_FIRST = ("e2e", "integration")
 """Directories whose files take half a minute each: begun last, one would keep the others waiting
