@@ -41,7 +41,7 @@ from ivrd.db.store import milliseconds
 from ivrd.errors import PeerError
 from ivrd.replay import Json, replay
 from tests.e2e import shelf
-from tests.lab.floor_plan import LINE_NUMBER
+from tests.lab.floor_plan import LINE_NUMBER, PATIENT_NUMBER
 from tests.lab.municipality import SYSTEM, Municipality
 from tests.lab.phone import Call, Phone
 from tests.lab.processes import LabError
@@ -179,9 +179,14 @@ class Scene:
         self.facts: dict[CallId, CallFacts] = {}
 
     async def ring(
-        self, keys: str = "", *, how: str = "rfc4733", name: str = "", line: str = LINE_NUMBER
+        self, keys: str = "", *, how: str = "rfc4733", name: str = "", line: str = ""
     ) -> Caller:
-        """Let a citizen dial a line's number, and press keys as soon as the call is in the menu."""
+        """Let a citizen dial a line's number, and press keys as soon as the call is in the menu.
+
+        Without a number, it is the patient line for those who press keys, where a town has one.
+        """
+        is_patient = keys and self.town.plan.patient_s is not None
+        line = line or (PATIENT_NUMBER if is_patient else LINE_NUMBER)
         return await self.ring_as(next(_numbers), name=name, line=line, keys=keys, how=how)
 
     async def ring_as(

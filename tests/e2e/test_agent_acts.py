@@ -43,7 +43,10 @@ def access() -> str:
 OLLE = Desk(name="olle", queue="vaxel", answer=Ring(), talk=Talk(s=0.2))
 GUIDE = Desk(name="guide", queue="kc", answer=Ring(), talk=Talk(s=0.2))
 
-town = town_fixture(FloorPlan(desks=(OLLE, GUIDE), access=access(), rtp_port_count=100))
+# Everybody presses a key: the menu waits for it, however late it comes.
+town = town_fixture(
+    FloorPlan(desks=(OLLE, GUIDE), access=access(), rtp_port_count=100, stay_after_s=30)
+)
 
 
 async def post(town: Municipality, who: str, path: str, **form: object) -> httpx.Response:

@@ -17,7 +17,7 @@ from ivrd.core.ids import CallId
 from ivrd.core.journal_story import JournalEnd
 from tests.e2e.scene import ROUNDS_MAX, Caller, Scene, metrics, scene, troubles, until_true
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import Desk, FloorPlan
+from tests.lab.floor_plan import PATIENT_NUMBER, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk
 
@@ -26,10 +26,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 GUIDE = Desk(name="guide", queue="kc", answer=Ring(after_s=0.1), talk=Talk(s=0.2))
 SILENT = Desk(name="silent", queue="vaxel", answer=NoAnswer())
 
+PATIENT_S = 4
+"""Of who must be in the menu for a while, and then stays; short enough to wait for."""
+
 town = town_fixture(
     FloorPlan(
         desks=(GUIDE, SILENT),
         start_waiting=3,
+        patient_s=PATIENT_S,
         queue_settings={"vaxel": "timeout = 300"},
     )
 )
@@ -172,13 +176,15 @@ async def test_killed_in_the_middle_of_menus_and_queues(town: Municipality) -> N
         await waiting.joined("kc")
         await town.waiting("kc", 1)
         # Both are in the menu of the daemon when it dies.
-        stays, presses = await asyncio.gather(played.ring(), played.ring())
+        stays, also_stays = await asyncio.gather(
+            *(played.ring(line=PATIENT_NUMBER) for _ in range(2))
+        )
         await town.kill_daemon()
         killed_at = time.monotonic()
         # By the end of the connection, not by the limit of a session, which is minutes.
         await stays.joined("kc")
-        await presses.joined("kc")
-        for caller in (stays, presses):
+        await also_stays.joined("kc")
+        for caller in (stays, also_stays):
             assert (await choice_of(played, caller)).is_static
         newcomer = await played.ring("1")
         await newcomer.joined("vaxel")
@@ -191,11 +197,11 @@ async def test_killed_in_the_middle_of_menus_and_queues(town: Municipality) -> N
         assert isinstance(longest_wait_s, float)
         assert longest_wait_s >= since_kill_s - 1.1, "its wait is known again"
         await unpause_guide(town)
-        await asyncio.gather(*(caller.gone() for caller in (waiting, stays, presses)))
+        await asyncio.gather(*(caller.gone() for caller in (waiting, stays, also_stays)))
         await newcomer.hang_up()
         await newcomer.gone()
         await played.collect()
-    for caller in (waiting, stays, presses):
+    for caller in (waiting, stays, also_stays):
         facts = played.of(caller)
         assert facts.outcome is Outcome.RESOLVED
         assert [case.agent for case in facts.cases] == ["guide"]
@@ -286,7 +292,7 @@ def checkpoints(town: Municipality) -> list[Path]:
 
 
 async def test_a_lost_checkpoint_costs_no_call() -> None:
-    async with Municipality.start(FloorPlan(desks=(GUIDE,))) as lost:
+    async with Municipality.start(FloorPlan(desks=(GUIDE,), patient_s=30)) as lost:
         async with scene(lost) as played:
             before = await played.ring()
             await before.gone()
@@ -297,7 +303,7 @@ async def test_a_lost_checkpoint_costs_no_call() -> None:
             checkpoint.unlink()
 
             async def gives_up() -> Caller:
-                caller = await played.ring()
+                caller = await played.ring(line=PATIENT_NUMBER)
                 await caller.hang_up()
                 return caller
 

@@ -62,6 +62,8 @@ town = town_fixture(
         ),
         switchboard_goal_s=GOAL_S,
         start_waiting=MANY,
+        # Beside a browser a key may come late.
+        patient_s=30,
         access=ACCESS,
         more_ways_in=WASTE + INCIDENT,
     ),

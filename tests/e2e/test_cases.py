@@ -19,7 +19,7 @@ from ivrd.db.store import Store
 from ivrd.labels import label_tree
 from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import Department, Desk, FloorPlan
+from tests.lab.floor_plan import PATIENT_NUMBER, Department, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Ring, Talk, TransferBlind
 
@@ -49,6 +49,7 @@ town = town_fixture(
         ),
         departments=(Department(number=SCHOOL, answer=Ring(after_s=0.1), talk=SOON),),
         labels=LABELS,
+        patient_s=30,
     )
 )
 
@@ -96,7 +97,7 @@ async def test_each_class_of_call_gives_the_right_case_or_none(town: Municipalit
         resolved = await one_call(played, "")
         handed_on = await one_call(played, "", Talk(s=0.3, then=TransferBlind(SCHOOL)))
         switchboard = await one_call(played, "1")
-        gave_up = await played.ring()
+        gave_up = await played.ring(line=PATIENT_NUMBER)
         await gave_up.hang_up()
     callers = (resolved, handed_on, switchboard, gave_up)
     async with desk_of(town) as desk:

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 GUIDE = Desk(name="guide", queue="kc", answer=Ring())
 OPERATOR = Desk(name="operator", queue="vaxel", answer=Ring())
 
-# Beside a browser a key may come late: the menu waits a little longer for it.
-town = town_fixture(FloorPlan(desks=(GUIDE, OPERATOR), stay_after_s=2), is_within_a_day=True)
+# Beside a browser a key may come late.
+town = town_fixture(FloorPlan(desks=(GUIDE, OPERATOR), patient_s=30), is_within_a_day=True)
 
 LASTING = (
     "ivrd_calls_total",

@@ -28,7 +28,7 @@ LONG = "Det här är ett långt meddelande som den som ringer hör till slut. " 
 SHEET = f"""
 languages = ["sv"]
 [prompts]
-huvudmeny = {{ sv = "Tryck ett för växeln." }}
+huvudmeny = {{ sv = "{LONG}" }}
 lang-meny = {{ sv = "{LONG}" }}
 va-meny = {{ sv = "Tryck ett för växeln." }}
 driftstorning = {{ sv = "{LONG}" }}
@@ -91,7 +91,7 @@ lines = ["kommunen"]
 STATIC_MENUS = f"""
 [[menus]]
 name = "statisk"
-prompt = "huvudmeny"
+prompt = "va-meny"
 stay_after_s = 60
 stay_choice = "kc"
 [menus.choices]
@@ -203,6 +203,16 @@ async def until_in(town: Municipality, caller: Caller, place: str) -> None:
         raise AssertionError(f"{place}: {caller.call_id} was last in {seen!r}") from error
 
 
+async def hears_the_menu(caller: Caller) -> None:
+    """Wait until a call that is in AGI hears its prompt.
+
+    Asterisk drops a key that comes before ivrd's first command (res_agi.c, `run_agi`), which is
+    late when ivrd has stood still; a prompt that is heard is such a command.
+    """
+    caller.line.media.drain()
+    await caller.hears(0.2)
+
+
 async def held(played: Scene) -> dict[str, Caller]:
     """Return a caller in each place that a change is about to hit."""
     town = played.town
@@ -212,6 +222,8 @@ async def held(played: Scene) -> dict[str, Caller]:
         caller = await played.ring(line=line)
         for before, key in keys:
             await until_in(town, caller, before)
+            if before == agi:
+                await hears_the_menu(caller)
             await caller.press(key)
         await until_in(town, caller, place)
         callers[name] = caller
@@ -267,6 +279,7 @@ async def test_a_dialplan_is_changed_under_calls_of_every_kind(town: Municipalit
         await callers["queue, key that goes"].press("9")
         await until_in(town, callers["announcement in queue"], "ivrd-queue-kc Queue")
         await until_in(town, callers["notice"], "ivrd-menu-huvudmeny AGI")
+        await hears_the_menu(callers["notice"])
         await callers["closed prompt"].gone(within_s=AT_LAST_S_MAX)
         for name, caller in callers.items():
             if name != "closed prompt":

@@ -44,6 +44,7 @@ town = town_fixture(
         desks=(SILENT, GUIDE),
         # Longer than what must be done meanwhile takes on a busy machine.
         switchboard_timeout_s=6,
+        patient_s=30,
         queue_settings={
             "vaxel": f"timeout = {RING_S}\njoinempty = paused\n",
             "kc": "servicelevel = 1\n",

@@ -53,7 +53,7 @@ async def test_every_side_shows_the_same_at_one_moment() -> None:
             start_waiting=3,
             stop_waiting=2,
             # Beside a browser a key may come late.
-            stay_after_s=2,
+            patient_s=30,
             # One ring outlasts the scenario.
             queue_settings={"vaxel": "timeout = 300", "kc": "timeout = 60"},
         )

@@ -32,7 +32,7 @@ from tests.e2e.towns import hosted
 from tests.lab.case_systems import Json, Mood, Receiver
 from tests.lab.floor_plan import Desk, FloorPlan
 from tests.lab.http_server import HttpServer, Manner, Reply
-from tests.lab.municipality import REPOSITORY, Municipality
+from tests.lab.municipality import ONE_REQUEST, REPOSITORY, Municipality
 from tests.lab.phone import Ring, Talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -170,7 +170,9 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
         headers = {"authorization": f"Bearer {TOKEN}"}
         async with (
             hosted(plan) as town,
-            httpx.AsyncClient(base_url=town.web, headers=headers, timeout=30.0) as http,
+            httpx.AsyncClient(
+                base_url=town.web, headers=headers, timeout=30.0, limits=ONE_REQUEST
+            ) as http,
         ):
             yield Office(town=town, server=server, receiver=receiver, moods=moods, http=http)
 

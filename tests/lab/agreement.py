@@ -32,7 +32,7 @@ import httpx
 
 from tests.lab.board import Board
 from tests.lab.mosquitto import Mosquitto
-from tests.lab.municipality import REPOSITORY, SYSTEM, Municipality
+from tests.lab.municipality import ONE_REQUEST, REPOSITORY, SYSTEM, Municipality
 from tests.lab.pbx import Pbx
 from tests.lab.processes import Child, LabError
 
@@ -199,7 +199,7 @@ class Surfaces:
             stack.push_async_callback(cli.stop)
             board = await stack.enter_async_context(Board.open(town.web))
             http = await stack.enter_async_context(
-                httpx.AsyncClient(base_url=town.web, timeout=ANSWER_S_MAX)
+                httpx.AsyncClient(base_url=town.web, timeout=ANSWER_S_MAX, limits=ONE_REQUEST)
             )
             surfaces = cls(town, broker, board, http, cli)
             await surfaces.cli()

@@ -13,6 +13,9 @@ from tests.lab.phone import AnswerPolicy, Ring, Talk
 LINE_NUMBER = "0846500400"
 """The municipality's number, from the series reserved for fiction."""
 
+PATIENT_NUMBER = "0846500498"
+"""Of the line whose menu waits long for a key; see FloorPlan.patient_s."""
+
 GUIDES = "kc"
 SWITCHBOARD = "vaxel"
 
@@ -62,6 +65,10 @@ class FloorPlan:
     desks: tuple[Desk, ...] = ()
     departments: tuple[Department, ...] = ()
     stay_after_s: int = 1
+    patient_s: int | None = None
+    """The same for one more line with the same menu, where citizens ring who press a key, or who
+    must be in the menu for a while: on a machine that stands still a second passes unseen. None
+    for no such line."""
     tries: int = 2
     start_waiting: int | None = None
     """Callers in the switchboard queue from which they are moved; None for no overflow rule."""
@@ -240,17 +247,25 @@ service_level_threshold_s = 60
 
 
 def _usual_way_in(plan: FloorPlan) -> str:
+    usual = _way_in("huvudmeny", "kommunen", LINE_NUMBER, plan.stay_after_s, tries=plan.tries)
+    if plan.patient_s is None:
+        return usual
+    patient = _way_in("talmodig", "talmodig", PATIENT_NUMBER, plan.patient_s, tries=plan.tries)
+    return f"{usual}\n{patient}"
+
+
+def _way_in(menu: str, line: str, number: str, stay_after_s: int, *, tries: int) -> str:
     return f"""[[menus]]
-name = "huvudmeny"
+name = "{menu}"
 prompt = "huvudmeny"
 invalid_prompt = "fel-knapp"
 choices = {{ 1 = "{SWITCHBOARD}" }}
 stay_choice = "{GUIDES}"
-stay_after_s = {plan.stay_after_s}
-tries = {plan.tries}
+stay_after_s = {stay_after_s}
+tries = {tries}
 
 [[lines]]
-name = "kommunen"
-number = "{LINE_NUMBER}"
-menu = "huvudmeny"
+name = "{line}"
+number = "{number}"
+menu = "{menu}"
 """

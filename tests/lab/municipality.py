@@ -53,6 +53,10 @@ WAIT_S_MAX = 30.0
 
 POLL_S = 0.05
 
+ONE_REQUEST = httpx.Limits(max_keepalive_connections=0)
+"""A connection for each request: one that is kept is closed by ivrd after some seconds, and when
+ivrd stands still just then, the next request may have gone into it."""
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -77,7 +81,7 @@ class Municipality:
         self.daemon: Child | None = None
         self.wire: Wire | None = None
         """Between ivrd and AMI, to be cut; None unless the plan has one."""
-        self._http = httpx.AsyncClient(base_url=self.web, timeout=WAIT_S_MAX)
+        self._http = httpx.AsyncClient(base_url=self.web, timeout=WAIT_S_MAX, limits=ONE_REQUEST)
 
     @classmethod
     @contextlib.asynccontextmanager
