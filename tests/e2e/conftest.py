@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.e2e.scene")
+pytest.register_assert_rewrite("tests.e2e.scene", "tests.e2e.replaying")
 
 from tests.e2e import shelf  # noqa: E402 - the rewrite comes first.
 

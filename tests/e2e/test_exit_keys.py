@@ -134,7 +134,8 @@ async def test_the_other_queue_takes_the_caller_by_first_arrival(town: Municipal
     async with scene(town, "exit_key_by_arrival") as played:
         first = await played.ring(line=GUIDES_AT_ONCE)
         await first.joined("kc")
-        later = await played.ring("1")
+        later = await played.ring()
+        await later.press("1")
         await later.joined("vaxel")
         await first.press("1")
         assert (await first.joined("vaxel")).position == 1

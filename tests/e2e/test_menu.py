@@ -46,14 +46,17 @@ async def presses_wrong_then_right(played: Scene) -> Caller:
 
 
 async def presses_wrong_until_given_up(played: Scene) -> Caller:
-    caller = await played.ring("9")
+    caller = await played.ring()
+    await caller.press("9")
     await caller.hears(PROMPT_S)
     await caller.press("#")
     return caller
 
 
 async def presses_wrong_then_stays(played: Scene) -> Caller:
-    return await played.ring("5")
+    caller = await played.ring()
+    await caller.press("5")
+    return caller
 
 
 async def hangs_up(played: Scene) -> Caller:

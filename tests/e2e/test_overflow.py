@@ -16,7 +16,7 @@ from ivrd.db.facts import CallFacts
 from tests.e2e.lab_ami import LabAmi
 from tests.e2e.scene import Caller, Scene, metrics, scene
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import GUIDES, SWITCHBOARD, Desk, FloorPlan
+from tests.lab.floor_plan import GUIDES, PATIENT_S, SWITCHBOARD, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk, WaitForThem
 
@@ -32,6 +32,7 @@ town = town_fixture(
         desks=(SILENT, GUIDE),
         start_waiting=START,
         stop_waiting=STOP,
+        patient_s=PATIENT_S,
         # One ring at the switchboard outlasts each scenario.
         queue_settings={"vaxel": "timeout = 300"},
     ),

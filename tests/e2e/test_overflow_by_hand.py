@@ -14,7 +14,7 @@ from ivrd.db.connection import open_engine
 from ivrd.db.facts import ActFacts, acts_of
 from tests.e2e.scene import Caller, Scene, metrics, scene
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import Desk, FloorPlan
+from tests.lab.floor_plan import PATIENT_S, Desk, FloorPlan
 from tests.lab.municipality import REPOSITORY, Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk, WaitForThem
 
@@ -31,6 +31,7 @@ town = town_fixture(
         desks=(SILENT, GUIDE),
         start_waiting=START,
         stop_waiting=STOP,
+        patient_s=PATIENT_S,
         # One ring at the switchboard outlasts the scenario.
         queue_settings={"vaxel": "timeout = 300"},
         rtp_port_count=100,

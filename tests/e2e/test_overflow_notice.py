@@ -8,7 +8,7 @@ from ivrd.core.effects import MoveEnd, Outcome
 from ivrd.core.events import QueueExited
 from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import GUIDES, SHEET, SWITCHBOARD, Desk, FloorPlan
+from tests.lab.floor_plan import GUIDES, PATIENT_S, SHEET, SWITCHBOARD, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk
 
@@ -20,7 +20,7 @@ name = "huvudmeny"
 prompt = "huvudmeny"
 choices = {{ 1 = "{SWITCHBOARD}" }}
 stay_choice = "{GUIDES}"
-stay_after_s = 1
+stay_after_s = {PATIENT_S}
 
 [[lines]]
 name = "kommunen"

@@ -14,7 +14,14 @@ from ivrd.core.effects import Disposition, MoveEnd, Outcome
 from ivrd.core.events import AgentConnected, AgentRang, CallerJoined, QueueExited
 from tests.e2e.scene import EVENT_S_MAX, ROUNDS_MAX, Caller, Scene, metrics, scene, until_true
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import GUIDES, SWITCHBOARD, Desk, FloorPlan
+from tests.lab.floor_plan import (
+    GUIDES,
+    PATIENT_NUMBER,
+    PATIENT_S,
+    SWITCHBOARD,
+    Desk,
+    FloorPlan,
+)
 from tests.lab.municipality import Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk, WaitForThem
 
@@ -25,28 +32,31 @@ VA = "va"
 QUICK = Talk(s=0.2)
 UNTIL_THEY_GO = Talk(s=0.0, then=WaitForThem())
 
-WAY_IN = f"""
-[[menus]]
-name = "huvudmeny"
+CHOICES = f"""
 prompt = "huvudmeny"
 choices = {{ 1 = "{SWITCHBOARD}", 2 = "{VA}", 3 = "full" }}
 stay_choice = "{GUIDES}"
-stay_after_s = 1
+stay_after_s = """
+
+WAY_IN = f"""
+[[menus]]
+name = "huvudmeny" {CHOICES} 1
+[[menus]]
+name = "talmodig" {CHOICES} {PATIENT_S}
 
 [[lines]]
 name = "kommunen"
 number = "0846500400"
 menu = "huvudmeny"
+[[lines]]
+name = "talmodig"
+number = "{PATIENT_NUMBER}"
+menu = "talmodig"
 
 [[hours]]
 name = "aldrig"
 week = {{ mon-sun = "0.00-24.00" }}
 exceptions = [ {{ first = 2020-01-01, last = 2090-01-01, open = "closed", reason = "Alltid" }} ]
-
-[[hours]]
-name = "alltid"
-week = {{ mon-sun = "0.00-24.00" }}
-public_holidays = "as_usual"
 """
 
 town = town_fixture(
@@ -72,6 +82,7 @@ town = town_fixture(
             "full": 'role = "guide"\nservice_level_threshold_s = 60\nfallback = "kc"',
         },
         way_in=WAY_IN,
+        patient_s=PATIENT_S,
         has_wire=True,
     )
 )
@@ -184,24 +195,11 @@ async def test_callers_go_home_when_an_agent_is_free_there(town: Municipality) -
 
 
 async def test_a_chain_of_two_rules_moves_a_caller_twice(town: Municipality) -> None:
+    twice = ("start_waiting = 2", "stop_waiting = 1", "moves_per_call = 2")
     await use(
         town,
-        rule(
-            "forst",
-            'from_queue = "vaxel"',
-            'to_queue = "va"',
-            "start_waiting = 2",
-            "stop_waiting = 1",
-            "moves_per_call = 2",
-        ),
-        rule(
-            "sedan",
-            'from_queue = "va"',
-            'to_queue = "kc"',
-            "start_waiting = 2",
-            "stop_waiting = 1",
-            "moves_per_call = 2",
-        ),
+        rule("forst", 'from_queue = "vaxel"', 'to_queue = "va"', *twice),
+        rule("sedan", 'from_queue = "va"', 'to_queue = "kc"', *twice),
     )
     async with scene(town, "overflow_chain") as played:
         (other,) = await come(played, "2", VA, 1)

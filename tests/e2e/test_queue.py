@@ -10,7 +10,7 @@ from ivrd.core.effects import Outcome
 from ivrd.core.events import AgentRang, AgentRingEnded
 from tests.e2e.scene import Caller, metrics, scene
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import Desk, FloorPlan
+from tests.lab.floor_plan import PATIENT_S, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import NoAnswer, Ring, Talk, WaitForThem
 
@@ -26,6 +26,7 @@ MILLISECOND = timedelta(milliseconds=1)
 town = town_fixture(
     FloorPlan(
         desks=(GUIDE, OPERATOR),
+        patient_s=PATIENT_S,
         switchboard_fallback=None,
         queue_settings={"vaxel": "joinempty = paused\n"},
     )
@@ -89,6 +90,7 @@ QUIET = FloorPlan(
         dataclasses.replace(OPERATOR, name="late", queue="none yet"),
         dataclasses.replace(GUIDE, talk=Talk(s=0.2)),
     ),
+    patient_s=PATIENT_S,
     switchboard_timeout_s=TIMEOUT_S,
     short_abandon_s=SHORT_S,
     queue_settings={

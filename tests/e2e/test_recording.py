@@ -10,7 +10,8 @@ import pytest
 
 from ivrd.replay import Json
 from tests.e2e import shelf
-from tests.e2e.scene import Watch, as_json, check_replay_of, recording, replayed, scene
+from tests.e2e.replaying import as_json, replayed
+from tests.e2e.scene import Watch, check_replay_of, recording, scene
 from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import Desk, FloorPlan
 from tests.lab.municipality import REPOSITORY, Municipality

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.scene import EVENT_S_MAX, Caller, Scene, scene, until_true
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import Department, Desk, FloorPlan
+from tests.lab.floor_plan import PATIENT_S, Department, Desk, FloorPlan
 from tests.lab.municipality import Municipality
 from tests.lab.phone import Ring, Talk, Then, TransferAttended, TransferBlind
 
@@ -35,6 +35,7 @@ town = town_fixture(
             Desk(name=name, queue=queue, answer=Ring(after_s=0.1), talk=Talk(s=0.2, then=then))
             for name, (queue, then) in AGENTS.items()
         ),
+        patient_s=PATIENT_S,
         # The official talks on until every agent has left.
         departments=(Department(number=SCHOOL, answer=Ring(after_s=0.1)),),
     )

@@ -16,6 +16,9 @@ LINE_NUMBER = "0846500400"
 PATIENT_NUMBER = "0846500498"
 """Of the line whose menu waits long for a key; see FloorPlan.patient_s."""
 
+PATIENT_S = 5
+"""Enough to press a key also on a machine that stands still for a second or two."""
+
 GUIDES = "kc"
 SWITCHBOARD = "vaxel"
 
