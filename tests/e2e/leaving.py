@@ -7,7 +7,13 @@ each gives the guide its orders anew.
 from datetime import timedelta
 
 from ivrd.core.call_rows import ABANDON_END
-from ivrd.core.events import AttendedTransferred, BlindTransferred, CallerJoined
+from ivrd.core.events import (
+    AgentCompleted,
+    AttendedTransferred,
+    BlindTransferred,
+    CallerJoined,
+    DialEnded,
+)
 from tests.e2e.lab_ami import LabAmi
 from tests.e2e.scene import Caller, Scene, until_true
 from tests.lab.floor_plan import Department, Desk, FloorPlan
@@ -76,10 +82,14 @@ async def talk_to_guide(played: Scene, then: Then | None, *, after_s: float = 0.
     guide = played.town.phones["guide"]
     for phone in played.town.phones.values():
         phone.forget_incoming()
-    guide.talk = None if then is None else Talk(s=after_s, then=then)
+    guide.talk = None
     caller = await played.ring()
+    # Not when the phone has answered: a PBX that stands still learns of that later, and of what
+    # the guide does next in the same moment.
     await caller.talking("kc")
     guide.talk = SOON
+    if then is not None:
+        guide.begin(call_of(guide), Talk(s=after_s, then=then))
     return caller
 
 
@@ -113,9 +123,13 @@ async def end_of_talk(played: Scene) -> None:
     town = played.town
     phone = town.phones[f"department-{ANSWERS}"]
     await played.watch.first(AttendedTransferred | BlindTransferred)
+    # A hang-up that overtakes the answer inside the PBX is a call that nobody answered.
+    await played.watch.first(
+        DialEnded, lambda e: e.device == f"PJSIP/{phone.name}" and e.status == "ANSWER"
+    )
 
     def talks_alone() -> bool:
-        is_up = any(call.was_answered for call in phone.live_calls)
+        is_up = [call.was_answered for call in phone.live_calls] == [True]
         return is_up and not town.phones["guide"].live_calls
 
     await until_true(talks_alone, what="the guide has left caller and official alone")
@@ -130,8 +144,28 @@ async def give_up_ringing(town: Municipality, number: str) -> None:
     await call_of(town.phones[f"department-{number}"]).hang_up(status=480)
 
 
-async def live_on(town: Municipality) -> None:
-    """Wait until whoever talks now has lived on as long as queue_log must see."""
+async def official_talks(played: Scene, number: str) -> Call:
+    """Return the official's call, once the PBX has seen the answer to what the guide's code asked.
+
+    A key that the guide presses goes another way than the official's 200, and may be there first.
+    """
+    call = await official(played.town, number)
+    await played.watch.first(
+        DialEnded,
+        # Asterisk itself dials, through a Local channel.
+        lambda e: (
+            e.channel_id is None
+            and e.device.startswith(f"Local/{number}@")
+            and e.status == "ANSWER"
+        ),
+    )
+    return call
+
+
+async def live_on(played: Scene, caller: Caller) -> None:
+    """Wait until a caller whom the guide has left has lived on as long as queue_log must see."""
+    await played.watch.first(AgentCompleted, lambda e: e.call_id == caller.call_id)
+    town = played.town
     until = town.pbx.now() + SEEN_TO_LIVE_ON
 
     def is_over() -> bool:

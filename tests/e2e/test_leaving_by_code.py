@@ -67,7 +67,7 @@ async def test_attended_and_the_official_answered(town: Municipality) -> None:
         third = await leaving.official(town, ANSWERS)
         await guide.hang_up()
         await played.watch.first(AttendedTransferred)
-        await leaving.live_on(town)
+        await leaving.live_on(played, caller)
         await third.hang_up()
         await caller.gone()
     assert leaving.ended(played, caller) == "handed_on reached 1 no case"
@@ -80,7 +80,7 @@ async def test_guide_drops_out_while_it_rings_and_the_official_answers(town: Mun
         await guide.hang_up()
         handed = await played.watch.first(AttendedTransferred)
         third.answer()
-        await leaving.live_on(town)
+        await leaving.live_on(played, caller)
         await third.hang_up()
         await caller.gone()
     assert handed.destination == "Bridge", "as if the official had answered already"
@@ -105,7 +105,7 @@ async def test_guide_drops_out_while_it_rings_and_takes_the_caller_back(town: Mu
 async def test_consultation_that_the_guide_gives_up(town: Municipality) -> None:
     async with scene(town, "leaving_code_consultation_given_up") as played:
         caller, guide = await consulting(played, ANSWERS)
-        asked = await leaving.official(town, ANSWERS)
+        asked = await leaving.official_talks(played, ANSWERS)
         await guide.press(ABORT)
         await asked.ended(leaving.CALL_S_MAX)
         assert guide.is_live
@@ -134,7 +134,7 @@ async def test_consultation_with_somebody_busy(town: Municipality) -> None:
 async def test_talk_of_three(town: Municipality, first: str, ended: str) -> None:
     async with scene(town, f"leaving_three_{first}_left_first") as played:
         caller, guide = await consulting(played, ANSWERS)
-        third = await leaving.official(town, ANSWERS)
+        third = await leaving.official_talks(played, ANSWERS)
         await guide.press(THREEWAY)
         joined = await played.watch.first(AttendedTransferred)
         assert joined.destination == "Threeway"
@@ -154,14 +154,14 @@ async def test_talk_of_three_in_a_gap_is_unknown(town: Municipality) -> None:
     """queue_log says COMPLETEAGENT, as if the guide had hung up, and the caller lives on."""
     async with scene(town, is_orderly=False) as played:
         caller, guide = await consulting(played, ANSWERS)
-        third = await leaving.official(town, ANSWERS)
+        third = await leaving.official_talks(played, ANSWERS)
         await town.kill_daemon()
         await guide.press(THREEWAY)
         await played.watch.first(AttendedTransferred)
         await guide.hang_up()
         completed = await played.watch.first(AgentCompleted)
         assert completed.reason == "agent"
-        await leaving.live_on(town)
+        await leaving.live_on(played, caller)
         await third.hang_up()
         await caller.gone()
         ended = await played.watch.first(

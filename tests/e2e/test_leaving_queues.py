@@ -2,7 +2,7 @@
 
 import pytest
 
-from ivrd.core.events import AttendedTransferred, CallerJoined
+from ivrd.core.events import AgentConnected, AttendedTransferred, CallerJoined
 from tests.e2e import leaving
 from tests.e2e.leaving import ANSWERED_GUIDES, ANSWERED_SWITCHBOARD, TO_SWITCHBOARD
 from tests.e2e.scene import Caller, Scene, scene
@@ -28,11 +28,15 @@ LATE = NoAnswer()
 """The operator's phone still rings when the guide hands on; then the scenario answers it."""
 
 
-async def pick_up(call: Call) -> None:
-    """Answer the operator's phone, unless it answers by itself."""
+async def pick_up(played: Scene, call: Call) -> None:
+    """Answer the operator's phone, unless it answers by itself, and wait until the PBX knows.
+
+    A hang-up that overtakes the answer inside the PBX is a call that nobody answered.
+    """
     if not call.was_answered:
         call.answer()
     await call.answered(leaving.CALL_S_MAX)
+    await played.watch.first(AgentConnected, lambda e: e.queue == "vaxel")
 
 
 async def calls_stored(played: Scene) -> set[str]:
@@ -66,7 +70,7 @@ async def test_to_the_switchboard(town: Municipality, way: str) -> None:
         if way != "blind":
             handed = await played.watch.first(AttendedTransferred)
             assert handed.destination == destination
-        await pick_up(call)
+        await pick_up(played, call)
         await call.hang_up()
         await caller.gone()
     assert leaving.stays(played, caller) == TO_OPERATOR
@@ -80,15 +84,17 @@ async def test_waiting_stay_is_joined_under_the_guides_channel_and_answered_unde
 ) -> None:
     """The vector of asterisk#759."""
     town.phones["op"].answer_policy = LATE
-    town.phones["op"].talk = leaving.SOON
+    town.phones["op"].talk = None
     async with scene(town, "leaving_to_switchboard_waiting_759") as played:
         caller = await leaving.talk_to_guide(played, None)
         guide, second = await leaving.consult(town, ANSWERED_SWITCHBOARD)
         asked = await played.watch.first(CallerJoined, lambda e: e.queue == "vaxel")
         await guide.transfer_attended(second)
         await played.watch.first(AttendedTransferred)
-        await pick_up(await town.phones["op"].next_call(leaving.CALL_S_MAX))
+        call = await town.phones["op"].next_call(leaving.CALL_S_MAX)
+        await pick_up(played, call)
         answered = await caller.talking("vaxel")
+        await call.hang_up()
         await caller.gone()
     assert asked.call_id != caller.call_id
     _, stay = played.of(caller).entries
@@ -101,7 +107,7 @@ async def test_waiting_stay_is_joined_under_the_guides_channel_and_answered_unde
 
 async def test_by_code_while_the_operators_phone_rings(town: Municipality) -> None:
     town.phones["op"].answer_policy = LATE
-    town.phones["op"].talk = leaving.SOON
+    town.phones["op"].talk = None
     async with scene(town, "leaving_to_switchboard_by_code") as played:
         caller = await leaving.talk_to_guide(played, None)
         guide = await leaving.press_code(caller, town.phones["guide"], "*2", TO_SWITCHBOARD)
@@ -109,7 +115,8 @@ async def test_by_code_while_the_operators_phone_rings(town: Municipality) -> No
         call = await town.phones["op"].next_call(leaving.CALL_S_MAX)
         await guide.hang_up()
         await played.watch.first(AttendedTransferred)
-        await pick_up(call)
+        await pick_up(played, call)
+        await call.hang_up()
         await caller.gone()
     assert asked.linked_id == caller.call_id
     assert leaving.stays(played, caller) == TO_OPERATOR
@@ -181,7 +188,7 @@ async def test_asking_in_a_queue_while_ivrd_was_away(town: Municipality, way: st
                 await guide.transfer_attended(second)
             call = await operator.next_call(leaving.CALL_S_MAX)
             await played.watch.first(AttendedTransferred)
-            await pick_up(call)
+            await pick_up(played, call)
             await call.hang_up()
         await caller.gone()
         await town.start_daemon()

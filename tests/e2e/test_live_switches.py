@@ -51,7 +51,7 @@ async def met(town: Municipality) -> str:
         return [line for line in lines if any(word in line for word in telling)]
 
     before = len(rows())
-    await town.pbx.cli(f"channel originate Local/{LINE_NUMBER}@from-citizens application Wait 5")
+    await town.pbx.cli(f"channel originate Local/{LINE_NUMBER}@from-citizens application Wait 20")
 
     async def is_told() -> bool:
         return len(rows()) > before

@@ -167,6 +167,10 @@ class Phone:
             self._spawn(self._speak(call), f"speak on {call.call_id}")
         return call
 
+    def begin(self, call: Call, talk: Talk) -> None:
+        """Do on a call that is up what a talk says, and return at once."""
+        self._spawn(carry_out(self, call, talk), f"talk on {call.call_id}")
+
     async def next_call(self, timeout_s: float) -> Call:
         """Return the next call that came in and was not returned yet."""
         try:

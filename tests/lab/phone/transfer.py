@@ -19,7 +19,10 @@ TRANSFER_S = 30.0
 """A blind transfer may report its end only when the target answers or rings out."""
 
 PBX_ENDS_S = 1.0
-"""How long a phone leaves its two calls to the PBX, which ends both after it joined the others.
+"""How long a phone leaves the first of its two calls to the PBX, which seldom ends it by itself."""
+
+SECOND_ENDS_S = 10.0
+"""How long it leaves the second, which the PBX ends when it has joined the others.
 
 A phone that says BYE in the same millisecond as the report of success can take the caller along:
 Asterisk (16.28.0, 22.10.1) reports success before the caller has taken the second call's place in
@@ -71,21 +74,19 @@ async def refer(
         call.story.note("no_final_report")
     if call.transfer_final is None or call.transfer_final < 300:
         if second is not None:
-            await _let_the_pbx_end(call, second)
+            await _let_the_pbx_end(second, within_s=SECOND_ENDS_S)
+            await _let_the_pbx_end(call, within_s=PBX_ENDS_S)
         for leg in (call, second):
             if leg is not None:
                 leg.begin_end()
     return call.transfer_final
 
 
-async def _let_the_pbx_end(*legs: Call) -> None:
-    for leg in legs:
-        try:
-            await leg.story.until(
-                lambda leg=leg: not leg.is_live, timeout_s=PBX_ENDS_S, what="the PBX's BYE"
-            )
-        except DeadlinePassed:
-            leg.story.note("left_to_hang_up")
+async def _let_the_pbx_end(leg: Call, *, within_s: float) -> None:
+    try:
+        await leg.story.until(lambda: not leg.is_live, timeout_s=within_s, what="the PBX's BYE")
+    except DeadlinePassed:
+        leg.story.note("left_to_hang_up")
 
 
 async def refer_and_leave(call: Call, refer_to: str) -> int:
