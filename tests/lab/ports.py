@@ -9,6 +9,7 @@ import fcntl
 import os
 import socket
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,9 @@ SINGLES = range(20_000, 22_000)
 """For services. Below the kernel's range for outgoing connections (32768 and up), which would
 race."""
 
-RANGES = range(22_000, 32_000)
-"""For media, which Asterisk and SIPp want as consecutive ports."""
+RANGES = (range(10_000, 20_000), range(22_000, 32_000))
+"""For media, which Asterisk and SIPp want as consecutive ports. With a thousand for each, only half
+of them, five PBXs could leave no gap of a thousand between them."""
 
 SLICE = 100
 """Consecutive ports are reserved in slices of this size."""
@@ -54,7 +56,7 @@ class Ports:
 
 def reserve_port() -> Ports:
     """Reserve one port that is free for TCP and UDP."""
-    for port in _spread(SINGLES, step=1):
+    for port in _spread(SINGLES):
         lock = _try_lock(f"port-{port}")
         if lock is None:
             continue
@@ -67,9 +69,13 @@ def reserve_port() -> Ports:
 def reserve_range(size: int) -> Ports:
     """Reserve `size` consecutive ports, the first one even, as RTP wants (RFC 3550, 11)."""
     slices = -(-size // SLICE)
-    for start in _spread(RANGES, step=SLICE):
-        if start + slices * SLICE > RANGES.stop:
-            continue
+    starts = [
+        start
+        for numbers in RANGES
+        for start in numbers[::SLICE]
+        if start + slices * SLICE <= numbers.stop
+    ]
+    for start in _spread(starts):
         locks = _try_lock_slices(start, slices)
         if not locks:
             continue
@@ -92,9 +98,11 @@ def _try_lock_slices(start: int, slices: int) -> list[int]:
     return locks
 
 
-def _spread(numbers: range, *, step: int) -> list[int]:
+def _spread(numbers: Sequence[int]) -> list[int]:
     """Return the candidates from a place that differs by process, so that runs seldom meet."""
-    candidates = list(numbers[::step])
+    candidates = list(numbers)
+    if not candidates:
+        return []
     turn = (os.getpid() * 37) % len(candidates)
     return candidates[turn:] + candidates[:turn]
 
