@@ -6,7 +6,7 @@ the line is long. Not here: what changes a caller (call_book.py) and whom to mov
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -128,6 +128,11 @@ class Line:
     def moving_to(self, queue: QueueName) -> int:
         """Return how many are on their way from here to a queue."""
         return self._moving_to[queue]
+
+    @property
+    def targets(self) -> Mapping[QueueName, int]:
+        """How many are on their way from here, by where they go; what is 0 may be left in."""
+        return self._moving_to
 
     def first_moving_to(self, queue: QueueName) -> datetime | None:
         """Return the first arrival of those who are on their way to a queue; looks at everybody."""

@@ -4,6 +4,7 @@ Here: the policy's input from the book, the record of what it asked, and when ti
 another look. Not here: the policy itself (overflow.py) and how a move ends (entry.py, tracker.py).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -74,6 +75,7 @@ class Mover:
         self._cut: frozenset[str] = frozenset()
         self._openings: dict[str, tuple[datetime, Opening]] = {}
         self._daily = _daily(book.rules.overflow)
+        self._rules_at = _rules_at(book.rules.overflow)
 
     def state(self) -> MoverState:
         """Return everything remembered, as values."""
@@ -101,6 +103,7 @@ class Mover:
         self._look_again = {name: at for name, at in self._look_again.items() if name in names}
         self._openings.clear()
         self._daily = _daily(self._book.rules.overflow)
+        self._rules_at = _rules_at(self._book.rules.overflow)
         self._today_ends_at = None
 
     # Time.
@@ -183,8 +186,9 @@ class Mover:
                 TellNotMoved(at=event.at, system=self._book.system, move=move, because=because)
             )
             return
+        incoming = self._incoming()
         decision = by_hand.decision(
-            self._book, move, look=lambda queue: self._look(queue, event.at)
+            self._book, move, look=lambda queue: self._look(queue, event.at, incoming)
         )
         self._book.effects.append(
             TellDecision(at=event.at, system=self._book.system, decision=decision)
@@ -198,24 +202,27 @@ class Mover:
         """Plan again for each rule whose queues look different now, or whose time has come."""
         if not self._book.touched and not self._due:
             return
-        self._policy = replace(self._policy, resting=self._resting(at))
-        rules = [rule for rule in self._book.rules.overflow if self._is_to_be_planned(rule)]
+        resting = self._resting(at)
+        if resting != self._policy.resting:
+            self._policy = replace(self._policy, resting=resting)
+        rules = self._rules_to_plan()
         self._due.clear()
         if rules:
             self._plan(rules, at)
         self._tell_diverts(at)
 
-    def _is_to_be_planned(self, rule: OverflowRule) -> bool:
-        touched = self._book.touched
-        return (
-            rule.name in self._due
-            or any(queue in touched for queue in rule.from_queues)
-            or any(queue in touched for queue in rule.to_queues)
-        )
+    def _rules_to_plan(self) -> list[OverflowRule]:
+        """Return the rules that are due, or whose queues look different, in their order."""
+        places = {place for queue in self._book.touched for place in self._rules_at.get(queue, ())}
+        rules = self._book.rules.overflow
+        if self._due:
+            places.update(at for at, rule in enumerate(rules) if rule.name in self._due)
+        return [rules[place] for place in sorted(places)]
 
     def _plan(self, rules: list[OverflowRule], at: datetime) -> None:
+        incoming = self._incoming()
         plan = overflow.decide(
-            {queue: self._look(queue, at) for queue in _queues_of(rules)},
+            {queue: self._look(queue, at, incoming) for queue in _queues_of(rules)},
             self._policy,
             rules,
             at,
@@ -263,7 +270,7 @@ class Mover:
 
     # What the policy looks at.
 
-    def _look(self, queue: QueueName, at: datetime) -> QueueLook:
+    def _look(self, queue: QueueName, at: datetime, incoming: Mapping[QueueName, int]) -> QueueLook:
         floor = self._book.floor(queue)
 
         def expect(first_joined_at: datetime, ahead: int) -> timedelta | None:
@@ -271,10 +278,13 @@ class Mover:
             return None if expected is None else expected.wait
 
         return QueueLook(
-            queue=queue, figures=self._figures(queue, at), line=floor.waiting, expect=expect
+            queue=queue,
+            figures=self._figures(queue, at, incoming.get(queue, 0)),
+            line=floor.waiting,
+            expect=expect,
         )
 
-    def _figures(self, queue: QueueName, at: datetime) -> QueueFigures:
+    def _figures(self, queue: QueueName, at: datetime, incoming: int) -> QueueFigures:
         floor = self._book.floor(queue)
         oldest = next(floor.waiting.staying_in_order(), None)
         expected = floor.expect()
@@ -283,7 +293,7 @@ class Mover:
             at=at,
             waiting=floor.waiting.staying,
             oldest_arrival_at=None if oldest is None else oldest.first_joined_at,
-            incoming=self._incoming(queue),
+            incoming=incoming,
             free_agents=floor.members.count(Condition.AVAILABLE),
             serving_agents=floor.members.serving,
             expected_wait=None if expected is None else expected.wait,
@@ -295,10 +305,13 @@ class Mover:
             return figures
         return figures.with_hours(self._opening(f"queue {queue}", schedule, at))
 
-    def _incoming(self, queue: QueueName) -> int:
-        """Return how many are on the way into a queue by moves."""
-        leaving = (floor.waiting.moving_to(queue) for floor in self._book.queues.values())
-        return sum(leaving) + sum(to == queue for to in self._book.on_the_way.values())
+    def _incoming(self) -> Mapping[QueueName, int]:
+        """Return how many are on the way into each queue by moves."""
+        incoming = Counter(self._book.on_the_way.values())
+        for floor in self._book.queues.values():
+            if targets := floor.waiting.targets:
+                incoming.update(targets)
+        return incoming
 
     def _opening(self, key: str, schedule: Schedule, at: datetime) -> Opening:
         kept = self._openings.get(key)
@@ -373,6 +386,15 @@ def _daily(rules: Iterable[OverflowRule]) -> frozenset[str]:
         for condition in rule.conditions
         if condition.figure is Figure.SERVICE_LEVEL
     )
+
+
+def _rules_at(rules: Iterable[OverflowRule]) -> dict[QueueName, list[int]]:
+    """Return the places of the rules that name each queue."""
+    places: dict[QueueName, list[int]] = {}
+    for place, rule in enumerate(rules):
+        for queue in {*rule.from_queues, *rule.to_queues}:
+            places.setdefault(queue, []).append(place)
+    return places
 
 
 def _queues_of(rules: Iterable[OverflowRule]) -> Iterable[QueueName]:
