@@ -70,6 +70,10 @@ once, each costs some 400 µs to store, publish and log, and no move waits for i
 LATE_S = 0.25
 """How long after a deadline the timer fires, so that events stamped before it have arrived."""
 
+READING_TURNS = 3
+"""Turns of the loop from a readable socket to the inbox: it is read, and its reader wakes up; and
+one to spare."""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
@@ -210,8 +214,10 @@ class Engine:
                 async with asyncio.timeout(self._seconds_to_deadline()):
                     await self._has_news.wait()
             except TimeoutError:
-                self._pass_due_deadlines()
-                continue
+                await self._let_come()
+                if not self._inbox:
+                    self._pass_due_deadlines()
+                    continue
             self._apply_some()
             await asyncio.sleep(0)
             if not self._go_on_planning():
@@ -320,6 +326,15 @@ class Engine:
             if (deadline := tracker.next_deadline()) is not None and system in self._pbxes
         ]
         return max(0.0, min(waits)) if waits else None
+
+    async def _let_come(self) -> None:
+        """Let the adapters read what lies in their sockets already.
+
+        A process that stood still, for longer than LATE_S, wakes up to its timer and to events from
+        before it at once. These are applied first, and pass the deadlines before them.
+        """
+        for _ in range(READING_TURNS):
+            await asyncio.sleep(0)
 
     def _go_on_planning(self) -> bool:
         """Decide the next moves of a plan that was cut; return whether there was one."""

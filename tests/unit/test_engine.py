@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from structlog.testing import capture_logs
 
 from ivrd.core import overflow, resync
 from ivrd.core import tracker as tracker_module
+from ivrd.core.call import ENDING_GRACE
 from ivrd.core.decisions import DecidedKind, RecordDecision
 from ivrd.core.effects import (
     CountJoin,
@@ -25,7 +28,7 @@ from ivrd.core.mover import Mover
 from ivrd.core.overflow_state import Decision, Plan
 from ivrd.core.resync import CALLERS_PER_PART
 from ivrd.core.service_level import Counts
-from ivrd.engine import DECISIONS_PER_TURN, INBOX_EVENTS_MAX, Engine
+from ivrd.engine import DECISIONS_PER_TURN, INBOX_EVENTS_MAX, LATE_S, Engine
 from ivrd.replay import NoCounters
 from tests.unit.core.story import (
     GUIDES,
@@ -74,6 +77,17 @@ class ClockedPbx:
 
     def seconds_until(self, at: datetime) -> float:
         return (at - self.now).total_seconds()
+
+
+class RunningPbx(ClockedPbx):
+    """A PBX whose clock runs on."""
+
+    def __init__(self, now: datetime) -> None:
+        super().__init__(now)
+        self.began_s = time.monotonic()
+
+    def seconds_until(self, at: datetime) -> float:
+        return super().seconds_until(at) - (time.monotonic() - self.began_s)
 
 
 def make_engine(kept: Kept, counters: NoCounters | None = None) -> Engine:
@@ -257,6 +271,41 @@ async def test_the_timer_passes_a_deadline_when_nothing_more_comes() -> None:
     task.cancel()
     await asyncio.wait([task])
     assert outcomes(kept) == {cid("c1"): Outcome.MENU_HANGUP}
+
+
+async def test_what_came_while_ivrd_stood_still_is_applied_before_the_deadline_behind_it() -> None:
+    kept = Kept()
+    engine = make_engine(kept)
+    play(engine, "0 snapshot members=guides:anna:1\n0 arrived c1 main\n0 arrived c2 main")
+    play(engine, "5 hung_up c1")
+    [late] = read("6.9 hung_up c2")
+    is_due_at = at(5) + ENDING_GRACE + timedelta(seconds=LATE_S)
+    engine.connect(SYSTEM, RunningPbx(is_due_at - timedelta(seconds=0.02)))
+    ours, theirs = socket.socketpair()
+    arrival = asyncio.Event()
+
+    async def pump() -> None:
+        await arrival.wait()
+        engine.submit(late)
+
+    def stand_still() -> None:
+        theirs.send(b".")
+        time.sleep(0.05)
+
+    with ours, theirs:
+        asyncio.get_running_loop().add_reader(ours, arrival.set)
+        tasks = [asyncio.create_task(pump()), asyncio.create_task(engine.run())]
+        await asyncio.sleep(0)
+        stand_still()
+        async with asyncio.timeout(60):
+            await kept.got.wait()
+        asyncio.get_running_loop().remove_reader(ours)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    engine.pass_all_deadlines()
+    ended = {effect.call_id: effect.at for effect in kept.effects if isinstance(effect, RecordCall)}
+    assert ended == {cid("c1"): at(5), cid("c2"): at(6.9)}
 
 
 def test_a_gap_is_filled_in_turns_before_what_waits() -> None:
