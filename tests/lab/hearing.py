@@ -6,10 +6,14 @@ Here: finding prompts in a wav file. Not here: making the recording, which is fo
 How it decides. A prompt is always heard from its beginning; a key may cut its end. So the beginning
 of each prompt is looked for everywhere (normalised cross-correlation), and from each place found
 the prompt is followed, a twentieth of a second at a time, for as long as the recording says the
-same; over a hole in which nothing came, when it goes on behind it where it stopped. Of prompts
-found at the same place, such as two that begin with the same words, the one that explains most of
-the recording was played. Both signals are differenced before, which evens their spectrum: the same
-voice saying other words then correlates at 0.3 and less, µ-law at 0.9 and more.
+same. Of prompts found at the same place, such as two that begin with the same words, the one that
+explains most of the recording was played. Both signals are differenced before, which evens their
+spectrum: the same voice saying other words then correlates at 0.3 and less, µ-law at 0.9 and more.
+
+What a PBX that stands still does to it. Nothing: it sends the rest of the prompt later. The phone
+notes where nothing was sent (phone/recording.py); the ear takes that out, and listens to what was
+sent, sample by sample. Only what it tells of times knows of it. Guessing such holes from silence
+was tried and rejected: several in one prompt, and beside its own silences, are told by no signal.
 
 What it cannot know. Whoever does not name the prompt that was played may be told of another one
 that begins alike, with a small share; so name all that might be played. Two prompts of which no
@@ -20,7 +24,7 @@ cut within its first 0.3 s of sound is not told.
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -29,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.lab.phone.audio import SAMPLES_PER_S, BadAudio
+from tests.lab.phone.recording import Stretch, read_unsent
 
 Samples: TypeAlias = npt.NDArray[np.float64]
 
@@ -51,21 +56,6 @@ GAP_BLOCKS_MAX = 6
 PACKET = 160
 """Samples of one RTP packet."""
 
-HOLE_MIN = 480
-"""Asterisk lets its stamps jump when it is 0.08 s late or more, so less is no hole."""
-
-HOLE_MAX = 16_000
-"""So long a PBX may stand still in the middle of a prompt, 2 s; beyond, what follows is not it."""
-
-STAMP = 8
-"""Stamps jump by whole milliseconds."""
-
-EDGE = 80
-"""So many samples of sound may be silent by chance where a hole ends."""
-
-TORN_MIN = 0.2
-"""Of a beginning's energy on each side of a hole: with less, the other side is found alone."""
-
 QUIET = 0.01
 """Of a prompt's loudest block, in energy (-20 dB): below, a block proves nothing."""
 
@@ -86,6 +76,11 @@ class Heard:
     name: str
     starts_s: float
     """From the beginning of the recording."""
+    sent_s: float
+    """As `starts_s`, without the moments in which nothing was sent: what was sent before it.
+
+    A little below 0 when it is the first one, and its own first packet was lost.
+    """
     heard_s: float
     """How long it took, with the moments in which the PBX stood still."""
     share: float
@@ -98,18 +93,17 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Find:
-    """A prompt at a place in the recording, in samples."""
+    """A prompt at a place in what was sent, in samples."""
 
     name: str
     start: int
     heard: int
-    held: int
     prompt_length: int
     score: float
 
     @property
     def end(self) -> int:
-        return self.start + self.heard + self.held
+        return self.start + self.heard
 
     @property
     def share(self) -> float:
@@ -120,20 +114,21 @@ def heard(recording: Path, prompts: Mapping[str, Path]) -> list[Heard]:
     """Return which prompts are in a recording, in the order they were heard.
 
     Args:
-        recording: 8 kHz, mono, 16 bit.
+        recording: 8 kHz, mono, 16 bit, with what the phone noted beside it.
         prompts: Wav files of the same shape, by name: all that might have been played.
 
     Raises:
         BadAudio: A file has another shape, or a prompt is too short to be told, or silent.
     """
-    ear = _Ear(_whitened(_read(recording)))
+    sent = _Sent(_read(recording), read_unsent(recording))
+    ear = _Ear(_whitened(sent.samples))
     finds: list[_Find] = []
     for name, path in prompts.items():
         prompt = _trimmed(_whitened(_read(path)))
         if len(prompt.samples) < SHORTEST:
             raise BadAudio(f"{path}: {name} has less than {SHORTEST / SAMPLES_PER_S} s of sound")
         finds += ear.finds(name, prompt)
-    return sorted(_played(finds), key=lambda each: each.starts_s)
+    return sorted(_played(finds, sent), key=lambda each: each.sent_s)
 
 
 def names_heard(recording: Path, prompts: Mapping[str, Path], *, share: float = 0.0) -> list[str]:
@@ -157,33 +152,55 @@ class _Prompt:
     """Silent samples before them."""
 
 
-class _Ear:
-    """A recording made ready for being searched many times."""
+class _Sent:
+    """What was sent, without the stretches of a recording in which nothing was."""
 
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
+    def __init__(self, recording: Samples, unsent: Sequence[Stretch]) -> None:
+        begins = [0, *(end for _, end in unsent)]
+        ends = [*(first for first, _ in unsent), len(recording)]
+        parts = [part for part in zip(begins, ends, strict=True) if part[0] < part[1]]
+        self.samples = np.concatenate([recording[:0], *(recording[slice(*part)] for part in parts)])
+        self._recorded_from = [begin for begin, _ in parts]
+        self._sent_from = np.cumsum([0, *(end - begin for begin, end in parts[:-1])])
+
+    def seconds(self, start: int, end: int) -> tuple[float, float]:
+        """Return from when to when a stretch of what was sent is in the recording."""
+        first, last = self._place(start), self._place(end - 1)
+        return first / SAMPLES_PER_S, (last + 1) / SAMPLES_PER_S
+
+    def _place(self, sample: int) -> int:
+        part = max(int(np.searchsorted(self._sent_from, sample, side="right")) - 1, 0)
+        return self._recorded_from[part] + sample - int(self._sent_from[part])
+
+
+class _Ear:
+    """What was sent, made ready for being searched many times.
+
+    Silence is put before it: a PBX that plays before it answers may not know yet where to send its
+    first packet, so that a first prompt begins before all that was sent.
+    """
+
+    def __init__(self, sent: Samples) -> None:
+        self._samples = samples = np.concatenate((np.zeros(HEAD), sent))
         self._size = 1 << (len(samples) + HEAD).bit_length()
         self._spectrum = np.fft.rfft(samples, self._size)
         self._energy_before = np.concatenate(([0.0], np.cumsum(samples**2)))
-        self._silences = [run for run in _silences(samples) if HOLE_MIN <= run[1] - run[0]]
 
     def finds(self, name: str, prompt: _Prompt) -> Iterator[_Find]:
         """Follow a prompt from each place where its beginning is heard."""
         end = 0
-        head = prompt.samples[:HEAD]
-        for start in sorted({*self._places(head), *self._torn_places(head)}):
+        for start in self._places(prompt.samples[:HEAD]):
             if start < end - OVERLAP_MAX:
                 continue
-            followed = self._follow(prompt.samples, start)
-            if followed.heard >= min(HEAD, len(prompt.samples)):
-                end = start + followed.heard + followed.held
+            heard, score = self._follow(prompt.samples, start)
+            if heard >= min(HEAD, len(prompt.samples)):
+                end = start + heard
                 yield _Find(
                     name=name,
-                    start=start - prompt.lead,
-                    heard=followed.heard + prompt.lead,
-                    held=followed.held,
+                    start=start - HEAD - prompt.lead,
+                    heard=heard + prompt.lead,
                     prompt_length=len(prompt.samples) + prompt.lead,
-                    score=followed.score,
+                    score=score,
                 )
 
     def _places(self, head: Samples) -> list[int]:
@@ -206,146 +223,42 @@ class _Ear:
                 places.append(int(place))
         return places
 
-    def _torn_places(self, head: Samples) -> Iterator[int]:
-        """Yield where a beginning is heard whose end comes behind a hole."""
-        for silent_from, sound_from in self._silences:
-            before = self._samples[max(0, silent_from - len(head) + 1) : silent_from]
-            longest = (sound_from - silent_from) // STAMP * STAMP
-            for hole in range(longest, longest - EDGE, -STAMP):
-                after = self._samples[silent_from + hole :][: len(head)]
-                joined = np.concatenate((before, after))
-                place = _best_place(head, joined)[0]
-                parts = np.split(head, [len(before) - place])
-                heard = np.split(joined[place : place + len(head)], [len(before) - place])
-                if all(
-                    _energy(part) >= TORN_MIN * _energy(head)
-                    and _score(part, there) >= HEAD_SCORE_MIN
-                    for part, there in zip(parts, heard, strict=True)
-                ):
-                    yield silent_from - len(before) + place
-                    break
+    def _follow(self, prompt: Samples, start: int) -> tuple[int, float]:
+        """Follow a prompt from `start` for as long as the recording says the same.
 
-    def _follow(self, prompt: Samples, start: int) -> _Followed:
-        """Follow a prompt from `start` for as long as the recording says the same."""
-        loudest = max(_energy(prompt[at : at + BLOCK]) for at in _blocks(0, len(prompt)))
-        heard = held = goes_on = 0
+        Returns:
+            Samples of the prompt that were heard, and their correlation on average.
+        """
+        loudest = max(_energy(prompt[block]) for block in _blocks(len(prompt)))
+        heard = failed = 0
         scores: list[float] = []
-        while True:
-            failed: list[int] = []
-            for at in _blocks(goes_on, min(len(prompt), len(self._samples) - start - held)):
-                said = prompt[at : at + BLOCK]
-                if _energy(said) < QUIET * loudest:
-                    continue
-                score = _score(said, self._samples[start + held + at :][:BLOCK])
-                if score >= BLOCK_SCORE_MIN:
-                    heard, failed = at + BLOCK, []
-                    scores.append(score)
-                elif len(failed) < GAP_BLOCKS_MAX:
-                    failed.append(at)
-                else:
-                    break
-            else:
-                if not failed:
-                    is_whole = start + held + len(prompt) <= len(self._samples)
-                    heard = len(prompt) if is_whole else heard
-                    break
-            # Whatever part of the first block that fails came before the hole is let go.
-            goes_on = failed[0] + BLOCK
-            here = start + held
-            hole = self._hole(prompt[goes_on : goes_on + HEAD], here + heard, here + goes_on)
-            hole = hole or self._hole_near_end(prompt, here, heard)
-            if not hole:
+        for block in _blocks(len(prompt)):
+            there = self._samples[start:][block]
+            said = prompt[block]
+            if len(there) < len(said) or failed > GAP_BLOCKS_MAX:
                 break
-            held += hole
-        return _Followed(heard=heard, held=held, score=sum(scores) / max(len(scores), 1))
-
-    def _hole(self, said: Samples, silent_from: int, expected: int) -> int:
-        """Return by how many samples a prompt goes on later than expected; 0 when it does not.
-
-        An Asterisk that stood still for a moment loses nothing, but its stamps leave a hole.
-
-        Args:
-            said: What is expected next.
-            silent_from: Where the recording was heard up to.
-            expected: Where it is expected.
-        """
-        there = self._samples[expected : expected + HOLE_MAX + len(said)]
-        if len(said) < SHORTEST or len(there) <= len(said):
-            return 0
-        hole, score = _best_place(said, there)
-        # The block in which the hole begins may have been like enough.
-        between = self._samples[max(0, silent_from - BLOCK) : expected + hole]
-        if score < HEAD_SCORE_MIN or _longest_silence(between) < hole - PACKET:
-            return 0
-        return hole
-
-    def _hole_near_end(self, prompt: Samples, here: int, heard: int) -> int:
-        """Return the same, where what is left behind the hole is too short to be looked for.
-
-        It can only be right behind the silence, and it is nothing but the prompt's end.
-
-        Args:
-            prompt: All of it.
-            here: Where it would have begun, had there been no hole so far.
-            heard: Samples of the prompt until then.
-        """
-        for silent_from, sound_from in self._silences:
-            left = prompt[silent_from - here :]
-            if not heard - BLOCK < silent_from - here < len(prompt) or len(left) > SHORTEST + BLOCK:
+            if _energy(said) < QUIET * loudest:
                 continue
-            there = self._samples[sound_from - EDGE : sound_from + len(left)]
-            place, score = _best_place(left, there)
-            if score >= HEAD_SCORE_MIN and sound_from - silent_from <= HOLE_MAX:
-                return sound_from - EDGE + place - silent_from
-        return 0
+            score = _score(said, there)
+            if score >= BLOCK_SCORE_MIN:
+                heard, failed = block.stop, 0
+                scores.append(score)
+            else:
+                failed += 1
+        else:
+            heard = heard if failed else len(prompt)
+        return heard, sum(scores) / max(len(scores), 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Followed:
-    """How far a prompt was heard, in samples."""
-
-    heard: int
-    """Of the prompt."""
-    held: int
-    """Of the recording beyond that: the PBX stood still."""
-    score: float
-    """Of what was heard, on average."""
+def _blocks(length: int) -> list[slice]:
+    """Return blocks that cover it all; the last is whole too, and overlaps the one before."""
+    return [
+        slice(max(0, min(at, length - BLOCK)), min(at + BLOCK, length))
+        for at in range(0, length, BLOCK)
+    ]
 
 
-def _blocks(first: int, end: int) -> range:
-    return range(first, end - BLOCK + 1, BLOCK)
-
-
-def _best_place(said: Samples, there: Samples) -> tuple[int, float]:
-    """Return where something is heard best, and its correlation; (0, 0.0) when nowhere."""
-    if not len(said) or len(there) < len(said):
-        return 0, 0.0
-    energy_before = np.concatenate(([0.0], np.cumsum(there**2)))
-    energy = energy_before[len(said) :] - energy_before[: -len(said)]
-    size = 1 << (len(there) + len(said)).bit_length()
-    spectrum = np.fft.rfft(there, size) * np.conj(np.fft.rfft(said, size))
-    product = np.fft.irfft(spectrum, size)[: len(energy)]
-    # A stretch far quieter than what is looked for is not it, but the noise of a division by 0.
-    is_loud = energy > SILENT * _energy(said)
-    scores = np.zeros_like(product)
-    scores[is_loud] = product[is_loud] / np.sqrt(energy[is_loud] * _energy(said))
-    place = int(np.argmax(scores))
-    return place, float(scores[place])
-
-
-def _silences(samples: Samples) -> list[tuple[int, int]]:
-    """Return from where to where nothing at all came in; `samples` are whitened."""
-    sounds = np.flatnonzero(np.concatenate(([True], samples != 0.0, [True])))
-    begins = np.flatnonzero(np.diff(sounds) > 1)
-    # The first silent sample is not 0, as some of its predecessor is taken off.
-    return [(max(int(sounds[at]) - 1, 0), int(sounds[at + 1]) - 1) for at in begins]
-
-
-def _longest_silence(samples: Samples) -> int:
-    return max((end - begin for begin, end in _silences(samples)), default=0)
-
-
-def _played(finds: list[_Find]) -> Iterator[Heard]:
+def _played(finds: list[_Find], sent: _Sent) -> Iterator[Heard]:
     """Choose the prompts that explain the recording, and leave out what they make impossible."""
     left = list(finds)
     while left:
@@ -355,10 +268,12 @@ def _played(finds: list[_Find]) -> Iterator[Heard]:
         best = max(equals, key=lambda find: (find.share, find.score))
         left.remove(best)
         left = [find for find in left if _overlap(find, best) <= OVERLAP_MAX]
+        starts_s, ends_s = sent.seconds(best.start, best.end)
         yield Heard(
             name=best.name,
-            starts_s=best.start / SAMPLES_PER_S,
-            heard_s=(best.end - best.start) / SAMPLES_PER_S,
+            starts_s=starts_s,
+            sent_s=best.start / SAMPLES_PER_S,
+            heard_s=ends_s - starts_s,
             share=best.share,
             score=best.score,
             alike=frozenset(each.name for each in equals) - {best.name},
@@ -387,17 +302,17 @@ def _whitened(samples: Samples) -> Samples:
 
 
 def _trimmed(samples: Samples) -> _Prompt:
-    """Cut the silence around a prompt, which nobody can hear, and what Asterisk does not send.
+    """Cut the silence around a prompt, which nobody can hear, and its last, short packet.
 
-    It fills whole packets, so what is over waits for a next prompt, which may never come.
+    Asterisk plays less of it: it leaves out the last 44 bytes of a file, as many as its header has.
     """
     count = len(samples) // BLOCK
     energy = (samples[: count * BLOCK].reshape(count, BLOCK) ** 2).sum(axis=1)
     loud = np.flatnonzero(energy >= SILENT * energy.max(initial=0.0))
     if not len(loud) or not energy.any():
         return _Prompt(samples=samples[:0], lead=0)
-    sent = len(samples) // PACKET * PACKET
-    first, last = int(loud[0]) * BLOCK, min((int(loud[-1]) + 1) * BLOCK, sent)
+    whole = len(samples) // PACKET * PACKET
+    first, last = int(loud[0]) * BLOCK, min((int(loud[-1]) + 1) * BLOCK, whole)
     return _Prompt(samples=samples[first:last], lead=first)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab.phone import audio
+from tests.lab.phone.recording import Recording
 from tests.lab.phone.sdp import ULAW_PAYLOAD, Sdp
 
 FRAME_S = 0.02
@@ -24,10 +25,6 @@ EVENT_ENDS = 3
 """RFC 4733 2.5.1.4: the last packet of an event is sent three times, against loss."""
 KEY_S = 0.1
 """Long enough for every detector (40 ms is the least), short enough for quick tests."""
-RECORDING_S_MAX = 300
-"""No scenario lasts longer; bounds the memory of a forgotten recording at 2.4 MB."""
-STRAY_S = 5.0
-"""A stamp so far from a packet's arrival belongs to a new run: no packet is fetched so late."""
 DRAIN_PACKETS_MAX = 500
 """More than the kernel's buffer holds between two drains, so one call cannot starve the others."""
 _KEYS = "0123456789*#ABCD"
@@ -76,8 +73,7 @@ class Media:
         self._timestamp_base = secrets.randbits(31)
         self._born_at = time.monotonic()
         self._is_pressing = False
-        self._recording = bytearray() if is_recording else None
-        self._runs: dict[bytes, int] = {}
+        self._recording = Recording() if is_recording else None
 
     def describe(self, local: Sdp) -> bytes:
         """Write our description under the next version number."""
@@ -157,12 +153,19 @@ class Media:
             heard.first_at = time.monotonic()
         start = 12 + 4 * (packet[0] & 0x0F)
         payload = packet[1] & 0x7F
-        (timestamp,) = struct.unpack_from("!I", packet, 4)
+        number, timestamp, source = struct.unpack_from("!HI4s", packet, 2)
         if payload == ULAW_PAYLOAD:
             heard.audio_packets += 1
             if self._recording is not None:
-                self._record(packet[8:12], timestamp=timestamp, ulaw=packet[start:])
-        elif payload >= 96 and len(packet) >= start + 4:
+                arrived_s = time.monotonic() - self._born_at
+                sound = packet[start:]
+                self._recording.take(
+                    source, sound, number=number, stamp=timestamp, arrived_s=arrived_s
+                )
+            return
+        if self._recording is not None:
+            self._recording.skip(source, number=number)
+        if payload >= 96 and len(packet) >= start + 4:
             self._take_event(packet[start], flags=packet[start + 1], timestamp=timestamp)
 
     def _take_event(self, code: int, *, flags: int, timestamp: int) -> None:
@@ -170,38 +173,21 @@ class Media:
             self.heard._last_event = timestamp
             self.heard.keys.append(_KEYS[code])
 
-    def _record(self, source: bytes, *, timestamp: int, ulaw: bytes) -> None:
-        """Place audio by its own time stamps; each sender's first packet is placed by arrival.
-
-        Should a sender begin its stamps anew, what lies far from its arrival is placed as a first
-        packet is, so that the rest of the call is not lost.
-        """
-        recording = self._recording
-        assert recording is not None
-        arrived = round((time.monotonic() - self._born_at) * audio.SAMPLES_PER_S)
-        offset = (timestamp - self._runs.get(source, 0)) & 0xFFFFFFFF
-        is_stray = abs(offset - arrived) > STRAY_S * audio.SAMPLES_PER_S
-        if source not in self._runs or is_stray:
-            offset = max(arrived, len(recording))
-            self._runs[source] = timestamp - offset
-        if offset + len(ulaw) > RECORDING_S_MAX * audio.SAMPLES_PER_S:
-            return
-        if offset > len(recording):
-            recording.extend(bytes([audio.SILENCE_BYTE]) * (offset - len(recording)))
-        recording[offset : offset + len(ulaw)] = ulaw
-
     @property
     def recorded_s(self) -> float:
         """How much of the call is recorded so far; ValueError when none is."""
-        if self._recording is None:
-            raise ValueError("this call was not recorded, ask for it when the phone is made")
-        return len(self._recording) / audio.SAMPLES_PER_S
+        return self._recorded().length_s
 
     def save_recording(self, path: Path) -> float:
-        """Write what was heard as an 8 kHz wav file; returns its length in seconds."""
-        length_s = self.recorded_s
-        audio.write_wav(path, bytes(self._recording or b""))
-        return length_s
+        """Write what was heard, as recording.py says; returns its length in seconds."""
+        recording = self._recorded()
+        recording.save(path)
+        return recording.length_s
+
+    def _recorded(self) -> Recording:
+        if self._recording is None:
+            raise ValueError("this call was not recorded, ask for it when the phone is made")
+        return self._recording
 
 
 class _Pace:

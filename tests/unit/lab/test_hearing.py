@@ -1,7 +1,6 @@
 """Telling prompts by signal: a made-up voice, always the same, says made-up words.
 
-Its pitch and its syllables are the same in every prompt, so that words are told apart by what is
-said, not by who says it. What real voices and a real Asterisk do to it: tests/integration.
+What real voices and a real Asterisk do to it: tests/integration. Holes anywhere: tests/property.
 """
 
 import wave
@@ -11,90 +10,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.lab.hearing import Heard, Samples, heard, names_heard, prompts_below
+from tests.lab.hearing import Heard, heard, names_heard, prompts_below
+from tests.lab.made_up_voice import (
+    RATE,
+    WORDS,
+    Unsent,
+    from_a_pbx,
+    played,
+    prompt,
+    silence,
+    spoken,
+    through_a_telephone,
+    write,
+)
 from tests.lab.phone import audio
 
-RATE = audio.SAMPLES_PER_S
-
-SYLLABLE_S = 0.2
-
 EXACT_S = 0.002
-
-SYLLABLES = (
-    (300, 2300),
-    (400, 800),
-    (700, 1200),
-    (500, 1900),
-    (350, 1500),
-    (600, 1000),
-    (450, 2600),
-    (800, 1700),
-)
-"""The two formants of each, in hertz."""
-
-WORDS = {
-    "menu": "0123456701",
-    "begins-like-menu": "0123422415",
-    "menu-and-more": "01234567013355",
-    "ends-like-menu": "6552234567",
-    "wrong-key": "36",
-    "closed": "7410",
-    "closed-today": "74102",
-}
-
-
-def spoken(syllables: str) -> Samples:
-    """Return the voice saying syllables: a pulse train of 110 Hz through two formants each."""
-    length = int(SYLLABLE_S * RATE)
-    at = np.arange(length) / RATE
-    parts = []
-    for syllable in syllables:
-        pulses = np.zeros(length)
-        pulses[:: RATE // 110] = 1.0
-        ring = sum(
-            np.exp(-at * 400) * np.sin(2 * np.pi * hz * at) for hz in SYLLABLES[int(syllable)]
-        )
-        parts.append(np.convolve(pulses, ring)[:length] * np.sin(np.pi * at / SYLLABLE_S))
-    said = np.concatenate(parts)
-    return 12_000 * said / np.abs(said).max()
-
-
-def silence(seconds: float) -> Samples:
-    return np.zeros(int(seconds * RATE))
-
-
-def write(path: Path, samples: Samples) -> Path:
-    with wave.open(str(path), "wb") as target:
-        target.setnchannels(1)
-        target.setsampwidth(2)
-        target.setframerate(RATE)
-        target.writeframes(samples.astype("<i2").tobytes())
-    return path
-
-
-def through_a_telephone(path: Path, parts: Sequence[Samples]) -> Path:
-    """Write a recording as a phone hears it: µ-law."""
-    write(path, np.concatenate(parts))
-    audio.write_wav(path, audio.read_wav(path))
-    return path
 
 
 @pytest.fixture
 def prompts(tmp_path: Path) -> dict[str, Path]:
     """Every prompt with a little silence around it."""
-    return {
-        name: write(
-            tmp_path / f"{name}.wav",
-            np.concatenate((silence(0.1), spoken(syllables), silence(0.2))),
-        )
-        for name, syllables in WORDS.items()
-    }
-
-
-def played(path: Path) -> Samples:
-    """Return what Asterisk sends for a prompt."""
-    with wave.open(str(path), "rb") as source:
-        return np.frombuffer(source.readframes(source.getnframes()), dtype="<i2").astype(float)
+    return {name: write(tmp_path / f"{name}.wav", prompt(words)) for name, words in WORDS.items()}
 
 
 def named(told: Sequence[Heard]) -> list[str]:
@@ -105,7 +42,7 @@ def named(told: Sequence[Heard]) -> list[str]:
 def test_only_the_prompt_that_was_played_is_told(
     name: str, prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    parts = [silence(1.3), played(prompts[name]), silence(0.5)]
+    parts = [silence(1.3), played(name), silence(0.5)]
     (told,) = heard(through_a_telephone(tmp_path / "call", parts), prompts)
     assert told.name == name
     assert told.starts_s == pytest.approx(1.3, abs=EXACT_S)
@@ -118,7 +55,7 @@ def test_prompts_are_told_in_order_also_one_right_after_the_other_and_twice(
     prompts: dict[str, Path], tmp_path: Path
 ) -> None:
     order = ["wrong-key", "menu", "menu", "closed", "begins-like-menu", "wrong-key"]
-    parts = [played(prompts[name]) for name in order]
+    parts = [played(name) for name in order]
     told = heard(through_a_telephone(tmp_path / "call", parts), prompts)
     assert named(told) == order
     starts = np.cumsum([0, *(len(part) for part in parts[:-1])]) / RATE
@@ -129,8 +66,8 @@ def test_prompts_are_told_in_order_also_one_right_after_the_other_and_twice(
 def test_a_prompt_that_a_key_cut_is_told_as_heard_in_part(
     cut_s: float, prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    cut = played(prompts["ends-like-menu"])[: int(cut_s * RATE)]
-    call = through_a_telephone(tmp_path / "call", [cut, played(prompts["wrong-key"])])
+    cut = played("ends-like-menu")[: int(cut_s * RATE)]
+    call = through_a_telephone(tmp_path / "call", [cut, played("wrong-key")])
     first, second = heard(call, prompts)
     assert (first.name, second.name) == ("ends-like-menu", "wrong-key")
     assert first.heard_s == pytest.approx(cut_s, abs=0.06)
@@ -142,7 +79,7 @@ def test_a_prompt_that_a_key_cut_is_told_as_heard_in_part(
 def test_a_prompt_cut_before_it_differs_from_another_is_told_with_the_other(
     prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    cut = played(prompts["menu"])[: int(0.8 * RATE)]
+    cut = played("menu")[: int(0.8 * RATE)]
     (told,) = heard(through_a_telephone(tmp_path / "call", [cut, silence(1)]), prompts)
     others = {"menu", "begins-like-menu", "menu-and-more"}
     assert {told.name} | told.alike == others
@@ -153,7 +90,7 @@ def test_what_is_said_in_the_middle_of_another_prompt_is_not_told(
 ) -> None:
     middle = write(tmp_path / "middle.wav", spoken("345"))
     (told,) = heard(
-        through_a_telephone(tmp_path / "call", [played(prompts["menu"])]),
+        through_a_telephone(tmp_path / "call", [played("menu")]),
         {**prompts, "middle": middle},
     )
     assert told.name == "menu"
@@ -169,7 +106,7 @@ def test_nothing_is_told_in_silence_in_noise_and_in_other_words(
 
 
 def test_a_quieter_line_with_noise_is_told_too(prompts: dict[str, Path], tmp_path: Path) -> None:
-    line = np.concatenate((silence(0.5), played(prompts["closed"]), silence(0.5))) / 8
+    line = np.concatenate((silence(0.5), played("closed"), silence(0.5))) / 8
     line += np.random.default_rng(4).normal(0, 30, len(line))
     (told,) = heard(through_a_telephone(tmp_path / "call", [line]), prompts)
     assert (told.name, told.share) == ("closed", 1.0)
@@ -179,7 +116,7 @@ def test_a_quieter_line_with_noise_is_told_too(prompts: dict[str, Path], tmp_pat
 def test_lost_packets_do_not_cut_a_prompt(
     lost_s: float, prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    said = played(prompts["menu"]).copy()
+    said = played("menu").copy()
     said[RATE : RATE + int(lost_s * RATE)] = 0
     (told,) = heard(through_a_telephone(tmp_path / "call", [said]), prompts)
     assert (told.name, told.share) == ("menu", 1.0)
@@ -188,7 +125,7 @@ def test_lost_packets_do_not_cut_a_prompt(
 def test_a_prompt_whose_middle_is_gone_is_heard_only_until_there(
     prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    said = played(prompts["ends-like-menu"]).copy()
+    said = played("ends-like-menu").copy()
     said[RATE : int(1.6 * RATE)] = 0
     (told,) = heard(through_a_telephone(tmp_path / "call", [said]), prompts)
     assert told.name == "ends-like-menu"
@@ -200,12 +137,15 @@ def test_a_prompt_whose_middle_is_gone_is_heard_only_until_there(
 def test_a_pbx_that_stands_still_for_a_moment_cuts_no_prompt(
     hole_s: float, share: float, prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    menu = played(prompts["menu"])
+    menu = played("menu")
     at = int(share * len(menu)) // 160 * 160
-    parts = [silence(0.5), menu[:at], silence(hole_s), menu[at:], played(prompts["wrong-key"])]
-    told = heard(through_a_telephone(tmp_path / "call", parts), prompts)
+    sent = [Unsent(0.5), menu[:at], Unsent(hole_s), menu[at:], played("wrong-key")]
+    told = heard(from_a_pbx(tmp_path / "call", sent), prompts)
     assert [(each.name, each.share) for each in told] == [("menu", 1.0), ("wrong-key", 1.0)]
-    assert told[0].heard_s == pytest.approx(len(menu) / RATE + hole_s, abs=0.25)
+    assert told[0].starts_s == pytest.approx(0.5, abs=EXACT_S)
+    assert told[0].heard_s == pytest.approx(len(menu) / RATE - 0.2 + hole_s, abs=0.06)
+    assert told[1].starts_s == pytest.approx(0.5 + len(menu) / RATE + hole_s, abs=EXACT_S)
+    assert told[1].sent_s - told[0].sent_s == pytest.approx(len(menu) / RATE, abs=EXACT_S)
 
 
 @pytest.mark.parametrize("hole_s", [0.08, 0.104, 0.4, 1.5])
@@ -213,33 +153,51 @@ def test_a_pbx_that_stands_still_for_a_moment_cuts_no_prompt(
 def test_nor_near_its_beginning_or_its_end(
     name: str, hole_s: float, prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    said = played(prompts[name])
+    said = played(name)
     both = {each: prompts[each] for each in (name, "wrong-key")}
     packets = len(said) // 160
-    for packet in [*range(6, 21, 2), *range(packets - 25, packets - 9, 2)]:
+    for packet in [*range(0, 21, 2), *range(packets - 25, packets + 1, 2)]:
         at = packet * 160
-        torn = [silence(0.5), said[:at], silence(hole_s), said[at:]]
-        call = through_a_telephone(tmp_path / "call", [*torn, played(prompts["wrong-key"])])
+        torn = [Unsent(0.5), said[:at], Unsent(hole_s), said[at:]]
+        call = from_a_pbx(tmp_path / "call", [*torn, played("wrong-key")])
         told = heard(call, both)
         assert [(each.name, each.share) for each in told] == [(name, 1.0), ("wrong-key", 1.0)], at
-        assert told[0].starts_s == pytest.approx(0.5, abs=hole_s + 0.12)
+        starts_s = 0.5 if at else 0.5 + hole_s
+        assert told[0].starts_s == pytest.approx(starts_s, abs=EXACT_S), at
 
 
 def test_nor_right_before_the_pbx_hangs_up(prompts: dict[str, Path], tmp_path: Path) -> None:
-    said = played(prompts["wrong-key"])
-    for at in range(960, len(said) - 1600, 160):
-        call = through_a_telephone(tmp_path / "call", [said[:at], silence(0.2), said[at:]])
+    said = played("wrong-key")
+    for at in range(160, len(said), 160):
+        call = from_a_pbx(tmp_path / "call", [said[:at], Unsent(0.2), said[at:]])
         told = heard(call, {"wrong-key": prompts["wrong-key"]})
         assert [(each.name, each.share) for each in told] == [("wrong-key", 1.0)], at
+
+
+def test_nor_a_first_packet_that_is_lost(prompts: dict[str, Path], tmp_path: Path) -> None:
+    for lost in (160, 320):
+        call = from_a_pbx(tmp_path / "call", [played("menu")[lost:], Unsent(0.3), played("closed")])
+        told = heard(call, prompts)
+        assert [(each.name, each.share) for each in told] == [("menu", 1.0), ("closed", 1.0)]
+        assert told[0].sent_s == pytest.approx(-lost / RATE, abs=EXACT_S)
+
+
+def test_nor_a_last_packet_that_is_not_sent_whole(prompts: dict[str, Path], tmp_path: Path) -> None:
+    for sound in range(3000, 3800, 50):
+        path = write(tmp_path / "short.wav", np.concatenate((spoken("63")[:sound], silence(0.05))))
+        length = sound + 400 - 22
+        call = from_a_pbx(tmp_path / "call", [spoken("63")[:sound], silence(0.05)[:-22]])
+        (told,) = heard(call, {"short": path})
+        assert told.share == 1.0, length
 
 
 @pytest.mark.parametrize("lost", [1, 3, 8])
 def test_a_prompt_whose_end_is_not_played_is_told_as_cut(
     lost: int, prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    said = played(prompts["menu"])
+    said = played("menu")
     cut = said[: len(said) - 1600 - lost * 400]
-    call = through_a_telephone(tmp_path / "call", [cut, silence(0.4), played(prompts["wrong-key"])])
+    call = through_a_telephone(tmp_path / "call", [cut, silence(0.4), played("wrong-key")])
     both = {each: prompts[each] for each in ("menu", "wrong-key")}
     menu, after = heard(call, both)
     assert (menu.name, after.name, after.share) == ("menu", "wrong-key", 1.0)
@@ -249,7 +207,7 @@ def test_a_prompt_whose_end_is_not_played_is_told_as_cut(
 def test_a_prompt_that_is_cut_and_played_again_is_told_twice(
     prompts: dict[str, Path], tmp_path: Path
 ) -> None:
-    menu = played(prompts["menu"])
+    menu = played("menu")
     parts = [silence(0.5), menu[: len(menu) // 2], silence(0.3), menu, silence(0.3)]
     cut, whole = heard(through_a_telephone(tmp_path / "call", parts), prompts)
     assert (cut.name, whole.name) == ("menu", "menu")

@@ -84,8 +84,8 @@ def recorded(tmp_path: Path, *packets: tuple[int, bytes]) -> bytes:
     """Send these as RTP, each with its stamp, and return the recording from its first sound."""
     media = Media("127.0.0.1", is_recording=True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for stamp, ulaw in packets:
-            header = struct.pack("!BBHI4s", 0x80, 0, 1, stamp, b"here")
+        for number, (stamp, ulaw) in enumerate(packets):
+            header = struct.pack("!BBHI4s", 0x80, 0, number, stamp, b"here")
             sender.sendto(header + ulaw, ("127.0.0.1", media.port))
     assert media.drain() == len(packets)
     media.close()
