@@ -88,6 +88,8 @@ class Known:
     is_last_answered: bool = False
     is_last_closed: bool = False
     is_last_handed_on: bool = False
+    queue: QueueName | None = None
+    """Of the last one of them."""
     leg: ChannelId | None = None
     interface: Interface | None = None
     is_ended: bool = False
@@ -112,6 +114,7 @@ def known_of(call: Call | None) -> Known:
         is_last_closed=isinstance(last, Closed),
         is_last_handed_on=last is not None
         and any(over.entry_number == last.stay.number for over in call.hand_overs),
+        queue=None if last is None else last.stay.queue,
         leg=last.agent_leg if isinstance(last, Talking | Closed) else None,
         interface=last.interface if isinstance(last, Talking | Closed) else None,
         is_ended=call.hung_up_at is not None,
@@ -142,7 +145,10 @@ class CallReader:
         self._choices = 0
         self._notices = 0
         self._timed_out: JournalRow | None = None
-        self._leg = known.leg
+        self._legs: dict[QueueName, ChannelId] = {}
+        """The agent's channel in the last talk of each queue."""
+        if known.queue is not None and known.leg is not None:
+            self._legs[known.queue] = known.leg
         self._interface = known.interface
         self._is_marked = known.has_line
 
@@ -265,7 +271,6 @@ class CallReader:
 
     def _join(self, row: JournalRow) -> CallerJoined:
         position = row.data[2] if len(row.data) > 2 else ""
-        self._leg = None
         self._interface = None
         return CallerJoined(
             at=row.at,
@@ -303,7 +308,7 @@ class CallReader:
     def _answer(self, row: JournalRow) -> Iterator[Event]:
         if len(row.data) < 2 or (self._is_known_stay() and self._known.is_last_answered):
             return
-        self._leg = channel_id(row.system, row.data[1])
+        leg = self._legs[row.queue] = channel_id(row.system, row.data[1])
         self._interface = self._interface_of(row.queue, row.agent)
         yield _left(row)
         yield AgentConnected(
@@ -313,13 +318,15 @@ class CallReader:
             queue=row.queue,
             interface=self._interface,
             member_name=row.agent,
-            agent_leg=self._leg,
+            agent_leg=leg,
         )
 
     def _hand_over(self, row: JournalRow) -> Iterator[Event]:
-        is_told = self._is_known_stay() and self._known.is_last_handed_on
-        if self._leg is not None and not is_told:
-            yield _transfer(row, self._leg)
+        # The row may stand behind the next ENTERQUEUE: Asterisk has sent the caller on by then.
+        leg = self._legs.get(row.queue)
+        is_told = leg == self._known.leg and self._known.is_last_handed_on
+        if leg is not None and not is_told:
+            yield _transfer(row, leg)
         yield self._completed(row, "transfer", is_end_known=True)
 
     def _may_be_handed_on(self, row: JournalRow) -> bool:

@@ -210,6 +210,33 @@ MOVED = (
     """,
 )
 
+HANDED_ON_INTO_A_QUEUE = (
+    """
+     0.3  arrived    c1  main
+     4.4  joined     c1  guides
+    20.1  left       c1  guides
+    20.1  connected  c1  guides  anna  leg=a1
+    40.5  blind      a1  7001
+    40.5  completed  c1  guides  transfer
+    40.5  joined     c1  switchboard
+    50.1  left       c1  switchboard
+    50.1  connected  c1  switchboard  olle  leg=o1
+    60.5  completed  c1  switchboard  agent
+    60.6  hung_up    c1
+    """,
+    """
+     0  c1  NONE         NONE  IVRDARRIVED  main|PJSIP/c1
+     4  c1  guides       NONE  ENTERQUEUE   |0701740605|1
+    20  c1  guides       anna  CONNECT      16|a1|2
+    40  c1  switchboard  NONE  ENTERQUEUE   |0701740605|1
+    40  c1  guides       anna  BLINDTRANSFER  7001|from-agents|16|20|1
+    50  c1  switchboard  olle  CONNECT      10|o1|2
+    60  c1  switchboard  olle  COMPLETEAGENT  10|10|1
+    60  c1  NONE         NONE  IVRDEND
+    """,
+)
+"""Another thread than the caller's writes BLINDTRANSFER: here it was the later one."""
+
 MOVED_HOME_AND_AWAY_AGAIN = (
     """
      0.3  arrived    c1  main
@@ -349,6 +376,7 @@ def said(effects: Sequence[Effect]) -> list[object]:
         pytest.param(RESOLVED, id="resolved"),
         pytest.param(ABANDONED, id="abandoned"),
         pytest.param(MOVED, id="moved and handed on"),
+        pytest.param(HANDED_ON_INTO_A_QUEUE, id="handed on into a queue, written late"),
         pytest.param(MOVED_HOME_AND_AWAY_AGAIN, id="moved, home, and moved again"),
         pytest.param(REFUSED, id="refused, then timed out"),
         pytest.param(MENU, id="hung up in the menu"),
