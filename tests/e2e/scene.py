@@ -115,6 +115,8 @@ class Caller:
     number: str
     late_s: float = 0.0
     """How much more was heard than was to be, before an act; see way_in.py."""
+    is_doubtful: bool = False
+    """ivrd stood still while a key was pressed, so that Asterisk may have dropped a digit of it."""
 
     async def press(self, keys: str, how: str = "rfc4733") -> None:
         """Press keys."""
@@ -227,11 +229,27 @@ class Scene:
         caller = Caller(watch=self.watch, line=call, call_id=arrived.call_id, number=number)
         self.callers.append(caller)
         if len(keys) == 1:
-            await self._press_until_chosen(caller, keys, how)
+            await self.press_until_chosen(caller, keys, how=how)
         return caller
 
-    async def _press_until_chosen(self, caller: Caller, key: str, how: str) -> None:
-        """Press a key again and again, until the PBX has told of a choice, or of the call's end."""
+    async def press_until_chosen(
+        self,
+        caller: Caller,
+        key: str,
+        *,
+        how: str = "rfc4733",
+        start: int = 0,
+        again_s: float = PRESS_AGAIN_S,
+    ) -> None:
+        """Press a key again, now and then, until the PBX has told of a choice, or of the end.
+
+        Args:
+            caller: Who has pressed it once.
+            key: A key that the menu takes.
+            how: See `Call.press`.
+            start: How many events the watch had before.
+            again_s: Longer than the menu waits for more digits, where it does.
+        """
 
         def is_over(event: ChoiceMade | ChannelHungUp) -> bool:
             if isinstance(event, ChoiceMade):
@@ -241,7 +259,9 @@ class Scene:
         deadline = time.monotonic() + EVENT_S_MAX
         while True:
             try:
-                await self.watch.first(ChoiceMade | ChannelHungUp, is_over, within_s=PRESS_AGAIN_S)
+                await self.watch.first(
+                    ChoiceMade | ChannelHungUp, is_over, start=start, within_s=again_s
+                )
             except LabError:
                 if time.monotonic() > deadline:
                     raise

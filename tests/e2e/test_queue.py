@@ -79,10 +79,10 @@ async def test_without_a_fallback_the_call_ends_unserved(town: Municipality) -> 
     assert played.of(caller).outcome is Outcome.UNSERVED
 
 
-TIMEOUT_S = 6
+TIMEOUT_S = 8
 """Longer than what must be done meanwhile takes on a busy machine."""
 
-SHORT_S = 2
+SHORT_S = 3
 
 QUIET = FloorPlan(
     desks=(

@@ -10,6 +10,7 @@ from ivrd.core.events import CallArrived, ChoiceMade
 from tests.e2e.scene import ROUNDS_MAX, Caller, Scene
 from tests.e2e.towns import town_fixture
 from tests.e2e.way_in import (
+    AT_ONCE,
     DIRECT,
     ENGLISH,
     HANG_UP,
@@ -63,7 +64,7 @@ WHOLE_S = 2.6
 """The announcement, and a little of what follows."""
 
 WAYS = {
-    "a key": Way(does=["1"], comes_to="huvudmeny:1 | sv | vaxel answered | switchboard"),
+    "a key": Way(does=[AT_ONCE, "1"], comes_to="huvudmeny:1 | sv | vaxel answered | switchboard"),
     "a key during the prompt": Way(
         does=[A_WHILE, "1"],
         comes_to="huvudmeny:1 | sv | vaxel answered | switchboard",
@@ -101,9 +102,9 @@ WAYS = {
         hears=[cut(MENU), cut(WATER_MENU)],
     ),
     "silence in a submenu": Way(
-        does=["2"],
+        does=[A_WHILE, "2"],
         comes_to="huvudmeny:2>va | sv | va answered | switchboard",
-        hears=[WATER_MENU],
+        hears=[cut(MENU), WATER_MENU],
     ),
     "back": Way(
         does=[A_WHILE, "2", A_WHILE, "0", A_WHILE, "1"],
@@ -111,9 +112,9 @@ WAYS = {
         hears=[cut(MENU), cut(WATER_MENU), cut(MENU)],
     ),
     "back twice from the depth": Way(
-        does=["2", A_WHILE, "2", A_WHILE, "*", A_WHILE, "#", A_WHILE, "0", A_WHILE, "1"],
+        does=[A_WHILE, "2", A_WHILE, "2", A_WHILE, "*", A_WHILE, "#", A_WHILE, "0", A_WHILE, "1"],
         comes_to=("huvudmeny:2>va:2>djup:#>va:0>huvudmeny:1 | sv | vaxel answered | switchboard"),
-        hears=[cut(WATER_MENU), cut(DEEP), cut(DEEP), cut(WATER_MENU), cut(MENU)],
+        hears=[cut(MENU), cut(WATER_MENU), cut(DEEP), cut(DEEP), cut(WATER_MENU), cut(MENU)],
     ),
     "back where there is nothing before": Way(
         does=[A_WHILE, "0", A_WHILE, "1"],
@@ -132,15 +133,15 @@ WAYS = {
         hears=[cut(MENU), cut(HOURS)],
     ),
     "silence that leads to an announcement": Way(
-        does=["2", A_WHILE, "2"],
+        does=[A_WHILE, "2", A_WHILE, "2"],
         comes_to="huvudmeny:2>va:2>djup | sv | informed",
-        hears=[cut(WATER_MENU), DEEP, HOURS],
+        hears=[cut(MENU), cut(WATER_MENU), DEEP, HOURS],
     ),
     "a number": Way(does=[A_WHILE, "4"], comes_to="huvudmeny:4 | sv | directed", hears=[cut(MENU)]),
     "given up, to a number": Way(
-        does=["2", A_WHILE, "2", A_WHILE, "9"],
+        does=[A_WHILE, "2", A_WHILE, "2", A_WHILE, "9"],
         comes_to="huvudmeny:2>va:2>djup | sv | directed",
-        hears=[cut(WATER_MENU), cut(DEEP)],
+        hears=[cut(MENU), cut(WATER_MENU), cut(DEEP)],
     ),
     "another language": Way(
         does=[A_WHILE, "9", A_WHILE, "2", A_WHILE, "1"],
@@ -148,24 +149,24 @@ WAYS = {
         hears=[cut(MENU), cut(LANGUAGES), cut("en/huvudmeny")],
     ),
     "another language, by silence to the guides": Way(
-        does=["9", A_WHILE, "2"],
+        does=[A_WHILE, "9", A_WHILE, "2"],
         comes_to="huvudmeny:9>sprak:2>huvudmeny | en | kc answered | resolved",
-        hears=[cut(LANGUAGES), "en/huvudmeny"],
+        hears=[cut(MENU), cut(LANGUAGES), "en/huvudmeny"],
     ),
     "a language in the depth, and back": Way(
-        does=["2", A_WHILE, "2", A_WHILE, "3", A_WHILE, "0", A_WHILE, "1"],
+        does=[A_WHILE, "2", A_WHILE, "2", A_WHILE, "3", A_WHILE, "0", A_WHILE, "1"],
         comes_to="huvudmeny:2>va:2>djup:3>va:0>huvudmeny:1 | fi | vaxel answered | switchboard",
-        hears=[cut(WATER_MENU), cut(DEEP), cut("en/va-meny"), cut("fi/huvudmeny")],
+        hears=[cut(MENU), cut(WATER_MENU), cut(DEEP), cut("en/va-meny"), cut("fi/huvudmeny")],
     ),
     "no language after all": Way(
-        does=["9", A_WHILE, "0", A_WHILE, "1"],
+        does=[A_WHILE, "9", A_WHILE, "0", A_WHILE, "1"],
         comes_to="huvudmeny:9>sprak:0>huvudmeny:1 | sv | vaxel answered | switchboard",
-        hears=[cut(LANGUAGES), cut(MENU)],
+        hears=[cut(MENU), cut(LANGUAGES), cut(MENU)],
     ),
     "silence among languages": Way(
-        does=["9"],
+        does=[A_WHILE, "9"],
         comes_to="huvudmeny:9>sprak>huvudmeny | sv | kc answered | resolved",
-        hears=[LANGUAGES, MENU],
+        hears=[cut(MENU), LANGUAGES, MENU],
     ),
     "a line in another language": Way(
         does=[A_WHILE, "7", A_WHILE],
@@ -189,18 +190,20 @@ WAYS = {
         does=["*" * 40], comes_to="huvudmeny | sv | vaxel answered | switchboard"
     ),
     "a storm from menu to menu": Way(
-        does=["20" * 21],
-        comes_to=">".join(["huvudmeny:2>va:0"] * 20)
+        does=["90" * 30],
+        comes_to=">".join(["huvudmeny:9>sprak:0"] * 20)
         + ">huvudmeny | sv | vaxel answered | switchboard",
     ),
     "hung up": Way(does=[A_WHILE, HANG_UP], comes_to="- | - | menu_hangup", hears=[cut(MENU)]),
     "hung up in a submenu": Way(
-        does=["2", A_WHILE, HANG_UP],
+        does=[A_WHILE, "2", A_WHILE, HANG_UP],
         comes_to="huvudmeny:2 | sv | menu_hangup",
-        hears=[cut(WATER_MENU)],
+        hears=[cut(MENU), cut(WATER_MENU)],
     ),
 }
-"""The storms press on when the caller is in the queue already, where the keys mean nothing."""
+"""The storms press on when the caller is in the queue already, where the keys mean nothing. With
+ivrd, Asterisk drops keys that come between two commands: from menu to menu there are some more, and
+each means nothing in the other menu, so that it is the same walk without them."""
 
 
 @pytest.mark.parametrize("runner", ["ivrd", "dialplan"])

@@ -25,6 +25,7 @@ from ivrd.core.events import CallArrived
 from ivrd.red_days import marks
 from tests.e2e.scene import Caller, Scene, metrics, scene, until_true
 from tests.e2e.way_in import (
+    AT_ONCE,
     MENUS,
     SHEET,
     SITE_NUMBERS,
@@ -209,7 +210,7 @@ async def until_clock(town: Municipality, moment: datetime) -> None:
 
 async def knock(played: Scene, line: str = LINE_NUMBER, keys: str = "") -> Caller:
     """Ring, press, and wait until the PBX has ended the call."""
-    caller = await walk(played, Way(does=[keys] if keys else [], comes_to="", line=line))
+    caller = await walk(played, Way(does=[AT_ONCE, keys] if keys else [], comes_to="", line=line))
     await caller.gone(within_s=60)
     return caller
 
