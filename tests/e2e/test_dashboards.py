@@ -22,7 +22,7 @@ import pytest
 from ivrd.reconciliation import Result, ResultFile
 from tests.e2e.scene import ROUNDS_MAX, Scene, scene
 from tests.e2e.towns import town_fixture
-from tests.lab.floor_plan import Desk, FloorPlan
+from tests.lab.floor_plan import LINE_NUMBER, PATIENT_NUMBER, Desk, FloorPlan, way_in
 from tests.lab.municipality import SYSTEM, Municipality
 from tests.lab.phone import Ring
 from tests.lab.processes import LabError
@@ -37,23 +37,17 @@ BOARDS = sorted((REPOSITORY / "grafana" / "dashboards").glob("*.json"))
 GUIDE = Desk(name="guide", queue="kc", answer=Ring())
 OPERATOR = Desk(name="operator", queue="vaxel", answer=Ring())
 
-GOAL_S = 1
+GOAL_S, PATIENT_S = 1, 30
 
-WAY_IN = f"""[[menus]]
-name = "huvudmeny"
-prompt = "huvudmeny"
-invalid_prompt = "fel-knapp"
-choices = {{ 1 = "vaxel" }}
-stay_choice = "kc"
-stay_after_s = 1
+GOAL = f"goal_percent = 85\ngoal_within_s = {GOAL_S}\n\n"
 
-[[lines]]
-name = "kommunen"
-number = "0846500400"
-menu = "huvudmeny"
-goal_percent = 85
-goal_within_s = {GOAL_S}
-"""
+WAY_IN = (
+    way_in("huvudmeny", "kommunen", LINE_NUMBER, 1, tries=3)
+    + GOAL
+    # A key may come late beside Prometheus.
+    + way_in("talmodig", "talmodig", PATIENT_NUMBER, PATIENT_S, tries=3)
+    + GOAL
+)
 
 HANDOVER = Path(tempfile.gettempdir()) / f"ivrd-handover-{os.getpid()}"
 """Where cases would be dropped for a case system: without a label, none is sent."""
@@ -67,7 +61,13 @@ slowest_s = 1
 """
 
 town = town_fixture(
-    FloorPlan(desks=(GUIDE, OPERATOR), start_waiting=2, stop_waiting=1, way_in=WAY_IN + CASE_SYSTEM)
+    FloorPlan(
+        desks=(GUIDE, OPERATOR),
+        start_waiting=2,
+        stop_waiting=1,
+        way_in=WAY_IN + CASE_SYSTEM,
+        patient_s=PATIENT_S,
+    )
 )
 
 SHORTER = {

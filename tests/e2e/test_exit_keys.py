@@ -135,6 +135,8 @@ async def test_the_other_queue_takes_the_caller_by_first_arrival(town: Municipal
         first = await played.ring(line=GUIDES_AT_ONCE)
         await first.joined("kc")
         later = await played.ring()
+        # Asterisk drops a key that comes before ivrd's first command, as the scene's `ring` says.
+        await later.hears(0.2)
         await later.press("1")
         await later.joined("vaxel")
         await first.press("1")

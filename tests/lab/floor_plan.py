@@ -250,14 +250,15 @@ service_level_threshold_s = 60
 
 
 def _usual_way_in(plan: FloorPlan) -> str:
-    usual = _way_in("huvudmeny", "kommunen", LINE_NUMBER, plan.stay_after_s, tries=plan.tries)
+    usual = way_in("huvudmeny", "kommunen", LINE_NUMBER, plan.stay_after_s, tries=plan.tries)
     if plan.patient_s is None:
         return usual
-    patient = _way_in("talmodig", "talmodig", PATIENT_NUMBER, plan.patient_s, tries=plan.tries)
+    patient = way_in("talmodig", "talmodig", PATIENT_NUMBER, plan.patient_s, tries=plan.tries)
     return f"{usual}\n{patient}"
 
 
-def _way_in(menu: str, line: str, number: str, stay_after_s: int, *, tries: int) -> str:
+def way_in(menu: str, line: str, number: str, stay_after_s: int, *, tries: int) -> str:
+    """Return a menu and the line that leads to it; the line comes last, for more of its keys."""
     return f"""[[menus]]
 name = "{menu}"
 prompt = "huvudmeny"
