@@ -204,9 +204,11 @@ async def test_f8_a_redirect_asks_for_no_hangup(exits: Exits) -> None:
 
 async def test_f4_a_refused_caller_never_joins(town: Municipality) -> None:
     await town.pbx.cli("queue pause member PJSIP/silent queue vaxel")
+    town.phones["guide"].answer_policy = NoAnswer()  # Whoever was refused gives up.
     async with scene(town, "f4_refused") as played:
         caller = await played.ring("1")
         await caller.joined("kc")
+    town.phones["guide"].answer_policy = GUIDE.answer
     await town.pbx.cli("queue unpause member PJSIP/silent queue vaxel")
     assert kinds(played, caller, "vaxel") == [QueueExited]
     rows = [line.split("|") for line in town.pbx.queue_log.read_text(encoding="utf-8").splitlines()]
