@@ -27,9 +27,11 @@ STAYS_MS = 3_600_000
 KEYS = "0123456789*#"
 _ERROR_LINES_MAX = 20
 _NO_ERROR = re.compile(
-    r"The following events occurred:\s*|\S+\t\S+\t\S+: SIPp now prefers .*?working directory"
+    r"The following events occurred:\s*|\S+\t\S+\t\S+: "
+    r"(?:SIPp now prefers .*?working directory|Overload warning: .*? trips remaining\.)\s*"
 )
-"""SIPp reports each tone capture that lies in its own folder, where it belongs."""
+"""SIPp reports each tone capture that lies in its own folder, where it belongs, and each time that
+it itself stood still for half a second, as on a crowded machine; what its calls met is told too."""
 _PCAP_HEADER_BYTES, _RECORD_HEADER_BYTES = 24, 16
 _FRAME_HEADER_BYTES = 14 + 20 + 8
 """Ethernet, IPv4 and UDP, as in every packet of SIPp's captures."""
