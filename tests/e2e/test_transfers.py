@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from ivrd.core.events import DialEnded
+from tests.e2e.leaving import call_of
 from tests.e2e.scene import EVENT_S_MAX, Caller, Scene, scene, until_true
 from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import PATIENT_S, Department, Desk, FloorPlan
@@ -32,8 +34,8 @@ SOON = Talk(s=0.2)
 town = town_fixture(
     FloorPlan(
         desks=tuple(
-            Desk(name=name, queue=queue, answer=Ring(after_s=0.1), talk=Talk(s=0.2, then=then))
-            for name, (queue, then) in AGENTS.items()
+            Desk(name=name, queue=queue, answer=Ring(after_s=0.1))
+            for name, (queue, _) in AGENTS.items()
         ),
         patient_s=PATIENT_S,
         # The official talks on until every agent has left.
@@ -42,16 +44,41 @@ town = town_fixture(
 )
 
 
+async def hand_on(caller: Caller, town: Municipality, queue: str, then: Then | None = None) -> None:
+    """Let the agent who is answered act, by AGENTS unless told, when the PBX knows of the answer.
+
+    A REFER right behind an answer that a PBX standing still has not seen hands on nobody.
+    """
+    connected = await caller.talking(queue)
+    name = connected.member_name
+    phone = town.phones[name]
+    phone.begin(call_of(phone), Talk(s=0.2, then=then or AGENTS[name][1]))
+
+
 @pytest.mark.older_asterisk
 async def test_callers_handed_on_to_an_official(town: Municipality) -> None:
     async with scene(town, "handed_on_to_an_official") as played:
         callers = await asyncio.gather(*(played.ring(key) for key in ("", "", "", "1", "1")))
+        queues = ("kc", "kc", "kc", "vaxel", "vaxel")
+        await asyncio.gather(
+            *(hand_on(caller, town, queue) for caller, queue in zip(callers, queues, strict=True))
+        )
         official = town.phones[f"department-{SCHOOL}"]
 
         def are_handed_on() -> bool:
             calls = official.live_calls
             agents = (town.phones[name] for name in AGENTS)
-            return len(calls) == len(callers) and not any(agent.live_calls for agent in agents)
+            # A hang-up that overtakes the answer inside the PBX is a call that nobody answered.
+            answers = [
+                event
+                for event in played.watch.events
+                if isinstance(event, DialEnded)
+                and event.device == f"PJSIP/{official.name}"
+                and event.status == "ANSWER"
+            ]
+            return len(calls) == len(answers) == len(callers) and not any(
+                agent.live_calls for agent in agents
+            )
 
         await until_true(are_handed_on, what="the official has them all, and the agents none")
         for call in official.live_calls:
@@ -78,10 +105,10 @@ def by(played: Scene, caller: Caller) -> str | None:
 async def to_another_queue(town: Municipality, name: str, key: str, number: str) -> list[str]:
     """Let the first agent hand a caller on to another queue; return the call as told, in words."""
     for phone in town.phones.values():
-        phone.talk = Talk(s=0.2, then=TransferBlind(number))
+        phone.talk = None
     async with scene(town, name) as played:
         caller = await played.ring(key)
-        await caller.talking("kc" if key == "" else "vaxel")
+        await hand_on(caller, town, "kc" if key == "" else "vaxel", TransferBlind(number))
         # The first agent has its orders by then; whoever comes next only talks.
         for phone in town.phones.values():
             phone.talk = SOON
