@@ -17,6 +17,7 @@ from ivrd.core.labels import Clue, LabelTree
 from ivrd.db.connection import reading
 from ivrd.db.store import Store
 from ivrd.labels import label_tree
+from tests.e2e.leaving import call_of
 from tests.e2e.scene import Caller, Scene, scene
 from tests.e2e.towns import town_fixture
 from tests.lab.floor_plan import PATIENT_NUMBER, Department, Desk, FloorPlan
@@ -86,8 +87,14 @@ async def suggested(town: Municipality, case: Case) -> list[tuple[str, Clue]]:
 
 
 async def one_call(played: Scene, key: str, talk: Talk = SOON) -> Caller:
-    played.town.phones["guide"].talk = talk
+    guide = played.town.phones["guide"]
+    guide.talk = None
     caller = await played.ring(key)
+    if key == "":
+        # A REFER right behind an answer that a PBX standing still has not seen hands on nobody.
+        await caller.talking("kc")
+        guide.begin(call_of(guide), talk)
+    guide.talk = SOON
     await caller.gone()
     return caller
 

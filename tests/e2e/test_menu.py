@@ -38,8 +38,15 @@ async def stays(played: Scene) -> Caller:
     return await played.ring()
 
 
-async def presses_wrong_then_right(played: Scene) -> Caller:
+async def hears_the_menu(played: Scene) -> Caller:
+    """Return a caller who hears the prompt: Asterisk drops a key before ivrd's first command."""
     caller = await played.ring()
+    await caller.hears(0.1)
+    return caller
+
+
+async def presses_wrong_then_right(played: Scene) -> Caller:
+    caller = await hears_the_menu(played)
     await caller.press("7")
     await caller.hears(PROMPT_S)
     await caller.press("1")
@@ -47,7 +54,7 @@ async def presses_wrong_then_right(played: Scene) -> Caller:
 
 
 async def presses_wrong_until_given_up(played: Scene) -> Caller:
-    caller = await played.ring()
+    caller = await hears_the_menu(played)
     await caller.press("9")
     await caller.hears(PROMPT_S)
     await caller.press("#")
@@ -55,7 +62,7 @@ async def presses_wrong_until_given_up(played: Scene) -> Caller:
 
 
 async def presses_wrong_then_stays(played: Scene) -> Caller:
-    caller = await played.ring()
+    caller = await hears_the_menu(played)
     await caller.press("5")
     return caller
 
