@@ -306,6 +306,11 @@ async def eve(played: Scene, found: Findings, _: datetime) -> None:
     found.note("midsommarafton", await knock(played), AT_DOOR, CLOSED)
 
 
+async def forget_odd(town: Municipality) -> None:
+    """Take the value that is none away: ivrd complains of it whenever it meets the PBX anew."""
+    await town.pbx.cli("database del ivrd-line konstig")
+
+
 async def red_day(played: Scene, found: Findings, _: datetime) -> None:
     town = played.town
     await force(town, "tvangsoppen", "open")
@@ -315,6 +320,7 @@ async def red_day(played: Scene, found: Findings, _: datetime) -> None:
     rung = dict(
         zip(lines, await asyncio.gather(*(knock(played, line) for line in lines)), strict=True)
     )
+    await forget_odd(town)
     found.note("red day", rung[LINE_NUMBER], AT_DOOR, CLOSED)
     found.note("red day, waste", rung[WASTE], AT_DOOR, CLOSED)
     found.note("red day, forced open", rung[FORCED_OPEN], SERVED)
@@ -333,6 +339,7 @@ async def meeting(played: Scene, found: Findings, _: datetime) -> None:
     *rung, other_choice = await asyncio.gather(
         *(knock(played, line) for line in lines), knock(played, keys="1")
     )
+    await forget_odd(town)
     silent, closed, expired, odd, training, extra = rung
     found.note("meeting", silent, BY_CATCH_ALL, "sv/huvudmeny")
     found.note("meeting, another choice", other_choice, "vaxel CONNECT | switchboard")
