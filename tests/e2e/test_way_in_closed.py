@@ -306,9 +306,8 @@ async def eve(played: Scene, found: Findings, _: datetime) -> None:
     found.note("midsommarafton", await knock(played), AT_DOOR, CLOSED)
 
 
-async def forget_odd(town: Municipality) -> None:
-    """Take the value that is none away: ivrd complains of it whenever it meets the PBX anew."""
-    await town.pbx.cli("database del ivrd-line konstig")
+FORGET_ODD = "database del ivrd-line konstig"
+"""ivrd complains of the value that is none whenever it meets the PBX anew."""
 
 
 async def red_day(played: Scene, found: Findings, _: datetime) -> None:
@@ -320,7 +319,7 @@ async def red_day(played: Scene, found: Findings, _: datetime) -> None:
     rung = dict(
         zip(lines, await asyncio.gather(*(knock(played, line) for line in lines)), strict=True)
     )
-    await forget_odd(town)
+    await town.pbx.cli(FORGET_ODD)
     found.note("red day", rung[LINE_NUMBER], AT_DOOR, CLOSED)
     found.note("red day, waste", rung[WASTE], AT_DOOR, CLOSED)
     found.note("red day, forced open", rung[FORCED_OPEN], SERVED)
@@ -339,7 +338,7 @@ async def meeting(played: Scene, found: Findings, _: datetime) -> None:
     *rung, other_choice = await asyncio.gather(
         *(knock(played, line) for line in lines), knock(played, keys="1")
     )
-    await forget_odd(town)
+    await town.pbx.cli(FORGET_ODD)
     silent, closed, expired, odd, training, extra = rung
     found.note("meeting", silent, BY_CATCH_ALL, "sv/huvudmeny")
     found.note("meeting, another choice", other_choice, "vaxel CONNECT | switchboard")
